@@ -1,0 +1,61 @@
+"""A thread's state between two supersteps, and what the steps of a superstep wrote."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from xxhash import xxh3_128_hexdigest
+
+#: How a checkpoint came to be: an input arrived, a superstep closed, a person edited, an old one was copied.
+Source = Literal["input", "loop", "update", "fork"]
+
+#: The first part of the path of a step that an edge triggered.
+PULL = "__pregel_pull"
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One node due in one superstep."""
+
+    id: str
+    node: str
+    #: Where the step stands among its siblings; their writes are applied in the order of their paths.
+    path: tuple[str | int, ...]
+    #: What made the step due, for example ``branch:to:review``.
+    triggers: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What a finished step wrote, and where its routers send the run."""
+
+    step: Step
+    #: One mapping of state key to value for each batch the node wrote.
+    updates: tuple[Mapping[str, Any], ...] = ()
+    #: The nodes that the step's conditional edges chose.
+    goto: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Checkpoint:
+    """The state of one frame between two supersteps; never changed once it is stored."""
+
+    id: str
+    parent_id: str | None
+    source: Source
+    #: The number of the superstep that made it: -1 for the first input, 0 when that input is applied.
+    number: int
+    values: Mapping[str, Any] = field(default_factory=dict)
+    #: For each list edge, by name, the sources that have finished since it last fired.
+    joins: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    #: The steps due next, in the order in which they start.
+    steps: tuple[Step, ...] = ()
+    #: Deferred nodes that wait until nothing else is due.
+    deferred: tuple[str, ...] = ()
+    #: The nodes whose writes made this checkpoint.
+    writers: tuple[str, ...] = ()
+
+
+def step_id(checkpoint_id: str, ns: str, node: str, *path: str | int) -> str:
+    """Return the id of a step: stable over attempts and processes, new for every checkpoint."""
+    return xxh3_128_hexdigest("\x1f".join((checkpoint_id, ns, node, *map(str, path))).encode())

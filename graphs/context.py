@@ -1,0 +1,79 @@
+"""The one ContextVar: which step the code that is running belongs to."""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
+from typing import Any
+
+from .errors import NoStore, OutsideOfStep
+from .runtime import Runtime, StreamWriter
+from .store import BaseStore
+
+
+@dataclass(frozen=True, slots=True)
+class StepContext:
+    """What the helpers below find out about the running step."""
+
+    config: Mapping[str, Any]
+    runtime: Runtime[Any]
+
+
+_current: ContextVar[StepContext] = ContextVar("treadle_step")
+
+
+@contextmanager
+def entered(context: StepContext) -> Iterator[None]:
+    """Make a step the current one while its node runs."""
+    token = _current.set(context)
+    try:
+        yield
+    finally:
+        _current.reset(token)
+
+
+def get_config() -> Mapping[str, Any]:
+    """Return the config of the running step.
+
+    Raises:
+        OutsideOfStep: no step is running here.
+    """
+    return _here("get_config()").config
+
+
+def get_runtime(context_schema: type[Any] | None = None) -> Runtime[Any]:
+    """Return the runtime of the running step; the schema only tells a type checker what the context is.
+
+    Raises:
+        OutsideOfStep: no step is running here.
+    """
+    return _here("get_runtime()").runtime
+
+
+def get_store() -> BaseStore:
+    """Return the long-term memory that the graph was compiled with.
+
+    Raises:
+        OutsideOfStep: no step is running here.
+        NoStore: the graph was compiled without one.
+    """
+    store = _here("get_store()").runtime.store
+    if store is None:
+        raise NoStore
+    return store
+
+
+def get_stream_writer() -> StreamWriter:
+    """Return the writer to the run's ``custom`` stream.
+
+    Raises:
+        OutsideOfStep: no step is running here.
+    """
+    return _here("get_stream_writer()").runtime.stream_writer
+
+
+def _here(name: str) -> StepContext:
+    context = _current.get(None)
+    if context is None:
+        raise OutsideOfStep(name)
+    return context

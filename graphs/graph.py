@@ -1,0 +1,202 @@
+"""A graph, built and checked: immutable, and the same in every process that built it from the same code."""
+
+from collections.abc import Callable, Collection, Hashable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import Enum
+from functools import cached_property
+from typing import Any, Literal, get_args, get_origin
+
+from xxhash import xxh3_64_hexdigest
+
+from .channels import Channel
+from .commands import START
+from .errors import InvalidDestination, InvalidGraph, UnknownKey, UnknownNode, UnmappedAnswer
+from .node import Node, plain_name
+from .schema import ROOT, Schema, classes_in
+
+#: The name of a graph that was given none.
+DEFAULT_NAME = "graph"
+
+_MAX_NAME_LENGTH = 128
+
+
+def check_graph_name(name: str) -> str:
+    """Return a graph's name.
+
+    Raises:
+        InvalidGraph: it is empty, too long, or has other characters than letters, digits, "_", "-" and ".".
+    """
+    if not 0 < len(name) <= _MAX_NAME_LENGTH or not all(char.isalnum() or char in "_-." for char in name):
+        raise InvalidGraph(
+            f"A graph's name has 1 to {_MAX_NAME_LENGTH} letters, digits, '_', '-' or '.', got {name!r:.60}: "
+            "it is the first half of its Celery tasks' names."
+        )
+    return name
+
+
+@dataclass(frozen=True, slots=True)
+class Join:
+    """A list edge: its target is due when every source has finished since it last fired."""
+
+    sources: tuple[str, ...]
+    target: str
+
+    @property
+    def name(self) -> str:
+        """The trigger's name, for example ``join:a+b:merge``."""
+        return f"join:{'+'.join(self.sources)}:{self.target}"
+
+    def is_full(self, arrived: frozenset[str]) -> bool:
+        """Return whether every source is among those that have arrived."""
+        return arrived.issuperset(self.sources)
+
+
+@dataclass(frozen=True, slots=True)
+class Branch:
+    """Conditional edges: a router that chooses where to go from the state."""
+
+    name: str
+    router: Callable[..., Any]
+    #: What the router may answer -> the node it means; None: it answers with node names.
+    ends: Mapping[Any, str] | None = None
+    input: Schema | None = None
+    injected: Mapping[str, str] = field(default_factory=dict)
+
+    def targets(self, answer: Any) -> tuple[str, ...]:
+        """Return the nodes that a router's answer means.
+
+        Raises:
+            InvalidDestination: the answer names no target.
+            UnmappedAnswer: the answer is not in the branch's map.
+        """
+        answers = answer if isinstance(answer, list | tuple | set | frozenset) else [answer]
+        found = [self._target(one) for one in answers]
+        return tuple(found if isinstance(answer, list | tuple) else sorted(found))
+
+    def _target(self, answer: Any) -> str:
+        target = answer if self.ends is None else self._mapped(self.ends, answer)
+        if not isinstance(target, str | Enum) or target == START:
+            raise InvalidDestination(self.name, f"{answer!r:.80}")
+        return plain_name(target)
+
+    def _mapped(self, ends: Mapping[Any, str], answer: Any) -> str | None:
+        try:
+            return ends[answer]
+        except (KeyError, TypeError):  # TypeError: a list within the list, or another thing that no map can have
+            if answer is None:
+                return None
+            raise UnmappedAnswer(self.name, f"{answer!r:.80}", map(str, ends)) from None
+
+
+def ends_of(path_map: Mapping[Hashable, str] | Sequence[str] | None, hint: Any) -> dict[Any, str] | None:
+    """Return what a router may answer -> the node it means: its map, its list of nodes, or its Literal annotation."""
+    if isinstance(path_map, Mapping):
+        pairs = dict(path_map)
+    else:
+        names = path_map or (get_args(hint) if get_origin(hint) is Literal else ())
+        pairs = {name: name for name in names}
+    return {answer: plain_name(end) for answer, end in pairs.items()} or None
+
+
+@dataclass(frozen=True)
+class Graph:
+    """Nodes, edges and state of a graph that passed its checks."""
+
+    name: str
+    nodes: Mapping[str, Node]
+    #: Node or START -> the nodes its plain edges lead to, END left out.
+    edges: Mapping[str, tuple[str, ...]]
+    #: The list edges, END left out.
+    joins: tuple[Join, ...]
+    branches: Mapping[str, tuple[Branch, ...]]
+    channels: Mapping[str, Channel]
+    state: Schema
+    input: Schema
+    output: Schema
+    context: Any = None
+    interrupt_before: tuple[str, ...] = ()
+    interrupt_after: tuple[str, ...] = ()
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """A hash of the graph's shape; the bodies of its functions may change without changing it."""
+        return xxh3_64_hexdigest("\n".join(sorted(self._shape())).encode())
+
+    @cached_property
+    def classes(self) -> frozenset[type]:
+        """Every class that the annotations of the graph's states name: what its values may be made of."""
+        routed = [branch.input for branches in self.branches.values() for branch in branches]
+        schemas = [self.state, self.input, self.output, *(node.input for node in self.nodes.values()), *routed]
+        hints = [hint for schema in schemas if schema is not None for hint in (schema.type, *schema.hints.values())]
+        return frozenset(cls for hint in (*hints, self.context) for cls in classes_in(hint))
+
+    @cached_property
+    def joins_by_name(self) -> Mapping[str, Join]:
+        """The joins by the name under which a checkpoint counts their arrivals."""
+        return {join.name: join for join in self.joins}
+
+    @cached_property
+    def joins_from(self) -> Mapping[str, tuple[Join, ...]]:
+        """Node -> the joins that wait for it."""
+        return {
+            node: tuple(join for join in self.joins if node in join.sources)
+            for node in {source for join in self.joins for source in join.sources}
+        }
+
+    @cached_property
+    def joins_into(self) -> Mapping[str, tuple[Join, ...]]:
+        """Node -> the joins that make it due."""
+        return {node: tuple(j for j in self.joins if j.target == node) for node in {join.target for join in self.joins}}
+
+    def triggers(self, node: str) -> tuple[str, ...]:
+        """Return everything that can make a node due."""
+        return (f"branch:to:{node}", *(join.name for join in self.joins_into.get(node, ())))
+
+    def node(self, name: str) -> Node:
+        """Return a node.
+
+        Raises:
+            UnknownNode: there is none of this name.
+        """
+        if name not in self.nodes:
+            raise UnknownNode(name, self.name, self.nodes)
+        return self.nodes[name]
+
+    def output_of(self, values: Mapping[str, Any], keys: str | Collection[str] | None = None) -> Any:
+        """Return what a caller gets of the state: the output schema's keys, the named ones, or one bare value.
+
+        Raises:
+            UnknownKey: a named key is not one of the state's.
+        """
+        if isinstance(keys, str):
+            self._check_keys([keys])
+            return values.get(keys)
+        if keys is not None:
+            self._check_keys(keys)
+            return {key: values[key] for key in keys if key in values}
+        return self.shown(values, self.output.channels)
+
+    def shown(self, values: Mapping[str, Any], keys: Iterable[str] | None = None) -> Any:
+        """Return the values as users see them: a dict, or the bare value of a root state."""
+        if self.state.is_root:
+            return values.get(ROOT)
+        return {key: values[key] for key in (self.channels if keys is None else keys) if key in values}
+
+    def _check_keys(self, keys: Collection[str]) -> None:
+        for key in keys:
+            if key not in self.channels:
+                raise UnknownKey(key, self.channels)
+
+    def _shape(self) -> Iterable[str]:
+        for name, channel in self.channels.items():
+            yield f"channel {name} {type(channel).__name__}"
+        for name, node in self.nodes.items():
+            yield f"node {name} {node.defer} {sorted(node.input.channels)}"
+        for source, targets in self.edges.items():
+            yield f"edge {source} {sorted(targets)}"
+        for join in self.joins:
+            yield join.name
+        for source, branches in self.branches.items():
+            for branch in branches:
+                ends = None if branch.ends is None else sorted(f"{key}={end}" for key, end in branch.ends.items())
+                yield f"branch {source} {branch.name} {ends}"

@@ -1,0 +1,194 @@
+"""What happens next, decided without doing it: from a checkpoint and what was written to the checkpoint that follows.
+
+A superstep closes in one function, ``plan_next``: the writes are applied in the order of the steps' paths (never
+in the order in which steps finished), joins count who arrived, and the nodes that edges, routers and full joins
+name become the steps of the new checkpoint. Everything here is a function from values to values: ids come in as
+arguments, and the same arguments give the same checkpoint in every process.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from enum import Enum
+
+from .checkpoint import PULL, Checkpoint, Result, Source, Step, step_id
+from .commands import START
+from .errors import InvalidUpdateError
+from .graph import Graph
+from .schema import initial_values
+from .updates import Update, apply
+
+Joins = Mapping[str, frozenset[str]]
+
+
+def plan_input(graph: Graph, head: Checkpoint | None, checkpoint_id: str, ns: str = "") -> Checkpoint:
+    """Return the checkpoint at which an input arrives: the head's state as it was, with START as its one step.
+
+    Steps that were still due at the head are dropped; its state is kept.
+    """
+    start = Step(step_id(checkpoint_id, ns, START, PULL, START), START, (PULL, START), (START,))
+    blank = initial_values(graph.channels)
+    if head is None:
+        return Checkpoint(checkpoint_id, None, "input", -1, blank, steps=(start,))
+    return Checkpoint(
+        checkpoint_id,
+        head.id,
+        "input",
+        head.number + 1,
+        {**blank, **head.values},  # the graph may have got keys since the head was stored
+        joins=_emptied(graph, head.joins, graph.joins_into),
+        steps=(start,),
+    )
+
+
+def plan_next(
+    graph: Graph, checkpoint: Checkpoint, results: Sequence[Result], checkpoint_id: str, ns: str = ""
+) -> Checkpoint:
+    """Close a superstep: return the checkpoint after all of its steps have finished.
+
+    Raises:
+        InvalidUpdateError: the writes of the steps do not go together.
+    """
+    ran = [result.step.node for result in results]
+    return _advance(graph, checkpoint, results, _emptied(graph, checkpoint.joins, ran), ("loop", checkpoint_id, ns))
+
+
+def plan_update(graph: Graph, checkpoint: Checkpoint, result: Result, checkpoint_id: str, ns: str = "") -> Checkpoint:
+    """Return the checkpoint after a person wrote to the state as if a node had: what follows that node is due next.
+
+    Raises:
+        InvalidUpdateError: the state cannot take the update.
+    """
+    joins = _emptied(graph, checkpoint.joins, [result.step.node])
+    return _advance(graph, checkpoint, [result], joins, ("update", checkpoint_id, ns))
+
+
+def plan_fork(checkpoint: Checkpoint, checkpoint_id: str, ns: str = "") -> Checkpoint:
+    """Return a copy of an old checkpoint from which a new branch of history goes on; all of its steps run again."""
+    steps = tuple(replace(step, id=step_id(checkpoint_id, ns, step.node, *step.path)) for step in checkpoint.steps)
+    return replace(
+        checkpoint,
+        id=checkpoint_id,
+        parent_id=checkpoint.id,
+        source="fork",
+        number=checkpoint.number + 1,
+        steps=steps,
+    )
+
+
+def virtual_step(checkpoint: Checkpoint, node: str, ns: str = "") -> Step:
+    """Return the step as which a person's update writes: a node's, though the node does not run."""
+    return Step(step_id(checkpoint.id, ns, node, "update", node), node, (PULL, node), ())
+
+
+def node_to_write_as(graph: Graph, checkpoint: Checkpoint | None, as_node: str | None) -> str:
+    """Return the node as which an update writes: the one named, else the last one that wrote.
+
+    Raises:
+        UnknownNode: the graph has no such node.
+        InvalidUpdateError: none is named and several nodes wrote last.
+    """
+    if as_node is not None:
+        return as_node if as_node == START else graph.node(as_node).name
+    writers = checkpoint.writers if checkpoint is not None else ()
+    if not writers:
+        return START
+    if len(writers) > 1:
+        raise InvalidUpdateError(f"Ambiguous update, specify as_node: {', '.join(writers)} wrote last.")
+    return writers[0]
+
+
+class Verdict(Enum):
+    """Whether a run goes on from a checkpoint; the values are the log's words."""
+
+    GO_ON = "go on"
+    FINISHED = "finished"
+    PAUSE_BEFORE = "breakpoint before"
+    PAUSE_AFTER = "breakpoint after"
+    OUT_OF_STEPS = "recursion limit"
+
+
+def verdict(checkpoint: Checkpoint, breakpoints: tuple[Sequence[str], Sequence[str]], last_number: int) -> Verdict:
+    """Return whether a run goes on from a checkpoint it has just reached.
+
+    Args:
+        checkpoint: where the run stands.
+        breakpoints: the nodes before which, and after which, it pauses.
+        last_number: the number of the last checkpoint that it may reach with steps still due.
+    """
+    before, after = breakpoints
+    if stops(after, checkpoint.writers):
+        return Verdict.PAUSE_AFTER
+    if not checkpoint.steps:
+        return Verdict.FINISHED
+    if stops(before, (step.node for step in checkpoint.steps)):
+        return Verdict.PAUSE_BEFORE
+    return Verdict.OUT_OF_STEPS if checkpoint.number >= last_number else Verdict.GO_ON
+
+
+def stops(names: Sequence[str], nodes: Iterable[str]) -> bool:
+    """Return whether a breakpoint covers one of the nodes; "*" covers all but START, which is none."""
+    return any(node in names or ("*" in names and node != START) for node in nodes)
+
+
+def _advance(
+    graph: Graph,
+    checkpoint: Checkpoint,
+    results: Sequence[Result],
+    joins: Joins,
+    made: tuple[Source, str, str],
+) -> Checkpoint:
+    source, checkpoint_id, ns = made
+    ordered = sorted(results, key=lambda result: result.step.path)
+    arrived = _arrive(graph, joins, [result.step.node for result in ordered])
+    due, deferred = _due(graph, ordered, arrived, checkpoint.deferred)
+    return Checkpoint(
+        checkpoint_id,
+        checkpoint.id,
+        source,
+        checkpoint.number + 1,
+        apply(graph.channels, checkpoint.values, _updates(ordered)),
+        arrived,
+        tuple(_pull(graph, name, checkpoint_id, ns) for name in due),
+        deferred,
+        tuple(result.step.node for result in ordered),
+    )
+
+
+def _updates(results: Iterable[Result]) -> Iterable[Update]:
+    return (update for result in results for update in result.updates)
+
+
+def _due(
+    graph: Graph, results: Sequence[Result], joins: Joins, waiting: Iterable[str]
+) -> tuple[list[str], tuple[str, ...]]:
+    """Return the nodes that are due next, and those that wait until nothing else is."""
+    named = set(waiting).difference(result.step.node for result in results)
+    for result in results:
+        named.update(graph.edges.get(result.step.node, ()), result.goto)
+    for name, arrived in joins.items():
+        join = graph.joins_by_name.get(name)
+        if join is not None and join.is_full(arrived):
+            named.add(join.target)
+    named.intersection_update(graph.nodes)  # END is none; a name that nothing answers to leads nowhere
+    deferred = {name for name in named if graph.nodes[name].defer}
+    ready = named - deferred
+    return (sorted(ready), tuple(sorted(deferred))) if ready else (sorted(deferred), ())
+
+
+def _pull(graph: Graph, name: str, checkpoint_id: str, ns: str) -> Step:
+    return Step(step_id(checkpoint_id, ns, name, PULL, name), name, (PULL, name), graph.triggers(name))
+
+
+def _arrive(graph: Graph, joins: Joins, finished: Iterable[str]) -> Joins:
+    after = dict(joins)
+    for node in finished:
+        for join in graph.joins_from.get(node, ()):
+            after[join.name] = after.get(join.name, frozenset()) | {node}
+    return after
+
+
+def _emptied(graph: Graph, joins: Joins, ran: Iterable[str]) -> Joins:
+    """Return the joins without the full ones whose target ran; a round that is half full goes on."""
+    into = [join for node in ran for join in graph.joins_into.get(node, ())]
+    fired = {join.name for join in into if join.is_full(joins.get(join.name, frozenset()))}
+    return {name: arrived for name, arrived in joins.items() if name not in fired}

@@ -1,0 +1,74 @@
+"""The graphs that a process can run, by name."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from importlib import import_module
+from importlib.metadata import entry_points
+from typing import Any
+
+from .errors import InvalidGraph, UnknownGraph
+from .graph import Graph
+
+ENTRY_POINTS = "treadle.graphs"
+
+
+class Registry(Mapping[str, Graph]):
+    """Graphs by name; a name means one shape."""
+
+    def __init__(self, graphs: Iterable[Graph] = ()) -> None:
+        self._graphs: dict[str, Graph] = {}
+        for graph in graphs:
+            self.add(graph)
+
+    def add(self, graph: Graph) -> None:
+        """Add a graph.
+
+        Raises:
+            InvalidGraph: another graph has its name.
+        """
+        known = self._graphs.setdefault(graph.name, graph)
+        if known.fingerprint != graph.fingerprint:
+            raise InvalidGraph(
+                f"Two different graphs are named {graph.name!r}: name each at compile(name=...), "
+                "so that a step's message says which one is meant."
+            )
+
+    def __getitem__(self, name: str) -> Graph:
+        if name not in self._graphs:
+            raise UnknownGraph(name, self._graphs)
+        return self._graphs[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._graphs)
+
+    def __len__(self) -> int:
+        return len(self._graphs)
+
+
+def load(addresses: Iterable[str]) -> list[Any]:
+    """Import what ``module:attribute`` addresses name, compiled graphs as a rule, and those of installed packages.
+
+    Raises:
+        InvalidGraph: an address cannot be imported, or does not name a compiled graph.
+    """
+    found = [_import(address) for address in addresses]
+    found.extend(_checked(point.load(), point.value) for point in entry_points(group=ENTRY_POINTS))
+    return found
+
+
+def _import(address: str) -> Any:
+    module_name, _, attribute = address.strip().partition(":")
+    if not attribute:
+        raise InvalidGraph(f"{address!r} does not name a graph: write 'package.module:attribute'.")
+    try:
+        found = getattr(import_module(module_name), attribute)
+    except (ImportError, AttributeError) as error:
+        raise InvalidGraph(f"The graph {address!r} cannot be imported: {error}") from error
+    return _checked(found, address)
+
+
+def _checked(found: Any, address: str) -> Any:
+    if not isinstance(getattr(found, "graph", None), Graph):
+        raise InvalidGraph(
+            f"{address!r} is a {type(found).__name__}, not a compiled graph: name what compile() returned."
+        )
+    return found
