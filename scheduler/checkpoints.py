@@ -1,0 +1,266 @@
+"""The store of checkpoints: immutable records, and the channel values they refer to.
+
+A record names, for every channel, the generation of its value and how many chunks that has. A value that did not
+change is not written again; a list that grew at its end adds one chunk, so that a turn of a long conversation writes
+what was said and not what was said before. A generation is written by one line of history only: where history
+branches, the values of the branch are *sealed*, and the next change begins a generation of its own.
+"""
+
+from collections import OrderedDict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from operator import is_
+from typing import Any, NamedTuple
+
+import redis
+from xxhash import xxh3_64_hexdigest
+
+from graphs.channels import MISSING
+from graphs.checkpoint import Checkpoint, Result, Step
+
+from .errors import CheckpointNotFound
+from .keys import ThreadKeys
+from .serde import Serde
+
+_CACHE_SIZE = 512
+
+
+class ChannelRef(NamedTuple):
+    """Where the value of one channel lies."""
+
+    generation: str
+    chunks: int
+    sealed: bool = False
+
+    def fields(self, channel: str, start: int = 0) -> list[str]:
+        """Return the hash fields of its chunks."""
+        return [f"{channel}@{self.generation}.{index}" for index in range(start, self.chunks)]
+
+
+@dataclass(frozen=True, slots=True)
+class StoredCheckpoint:
+    """A checkpoint, and what is known of it only because it is stored."""
+
+    checkpoint: Checkpoint
+    refs: Mapping[str, ChannelRef] = field(default_factory=dict)
+    #: The run that made it; empty for a person's update.
+    run_id: str = ""
+    #: The user's metadata.
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Encoded:
+    """A checkpoint as it is written: the record, and the channel chunks that are new with it."""
+
+    stored: StoredCheckpoint
+    record: bytes
+    chunks: Mapping[str, bytes]
+
+
+class CheckpointStore:
+    """Reads and prepares checkpoints; the scripts write them.
+
+    It remembers the checkpoints it saw last, so that a process that goes on where it committed loads nothing, and
+    one that comes back to a thread loads only what was added.
+    """
+
+    def __init__(self, client: redis.Redis, serde: Serde) -> None:
+        self._redis = client
+        self._serde = serde
+        self._seen: OrderedDict[tuple[str, str, str], StoredCheckpoint] = OrderedDict()
+
+    def encode(
+        self,
+        checkpoint: Checkpoint,
+        parent: StoredCheckpoint | None,
+        run_id: str = "",
+        metadata: Mapping[str, Any] | None = None,
+        *,
+        branching: bool = False,
+    ) -> Encoded:
+        """Return what has to be written for a checkpoint; ``branching``: its parent is not the thread's cursor.
+
+        Raises:
+            NotSerializable: a value cannot be stored.
+            StateTooLarge: a value takes more bytes than the limit.
+        """
+        refs: dict[str, ChannelRef] = {}
+        chunks: dict[str, bytes] = {}
+        generation = xxh3_64_hexdigest(checkpoint.id.encode())
+        for name, value in checkpoint.values.items():
+            known = _known(parent, name, sealed=branching)
+            tail = _tail(value, MISSING if known is None or parent is None else parent.checkpoint.values[name])
+            if known is not None and (tail is _SAME or (tail is not None and not known.sealed)):
+                refs[name] = known if tail is _SAME else ChannelRef(known.generation, known.chunks + 1)
+            else:
+                refs[name], tail = ChannelRef(generation, 1), value
+            if tail is not _SAME:
+                where = f"State key {name!r}"
+                chunks[refs[name].fields(name, refs[name].chunks - 1)[0]] = self._serde.dumps(tail, where)
+        stored = StoredCheckpoint(checkpoint, refs, run_id, metadata or {})
+        return Encoded(stored, self._serde.dumps(_record(stored), "The checkpoint"), chunks)
+
+    def remember(self, keys: ThreadKeys, ns: str, stored: StoredCheckpoint) -> None:
+        """Keep a checkpoint that was written or loaded."""
+        self._seen[keys.token, ns, stored.checkpoint.id] = stored
+        self._seen.move_to_end((keys.token, ns, stored.checkpoint.id))
+        while len(self._seen) > _CACHE_SIZE:
+            self._seen.popitem(last=False)
+
+    def load(self, keys: ThreadKeys, ns: str, checkpoint_id: str, thread_id: str) -> StoredCheckpoint:
+        """Return a checkpoint.
+
+        Raises:
+            CheckpointNotFound: the thread has none of this id.
+        """
+        seen = self._seen.get((keys.token, ns, checkpoint_id))
+        if seen is not None:
+            return seen
+        entries = self._redis.xrange(keys.checkpoints(ns), checkpoint_id, checkpoint_id)
+        if not entries:
+            raise CheckpointNotFound(thread_id, checkpoint_id)
+        return self._restored(keys, ns, [entries[0][1][b"record"]])[0]
+
+    def history(
+        self, keys: ThreadKeys, ns: str, before: str | None = None, limit: int | None = None
+    ) -> list[StoredCheckpoint]:
+        """Return checkpoints, the newest first; ``before`` leaves out that one and all that came after it."""
+        newest = f"({before}" if before else "+"
+        entries = self._redis.xrevrange(keys.checkpoints(ns), newest, "-", count=limit)
+        return self._restored(keys, ns, [entry[1][b"record"] for entry in entries])
+
+    def results(self, keys: ThreadKeys, ns: str, steps: Sequence[Step]) -> dict[str, Mapping[str, Any]]:
+        """Return what is known of steps, by step id: ``updates`` and ``goto``, or ``error``."""
+        if not steps:
+            return {}
+        found = self._redis.hmget(keys.results(ns), [step.id for step in steps])
+        return {step.id: self._serde.loads(data) for step, data in zip(steps, found, strict=True) if data is not None}
+
+    def encode_result(self, result: Result) -> bytes:
+        """Return a step's writes as bytes.
+
+        Raises:
+            NotSerializable: a value cannot be stored; the error names the node and the key.
+        """
+        record = {"updates": list(result.updates), "goto": list(result.goto)}
+        try:
+            return self._serde.dumps(record, f"The result of node {result.step.node!r}")
+        except TypeError:
+            for update in result.updates:
+                for key, value in update.items():
+                    self._serde.dumps(value, f"Key {key!r} of the update of node {result.step.node!r}")
+            raise
+
+    def encode_error(self, error: Mapping[str, Any]) -> bytes:
+        """Return a step's failure as bytes."""
+        return self._serde.dumps({"error": dict(error)})
+
+    def _restored(self, keys: ThreadKeys, ns: str, records: Iterable[bytes]) -> list[StoredCheckpoint]:
+        plain = [self._serde.loads(record) for record in records]
+        values = _Values(self._redis, keys.channels(ns), self._serde, self._latest(keys, ns))
+        values.fetch([_refs(record) for record in plain])
+        restored = [_stored(record, values) for record in plain]
+        for stored in restored[:1]:
+            self.remember(keys, ns, stored)
+        return restored
+
+    def _latest(self, keys: ThreadKeys, ns: str) -> StoredCheckpoint | None:
+        """Return the newest checkpoint of a frame that this process has seen: what it holds need not be loaded."""
+        of_frame = (
+            stored for (token, of, _), stored in reversed(self._seen.items()) if (token, of) == (keys.token, ns)
+        )
+        return next(of_frame, None)
+
+
+class _Values:
+    """Channel values by where they lie; chunks that are known already are not fetched."""
+
+    def __init__(self, client: redis.Redis, key: str, serde: Serde, known: StoredCheckpoint | None) -> None:
+        self._redis, self._key, self._serde = client, key, serde
+        self._known: dict[tuple[str, str, int], Any] = {}
+        for name, ref in known.refs.items() if known is not None else ():
+            self._known[name, ref.generation, ref.chunks] = known.checkpoint.values[name] if known else None
+        self._chunks: dict[str, Any] = {}
+
+    def fetch(self, wanted: Iterable[Mapping[str, ChannelRef]]) -> None:
+        fields = {
+            chunk for refs in wanted for name, ref in refs.items() for chunk in ref.fields(name, self._start(name, ref))
+        }
+        if fields:
+            ordered = sorted(fields)
+            found = self._redis.hmget(self._key, ordered)
+            self._chunks = {name: self._serde.loads(data) for name, data in zip(ordered, found, strict=True) if data}
+
+    def value(self, name: str, ref: ChannelRef) -> Any:
+        start = self._start(name, ref)
+        known = self._known[name, ref.generation, start] if start else None
+        tails = [self._chunks[chunk] for chunk in ref.fields(name, start)]
+        if not tails:
+            return known
+        if start == 0 and len(tails) == 1:
+            return tails[0]
+        grown = list(known) if start else []
+        for tail in tails:
+            grown.extend(tail)
+        return grown
+
+    def _start(self, name: str, ref: ChannelRef) -> int:
+        """Return how many chunks of a value are known already."""
+        return next((count for count in range(ref.chunks, 0, -1) if (name, ref.generation, count) in self._known), 0)
+
+
+_SAME = object()
+
+
+def _tail(value: Any, before: Any) -> Any:
+    """Return what a list has more than before, ``_SAME`` where nothing changed, None where it is another value."""
+    if value is before:
+        return _SAME
+    if type(value) is not list or type(before) is not list or len(value) < len(before):
+        return None
+    if not all(map(is_, before, value)):
+        return None
+    return value[len(before) :] if len(value) > len(before) else _SAME
+
+
+def _known(parent: StoredCheckpoint | None, name: str, *, sealed: bool) -> ChannelRef | None:
+    ref = parent.refs.get(name) if parent is not None else None
+    return ref._replace(sealed=True) if ref is not None and sealed else ref
+
+
+def _record(stored: StoredCheckpoint) -> dict[str, Any]:
+    checkpoint = stored.checkpoint
+    return {
+        "id": checkpoint.id,
+        "parent": checkpoint.parent_id,
+        "source": checkpoint.source,
+        "number": checkpoint.number,
+        "refs": {name: list(ref) for name, ref in stored.refs.items()},
+        "joins": {name: sorted(arrived) for name, arrived in checkpoint.joins.items()},
+        "steps": [[step.id, step.node, list(step.path), list(step.triggers)] for step in checkpoint.steps],
+        "deferred": list(checkpoint.deferred),
+        "writers": list(checkpoint.writers),
+        "run": stored.run_id,
+        "metadata": dict(stored.metadata),
+    }
+
+
+def _refs(record: Mapping[str, Any]) -> dict[str, ChannelRef]:
+    return {name: ChannelRef(*ref) for name, ref in record["refs"].items()}
+
+
+def _stored(record: Mapping[str, Any], values: _Values) -> StoredCheckpoint:
+    refs = _refs(record)
+    checkpoint = Checkpoint(
+        record["id"],
+        record["parent"],
+        record["source"],
+        record["number"],
+        {name: values.value(name, ref) for name, ref in refs.items()},
+        {name: frozenset(arrived) for name, arrived in record["joins"].items()},
+        tuple(Step(id_, node, tuple(path), tuple(triggers)) for id_, node, path, triggers in record["steps"]),
+        tuple(record["deferred"]),
+        tuple(record["writers"]),
+    )
+    return StoredCheckpoint(checkpoint, refs, record["run"], record["metadata"])

@@ -1,0 +1,134 @@
+"""What a process does with threads from the outside: start runs, follow them, read and edit state."""
+
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from graphs.graph import Graph
+from graphs.routing import Caller
+
+from .config import RunConfig
+from .connection import Connection
+from .editing import Editor
+from .errors import ThreadBusy
+from .failure import revived
+from .following import Follower
+from .lifecycle import RunStatus
+from .log import Log
+from .run import Run
+from .runs import RunStore
+from .snapshots import Snapshots
+from .starting import Started, Starter
+from .threads import ThreadStore
+from .views import Part, View
+
+
+class Client:
+    """Every verb on threads, over one connection.
+
+    Args:
+        connection: the store.
+        call: how a function of the user's is called, plain or async.
+    """
+
+    def __init__(self, connection: Connection, call: Caller) -> None:
+        self.connection = connection
+        self.threads = ThreadStore(connection)
+        self.runs = RunStore(connection)
+        self.log = Log(connection)
+        self.snapshots = Snapshots(connection, self.threads)
+        self.editor = Editor(connection, self.threads, call)
+        self._starter = Starter(connection, self.threads, call)
+        self._follower = Follower(connection)
+
+    def start(self, graph: Graph, config: RunConfig, value: Any, context: Any = None) -> Started:
+        """Begin a run, waiting for the thread's active one where the config says so.
+
+        Raises:
+            ThreadBusy: another run is active, and the config does not say to wait.
+            EmptyInputError, InvalidInput, CheckpointNotFound, TransitionNotAllowed: it cannot begin.
+        """
+        while True:
+            try:
+                return self._starter.start(graph, config, value, context)
+            except ThreadBusy as busy:
+                if config.on_busy != "wait":
+                    raise
+                self.wait(busy.thread_id, busy.run_id)
+
+    def wait(self, thread_id: str, run_id: str, timeout_s: float | None = None) -> RunStatus:
+        """Wait until a run has ended and return its status.
+
+        Raises:
+            RunNotFound: the thread has no such run.
+            TimeoutError: it is still active after ``timeout_s`` seconds; it goes on.
+        """
+        run = self.runs.get(thread_id, run_id)
+        if not run.status.is_final:
+            deadline = None if timeout_s is None else time.monotonic() + timeout_s
+            for _ in self._follower.follow(thread_id, run_id, run.log_start, deadline):
+                pass
+        return self.runs.status(thread_id, run_id)
+
+    def stream(self, following: "Following", after: str | None = None) -> Iterator[Part]:
+        """Yield the parts of a run, live, from its beginning or after a part's id, until it has ended.
+
+        Raises:
+            RunNotFound: the run was deleted meanwhile.
+        """
+        run = self.runs.get(following.thread_id, following.run_id)
+        view = View(
+            self.connection,
+            self.snapshots,
+            following.graph,
+            run.thread_id,
+            run.id,
+            following.modes,
+            following.output_keys,
+        )
+        # What a part shows depends on what came before it, so the view is shown the run from its beginning.
+        for happening in self._follower.follow(run.thread_id, run.id, run.log_start):
+            yield from (part for part in view.parts(happening) if after is None or _place(part.id) > _place(after))
+
+    def outcome(self, thread_id: str, run_id: str) -> Run:
+        """Return a run that ended without failure.
+
+        Raises:
+            RunTimeout, RunCancelled, WorkerLost, GraphChanged, NodeFailed: it failed; an error of Python's own or of
+                Treadle's that a node raised comes back as itself.
+        """
+        run = self.runs.get(thread_id, run_id)
+        if run.error is not None:
+            raise revived(run.error, thread_id, run_id)
+        return run
+
+    def output(self, graph: Graph, thread_id: str, run_id: str, keys: str | Sequence[str] | None = None) -> Any:
+        """Return the graph's output of a run that ended: the state it left.
+
+        Raises:
+            RunTimeout, RunCancelled, WorkerLost, GraphChanged, NodeFailed: as ``outcome`` does.
+        """
+        self.outcome(thread_id, run_id)
+        thread = self.threads.get(thread_id)
+        if thread.cursor is None:
+            return graph.output_of({}, keys)
+        at = self.connection.place(thread_id).keys
+        stored = self.connection.checkpoints.load(at, "", thread.cursor, thread_id)
+        return graph.output_of(stored.checkpoint.values, keys)
+
+
+@dataclass(frozen=True, slots=True)
+class Following:
+    """Which run somebody follows, and what of it they want to see."""
+
+    graph: Graph
+    thread_id: str
+    run_id: str
+    modes: Sequence[str]
+    output_keys: str | Sequence[str] | None = None
+
+
+def _place(part_id: str) -> tuple[int, int]:
+    seq, _, index = part_id.partition("-")
+    return int(seq), int(index)

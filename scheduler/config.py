@@ -1,0 +1,157 @@
+"""What a caller's config says, checked at the door."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from graphs.builder import names_of
+
+from .errors import InvalidConfig
+from .ids import check_thread_id, is_checkpoint_id
+
+OnBusy = Literal["reject", "wait"]
+
+#: The supersteps a run may take when nobody says otherwise.
+DEFAULT_RECURSION_LIMIT = 10_007
+
+_RUN_KEYS = ("recursion_limit", "max_concurrency", "interrupt_before", "interrupt_after", "timeout", "on_busy")
+_SHORT_KEYS = ("thread_id", "checkpoint_id", "checkpoint_ns")
+_OTHER_KEYS = ("configurable", "tags", "metadata", "callbacks", "run_name", "run_id")
+_SCALARS = (str, int, float, bool)
+
+
+@dataclass(frozen=True, slots=True)
+class RunConfig:
+    """A config, taken apart; ``None`` means: as the graph or the thread says."""
+
+    thread_id: str
+    checkpoint_id: str | None = None
+    ns: str = ""
+    recursion_limit: int = DEFAULT_RECURSION_LIMIT
+    max_concurrency: int | None = None
+    interrupt_before: tuple[str, ...] | None = None
+    interrupt_after: tuple[str, ...] | None = None
+    #: Seconds for the run as a whole.
+    timeout_s: float | None = None
+    on_busy: OnBusy = "reject"
+    tags: tuple[str, ...] = ()
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+    configurable: Mapping[str, Any] = field(default_factory=dict)
+
+    def for_nodes(self) -> dict[str, Any]:
+        """Return the config as nodes see it."""
+        return {
+            "configurable": {**self.configurable, "thread_id": self.thread_id},
+            "recursion_limit": self.recursion_limit,
+            "max_concurrency": self.max_concurrency,
+            "tags": list(self.tags),
+            "metadata": dict(self.metadata),
+        }
+
+    def checkpoint_metadata(self) -> dict[str, Any]:
+        """Return what of it every checkpoint of the run carries: the scalars of metadata and configurable."""
+        own = {key: value for key, value in self.configurable.items() if not key.startswith("__")}
+        return {key: value for key, value in {**own, **self.metadata}.items() if isinstance(value, _SCALARS)}
+
+
+def parse(config: Mapping[str, Any] | None, **given: Any) -> RunConfig:
+    """Take a config apart: ``{"configurable": {"thread_id": ...}}`` or, in short, ``{"thread_id": ...}``.
+
+    Args:
+        config: the caller's config.
+        **given: what the call itself says (``interrupt_before``, ``timeout``, ...); it wins where it is not None.
+
+    Raises:
+        InvalidThreadId: there is no usable thread id.
+        InvalidConfig: a key is not known, or a value does not fit.
+    """
+    config = _as_config(config)
+    configurable = dict(_typed(config, "configurable", Mapping) or {})
+    where = {key: configurable.pop(key, None) for key in _SHORT_KEYS}
+    where.update({key: config[key] for key in _SHORT_KEYS if config.get(key) is not None})
+    run = {key: config.get(key) for key in _RUN_KEYS}
+    run.update({key: value for key, value in given.items() if value is not None})
+    return RunConfig(
+        check_thread_id(where["thread_id"]),
+        _checkpoint_id(where["checkpoint_id"]),
+        str(where["checkpoint_ns"] or ""),
+        _positive(run, "recursion_limit", int) or DEFAULT_RECURSION_LIMIT,
+        _positive(run, "max_concurrency", int),
+        _names(run, "interrupt_before"),
+        _names(run, "interrupt_after"),
+        _positive(run, "timeout", float),
+        _on_busy(run["on_busy"]),
+        tuple(_typed(config, "tags", Sequence) or ()),
+        dict(_typed(config, "metadata", Mapping) or {}),
+        configurable,
+    )
+
+
+def merged(first: Mapping[str, Any], second: Mapping[str, Any]) -> dict[str, Any]:
+    """Return two configs as one: configurable and metadata merge, tags are joined, else the second wins."""
+    both = {**first, **second}
+    for key in ("configurable", "metadata"):
+        if key in first and key in second:
+            both[key] = {**first[key], **second[key]}
+    if "tags" in first and "tags" in second:
+        both["tags"] = [*first["tags"], *second["tags"]]
+    return both
+
+
+def _as_config(config: Any) -> Mapping[str, Any]:
+    if config is None:
+        return {}
+    if not isinstance(config, Mapping):
+        raise InvalidConfig(f"The config is a dict, got {type(config).__name__}.")
+    known = (*_SHORT_KEYS, *_RUN_KEYS, *_OTHER_KEYS)
+    unknown = [str(key) for key in config if key not in known]
+    if unknown:
+        raise InvalidConfig(
+            f"The config has unknown keys: {', '.join(unknown)}. It takes: {', '.join(known)}; "
+            "values of your own go into 'configurable' or 'metadata'."
+        )
+    return config
+
+
+def _typed(config: Mapping[str, Any], key: str, kind: Any) -> Any:
+    value = config.get(key)
+    if value is not None and (not isinstance(value, kind) or isinstance(value, str)):
+        raise InvalidConfig(f"The config's {key!r} is a {kind.__name__.lower()}, got {value!r:.60}.")
+    return value
+
+
+def _positive(run: Mapping[str, Any], key: str, kind: type[int] | type[float]) -> Any:
+    value = run.get(key)
+    if value is None:
+        return None
+    fits = isinstance(value, int) if kind is int else isinstance(value, int | float)
+    if isinstance(value, bool) or not fits or not value > 0:
+        unit = " (seconds)" if kind is float else ""
+        raise InvalidConfig(f"{key!r} must be a positive {kind.__name__}{unit}, got {value!r:.60}.")
+    return value
+
+
+def _names(run: Mapping[str, Any], key: str) -> tuple[str, ...] | None:
+    value = run.get(key)
+    if value is None:
+        return None
+    names = names_of(value) if isinstance(value, str | Sequence) else (value,)
+    if not all(isinstance(name, str) for name in names):
+        raise InvalidConfig(f"{key!r} is a list of node names or '*', got {value!r:.60}.")
+    return names
+
+
+def _on_busy(value: Any) -> OnBusy:
+    if value in (None, "reject"):
+        return "reject"
+    if value == "wait":
+        return "wait"
+    raise InvalidConfig(f"on_busy is 'reject' or 'wait', got {value!r:.60}.")
+
+
+def _checkpoint_id(value: Any) -> str | None:
+    if value is None:
+        return None
+    if not isinstance(value, str) or not is_checkpoint_id(value):
+        raise InvalidConfig(f"{value!r:.60} is not a checkpoint id; get_state_history() lists the ones a thread has.")
+    return value

@@ -1,0 +1,43 @@
+"""What every part of the scheduler works with: one Redis, its key names, its scripts, and the way to the workers."""
+
+from dataclasses import dataclass
+
+import redis
+
+from .checkpoints import CheckpointStore
+from .dispatch import Dispatcher
+from .keys import Keys
+from .scripts import Place, Scripts
+from .serde import Serde
+from .settings import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class Connection:
+    """One store and its dispatcher; built once by a process and handed to everything that works on threads."""
+
+    redis: redis.Redis
+    settings: Settings
+    keys: Keys
+    scripts: Scripts
+    serde: Serde
+    checkpoints: CheckpointStore
+    dispatcher: Dispatcher
+
+    def place(self, thread_id: str, run_id: str = "", ns: str = "") -> Place:
+        """Return the keys of a thread, one of its runs and one of its frames."""
+        return Place(self.keys.of_thread(thread_id), run_id, ns)
+
+
+def open_connection(client: redis.Redis, settings: Settings, dispatcher: Dispatcher) -> Connection:
+    """Return a connection over a Redis client that returns bytes."""
+    serde = Serde(limit_bytes=settings.max_value_bytes)
+    return Connection(
+        client,
+        settings,
+        Keys(settings.prefix),
+        Scripts(client),
+        serde,
+        CheckpointStore(client, serde),
+        dispatcher,
+    )

@@ -1,0 +1,105 @@
+"""How steps reach the workers: the message, and the port that carries it."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+
+@dataclass(frozen=True, slots=True)
+class StepRef:
+    """Which step a message is about: ids only, never state."""
+
+    thread_id: str
+    run_id: str
+    step_id: str
+
+    @classmethod
+    def from_message(cls, message: Mapping[str, Any]) -> "StepRef":
+        """Return the reference that a message's keyword arguments hold."""
+        return cls(message["thread"], message["run"], message["step"])
+
+
+@dataclass(frozen=True, slots=True)
+class StepOrder:
+    """A step to be run: what a dispatcher needs to know of it."""
+
+    ref: StepRef
+    graph: str
+    node: str
+    ns: str
+    checkpoint_id: str
+    #: Which attempt the message asks for, counted from 1.
+    attempt: int = 1
+    #: The Celery queue; None: the default one.
+    queue: str | None = None
+    #: The soft time limit of the attempt, and the hard one a grace later; None: no limit.
+    soft_ms: int | None = None
+    hard_ms: int | None = None
+    #: Whether the step has its result already, and only its superstep waits to be closed.
+    done: bool = False
+
+    def record(self) -> dict[str, Any]:
+        """Return the step as it is kept while it is in flight; a step begins its life in a queue."""
+        record = {
+            "id": self.ref.step_id,
+            "run": self.ref.run_id,
+            "graph": self.graph,
+            "node": self.node,
+            "ns": self.ns,
+            "checkpoint": self.checkpoint_id,
+            "queue": self.queue,
+            "soft_ms": self.soft_ms,
+            "hard_ms": self.hard_ms,
+        }
+        counters = {"state": "done" if self.done else "queued", "attempt": 0, "losses": 0, "sends": 0}
+        return {name: value for name, value in record.items() if value is not None} | counters
+
+    @classmethod
+    def from_record(cls, thread_id: str, record: Mapping[str, Any]) -> "StepOrder":
+        """Return the order for the next attempt at a step in flight."""
+        return cls(
+            StepRef(thread_id, record["run"], record["id"]),
+            record["graph"],
+            record["node"],
+            record["ns"],
+            record["checkpoint"],
+            record["attempt"] + 1,
+            record.get("queue"),
+            record.get("soft_ms"),
+            record.get("hard_ms"),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Envelope:
+    """A queue message that a script may push in the same breath as the commit."""
+
+    queue_key: str
+    payload: bytes
+
+
+class Dispatcher(Protocol):
+    """Hands steps to workers. A message is a hint: it may be lost, doubled or late without any harm."""
+
+    @property
+    def inline(self) -> bool:
+        """Whether the process that starts a run executes its steps itself."""
+
+    def envelope(self, order: StepOrder) -> Envelope | None:
+        """Return the message for the store's own Redis to push, or None where the broker is elsewhere."""
+
+    def send(self, orders: Sequence[StepOrder]) -> None:
+        """Publish what has no envelope."""
+
+
+class Inline:
+    """The dispatcher of a process that runs its steps itself: nothing has to travel."""
+
+    inline = True
+
+    def envelope(self, order: StepOrder) -> Envelope | None:
+        """Return None: there is no queue."""
+        return None
+
+    def send(self, orders: Sequence[StepOrder]) -> None:
+        """Do nothing: whoever opened the steps runs them."""

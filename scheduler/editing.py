@@ -1,0 +1,133 @@
+"""A person's hand on a thread's state: update it as if a node had written."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from graphs.checkpoint import Checkpoint, Result
+from graphs.commands import START
+from graphs.graph import Graph
+from graphs.planner import node_to_write_as, plan_input, plan_next, plan_update, virtual_step
+from graphs.routing import Caller, fresh, route
+from graphs.updates import Update, updates_of
+
+from .checkpoints import Encoded, StoredCheckpoint
+from .config import RunConfig
+from .connection import Connection
+from .errors import CursorMoved, TransitionNotAllowed
+from .ids import new_checkpoint_id
+from .lifecycle import TABLE, ThreadEvent, ThreadStatus, allowed_in
+from .moves import Move
+from .snapshots import config_of
+from .thread import Thread
+from .threads import ThreadStore
+
+
+@dataclass(frozen=True, slots=True)
+class _Edit:
+    """An update, resolved: what is written, on top of what, as which node."""
+
+    graph: Graph
+    config: RunConfig
+    node: str
+    updates: tuple[Update, ...]
+    parent: StoredCheckpoint | None
+    cursor: str | None
+
+
+class Editor:
+    """Writes to the state of threads that rest."""
+
+    def __init__(self, connection: Connection, threads: ThreadStore, call: Caller) -> None:
+        self._connection = connection
+        self._threads = threads
+        self._call = call
+
+    def update(self, graph: Graph, config: RunConfig, values: Any, as_node: str | None) -> dict[str, Any]:
+        """Store an update as a new checkpoint and return the config that names it.
+
+        What would follow the node it is written as is due next.
+
+        Raises:
+            UnknownNode: the graph has no such node.
+            InvalidUpdateError: the values do not fit the state, or it is not clear as which node they are written.
+            ThreadBusy: a run is active on the thread.
+            TransitionNotAllowed: the thread is terminated or archived.
+        """
+        thread = self._threads.find(config.thread_id)
+        cursor = thread.cursor if thread is not None else None
+        parent = self._parent(config, config.checkpoint_id or cursor)
+        node = node_to_write_as(graph, parent.checkpoint if parent is not None else None, as_node)
+        edit = _Edit(graph, config, node, updates_of(values, graph.channels), parent, cursor)
+        checkpoint, results = self._as_input(edit) if node == START else self._as_node(edit)
+        encoded = self._connection.checkpoints.encode(
+            checkpoint,
+            parent,
+            metadata=config.checkpoint_metadata(),
+            branching=parent is not None and parent.checkpoint.id != cursor,
+        )
+        self._store(edit, encoded, results, thread)
+        return config_of(config.thread_id, checkpoint.id)
+
+    def _as_node(self, edit: _Edit) -> tuple[Checkpoint, dict[str, bytes]]:
+        parent = edit.parent.checkpoint if edit.parent is not None else self._blank(edit)
+        goto = self._route(edit, parent)
+        result = Result(virtual_step(parent, edit.node), edit.updates, goto)
+        due = next((step for step in parent.steps if step.node == edit.node), None)
+        results = {} if due is None else {due.id: self._connection.checkpoints.encode_result(result)}
+        return plan_update(edit.graph, parent, result, new_checkpoint_id(edit.cursor)), results
+
+    def _as_input(self, edit: _Edit) -> tuple[Checkpoint, dict[str, bytes]]:
+        """Write what an input would: the first nodes are due next."""
+        blank = self._blank(edit)
+        result = Result(blank.steps[0], edit.updates, self._route(edit, blank))
+        after = plan_next(edit.graph, blank, [result], new_checkpoint_id(edit.cursor))
+        parent_id = edit.parent.checkpoint.id if edit.parent is not None else None
+        number = edit.parent.checkpoint.number + 1 if edit.parent is not None else 0
+        return (
+            Checkpoint(
+                after.id,
+                parent_id,
+                "update",
+                number,
+                after.values,
+                after.joins,
+                after.steps,
+                after.deferred,
+                after.writers,
+            ),
+            {},
+        )
+
+    def _blank(self, edit: _Edit) -> Checkpoint:
+        return plan_input(edit.graph, edit.parent.checkpoint if edit.parent else None, new_checkpoint_id(edit.cursor))
+
+    def _route(self, edit: _Edit, parent: Checkpoint) -> tuple[str, ...]:
+        values = fresh(edit.graph, parent.values, edit.updates)
+        offered = {"config": edit.config.for_nodes(), "runtime": None, "store": None, "writer": None, "previous": None}
+        return route(edit.graph, edit.node, values, offered, self._call)
+
+    def _parent(self, config: RunConfig, wanted: str | None) -> StoredCheckpoint | None:
+        if wanted is None:
+            return None
+        keys = self._connection.place(config.thread_id).keys
+        return self._connection.checkpoints.load(keys, config.ns, wanted, config.thread_id)
+
+    def _store(self, edit: _Edit, encoded: Encoded, results: dict[str, bytes], thread: Thread | None) -> None:
+        thread_id, checkpoint = edit.config.thread_id, encoded.stored.checkpoint
+        entry = {"kind": "updated", "node": edit.node, "checkpoint": checkpoint.id}
+        created = [{"kind": "created"}] if thread is None else []
+        move = Move(self._connection.place(thread_id), edit.cursor or "", [encoded], results, entries=[*created, entry])
+        request = move.request(
+            self._connection,
+            allowed={status: True for status in allowed_in(ThreadEvent.UPDATE)},
+            status=TABLE[ThreadStatus.IDLE, ThreadEvent.UPDATE],
+            thread_fields={"graph": edit.graph.name, "fingerprint": edit.graph.fingerprint},
+        )
+        answer = self._connection.scripts.put_checkpoint(move.place, request)
+        if answer[0] == "busy":
+            raise self._threads.busy(thread_id)
+        if answer[0] == "refused":
+            raise TransitionNotAllowed(thread_id, answer[1], ThreadEvent.UPDATE)
+        if answer[0] == "moved":
+            raise CursorMoved(thread_id)
+        move.done(self._connection)

@@ -1,0 +1,196 @@
+"""What can go wrong with threads, runs and steps; every error carries the ids it is about.
+
+TreadleError (graphs.errors)
+└── SchedulerError
+    ├── InvalidThreadId, InvalidConfig      bad input, refused at the door
+    ├── ThreadNotFound, RunNotFound, CheckpointNotFound
+    ├── ThreadBusy                          another run is active on the thread
+    ├── TransitionNotAllowed                the thread's status does not know this event
+    ├── LeaseLost                           a step's lease went to somebody else
+    ├── CursorMoved                         somebody else moved the cursor first
+    ├── RunFailed ── RunTimeout, RunCancelled, NodeFailed, WorkerLost, GraphChanged
+    ├── NotSerializable, StateTooLarge
+    └── StoreUnavailable, EmbeddedRedisError
+"""
+
+from collections.abc import Iterable
+from datetime import UTC, datetime
+
+from graphs.errors import TreadleError
+
+
+class SchedulerError(TreadleError):
+    """Something is wrong with a thread, a run, a step, or the store they live in."""
+
+
+class EmbeddedRedisError(SchedulerError):
+    """The embedded Redis could not be started."""
+
+
+class StoreUnavailable(SchedulerError):
+    """Redis did not answer, refused the write, or is read-only."""
+
+
+class InvalidThreadId(SchedulerError, ValueError):
+    """A thread id is missing or not usable."""
+
+
+class InvalidConfig(SchedulerError, ValueError):
+    """A run's config has a key or a value that does not fit."""
+
+
+class ThreadNotFound(SchedulerError, LookupError):
+    """No thread has this id."""
+
+    def __init__(self, thread_id: str) -> None:
+        self.thread_id = thread_id
+        super().__init__(thread_id)
+
+    def __str__(self) -> str:
+        return f"There is no thread {self.thread_id!r}: its first invoke creates it, or threads.create()."
+
+
+class RunNotFound(SchedulerError, LookupError):
+    """The thread has no run of this id."""
+
+    def __init__(self, thread_id: str, run_id: str) -> None:
+        self.thread_id = thread_id
+        self.run_id = run_id
+        super().__init__(thread_id, run_id)
+
+    def __str__(self) -> str:
+        return f"Thread {self.thread_id!r} has no run {self.run_id!r}; its log lists the runs it had."
+
+
+class CheckpointNotFound(SchedulerError, LookupError):
+    """The thread has no checkpoint of this id."""
+
+    def __init__(self, thread_id: str, checkpoint_id: str) -> None:
+        self.thread_id = thread_id
+        self.checkpoint_id = checkpoint_id
+        super().__init__(thread_id, checkpoint_id)
+
+    def __str__(self) -> str:
+        return (
+            f"Thread {self.thread_id!r} has no checkpoint {self.checkpoint_id!r}; "
+            "get_state_history() lists the ones it has."
+        )
+
+
+class ThreadBusy(SchedulerError):
+    """Another run is active on the thread."""
+
+    def __init__(self, thread_id: str, run_id: str, steps: Iterable[str], since_ms: int) -> None:
+        self.thread_id = thread_id
+        self.run_id = run_id
+        self.steps = tuple(steps)
+        self.since_ms = since_ms
+        super().__init__(thread_id, run_id, self.steps, since_ms)
+
+    def __str__(self) -> str:
+        since = datetime.fromtimestamp(self.since_ms / 1000, UTC).isoformat(timespec="seconds")
+        return (
+            f"Thread {self.thread_id!r} is busy: run {self.run_id} is active since {since}, "
+            f"at step {', '.join(self.steps) or '(none open)'}. Wait for it (on_busy='wait') or cancel it."
+        )
+
+
+class TransitionNotAllowed(SchedulerError):
+    """The thread's status does not know this event."""
+
+    def __init__(self, thread_id: str, status: str, event: str) -> None:
+        self.thread_id = thread_id
+        self.status = status
+        self.event = event
+        super().__init__(thread_id, status, event)
+
+    def __str__(self) -> str:
+        return f"Thread {self.thread_id!r} is {self.status}: it cannot {self.event}."
+
+
+class LeaseLost(SchedulerError):
+    """The step's lease ended or went to another worker, so nothing of this attempt was stored."""
+
+    def __init__(self, thread_id: str, step_id: str) -> None:
+        self.thread_id = thread_id
+        self.step_id = step_id
+        super().__init__(thread_id, step_id)
+
+    def __str__(self) -> str:
+        return f"The lease on step {self.step_id} of thread {self.thread_id!r} was lost; nothing was stored."
+
+
+class CursorMoved(SchedulerError):
+    """The thread's cursor moved between reading and writing; read the state again and repeat the call."""
+
+    def __init__(self, thread_id: str) -> None:
+        self.thread_id = thread_id
+        super().__init__(thread_id)
+
+    def __str__(self) -> str:
+        return f"Thread {self.thread_id!r} moved on meanwhile; read its state again and repeat the call."
+
+
+class NotSerializable(SchedulerError, TypeError):
+    """A value of the state cannot be stored."""
+
+    def __init__(self, where: str, type_name: str, reason: str) -> None:
+        self.where = where
+        self.type_name = type_name
+        self.reason = reason
+        super().__init__(where, type_name, reason)
+
+    def __str__(self) -> str:
+        return f"{self.where} holds a {self.type_name}, which cannot be stored: {self.reason}"
+
+
+class StateTooLarge(SchedulerError, ValueError):
+    """A value of the state is larger than the limit."""
+
+    def __init__(self, where: str, size_bytes: int, limit_bytes: int) -> None:
+        self.where = where
+        self.size_bytes = size_bytes
+        self.limit_bytes = limit_bytes
+        super().__init__(where, size_bytes, limit_bytes)
+
+    def __str__(self) -> str:
+        return (
+            f"{self.where} takes {self.size_bytes} bytes, more than the limit of {self.limit_bytes}: "
+            "keep large things elsewhere and their address in the state, or raise TREADLE_MAX_VALUE_BYTES."
+        )
+
+
+class RunFailed(SchedulerError):
+    """A run ended without success; the thread stands on its last checkpoint."""
+
+    def __init__(self, thread_id: str, run_id: str, reason: str) -> None:
+        self.thread_id = thread_id
+        self.run_id = run_id
+        self.reason = reason
+        super().__init__(thread_id, run_id, reason)
+
+    def __str__(self) -> str:
+        return (
+            f"Run {self.run_id} of thread {self.thread_id!r}: {self.reason} "
+            "The thread stands on its last checkpoint; invoke(None, config) goes on from there."
+        )
+
+
+class NodeFailed(RunFailed):
+    """A node raised an error on a worker whose type is not known in this process."""
+
+
+class WorkerLost(RunFailed):
+    """Every attempt at a step ended with the death of its worker."""
+
+
+class RunTimeout(RunFailed, TimeoutError):
+    """A node or the run as a whole took longer than its time limit."""
+
+
+class RunCancelled(RunFailed):
+    """The run was cancelled."""
+
+
+class GraphChanged(RunFailed):
+    """The worker's graph is not the one the run began with."""

@@ -1,0 +1,97 @@
+"""How a failure travels: from the exception of a node to a record in the store, and back to an exception."""
+
+import builtins
+import traceback
+from collections.abc import Mapping
+from typing import Any
+
+from graphs import errors as graph_errors
+
+from . import errors as scheduler_errors
+from .errors import GraphChanged, NodeFailed, RunCancelled, RunFailed, RunTimeout, WorkerLost
+from .lifecycle import RunStatus
+
+_MAX_TEXT = 16_000
+
+Failure = Mapping[str, Any]
+
+
+def describe(error: BaseException, node: str | None = None) -> dict[str, Any]:
+    """Return an exception as a record."""
+    return {
+        "kind": "error",
+        "type": type(error).__name__,
+        "module": type(error).__module__,
+        "message": str(error)[:_MAX_TEXT],
+        "args": [arg for arg in error.args if isinstance(arg, str | int | float | bool)],
+        "repr": repr(error)[:_MAX_TEXT],
+        "traceback": "".join(traceback.format_exception(error))[-_MAX_TEXT:],
+        "node": node,
+    }
+
+
+def timed_out(what: str, timeout_s: float, node: str | None = None) -> dict[str, Any]:
+    """Return the record of a time limit that was passed."""
+    message = f"{what} ran longer than its time limit of {timeout_s:g} s."
+    return {"kind": "timeout", "type": "NodeTimeoutError", "message": message, "repr": message, "node": node,
+            "timeout_s": timeout_s}  # fmt: skip
+
+
+def lost(node: str, losses: int) -> dict[str, Any]:
+    """Return the record of a step whose every attempt took its worker with it."""
+    message = (
+        f"Node {node!r} lost its worker {losses} times (killed, out of memory, or crashed), so it is not tried again."
+    )
+    return {"kind": "lost", "type": "WorkerLost", "message": message, "repr": message, "node": node}
+
+
+def parked(reason: str, node: str | None = None) -> dict[str, Any]:
+    """Return the record of a run that no worker can go on with, for a reason that a deployment mends."""
+    return {"kind": "parked", "type": "GraphChanged", "message": reason, "repr": reason, "node": node}
+
+
+def cancelled(reason: str) -> dict[str, Any]:
+    """Return the record of a run that somebody cancelled."""
+    message = f"It was cancelled ({reason})." if reason else "It was cancelled."
+    return {"kind": "cancelled", "type": "RunCancelled", "message": message, "repr": message, "node": None}
+
+
+def status_of(failure: Failure) -> RunStatus:
+    """Return how a run ends that failed in this way."""
+    kinds = {"timeout": RunStatus.TIMEOUT, "cancelled": RunStatus.CANCELLED, "parked": RunStatus.INTERRUPTED}
+    return kinds.get(failure["kind"], RunStatus.ERROR)
+
+
+def revived(failure: Failure, thread_id: str, run_id: str) -> Exception:
+    """Return the exception that a caller gets: of the original type where that is a known one, with a note.
+
+    Nothing is imported: only Python's own exceptions and Treadle's come back as themselves.
+    """
+    if failure["kind"] == "timeout" and failure["node"] is not None:
+        return graph_errors.NodeTimeoutError(failure["node"], failure["timeout_s"])
+    special = {"timeout": RunTimeout, "lost": WorkerLost, "cancelled": RunCancelled, "parked": GraphChanged}
+    wrapper: type[RunFailed] | None = special.get(failure["kind"])
+    if wrapper is not None:
+        return wrapper(thread_id, run_id, failure["message"])
+    cls = _known_class(failure)
+    if cls is None:
+        text = f"node {failure['node']!r} raised {failure['type']}: {failure['message']}"
+        return NodeFailed(thread_id, run_id, f"{text}\n{failure.get('traceback', '')}".rstrip())
+    return _noted(cls, failure, thread_id, run_id)
+
+
+def _known_class(failure: Failure) -> type[Exception] | None:
+    sources = {"builtins": builtins, graph_errors.__name__: graph_errors, scheduler_errors.__name__: scheduler_errors}
+    cls = getattr(sources.get(failure.get("module", ""), object), failure["type"], None)
+    return cls if isinstance(cls, type) and issubclass(cls, Exception) else None
+
+
+def _noted(cls: type[Exception], failure: Failure, thread_id: str, run_id: str) -> Exception:
+    try:
+        error = cls(*failure["args"])
+    except TypeError:  # a class that wants other arguments than it keeps in args
+        error = NodeFailed(thread_id, run_id, f"node {failure['node']!r} raised {failure['repr']}")
+    error.add_note(
+        f"In node {failure['node']!r} of thread {thread_id!r}, run {run_id}:\n{failure.get('traceback', '')}"
+    )
+    return error

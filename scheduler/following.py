@@ -1,0 +1,99 @@
+"""Following a run live, from any process: its log entries and what its nodes write, in one order."""
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from .connection import Connection
+from .errors import RunNotFound
+from .lifecycle import RunStatus
+from .log import LogEntry, entry_of, sequence
+
+_BLOCK_MS = 1_000  # shorter than the client's socket timeout, and how soon a deleted thread is noticed
+
+
+@dataclass(frozen=True, slots=True)
+class LiveEvent:
+    """Something a node wrote while it ran."""
+
+    seq: int
+    run_id: str
+    step_id: str
+    node: str
+    attempt: int
+    value: Any
+
+
+Happening = LogEntry | LiveEvent
+
+
+class Follower:
+    """Reads what happens to runs while it happens."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    def follow(self, thread_id: str, run_id: str, after: int, deadline: float | None = None) -> Iterator[Happening]:
+        """Yield what happens to a run until it has ended.
+
+        Args:
+            thread_id: the thread.
+            run_id: its run.
+            after: a sequence number; what happened up to there is left out.
+            deadline: a time.monotonic() until which to wait for the end.
+
+        Raises:
+            RunNotFound: the run, as a rule the whole thread, was deleted meanwhile.
+            TimeoutError: the deadline passed first.
+        """
+        keys = self._connection.place(thread_id).keys
+        while True:
+            happened = self._read([keys.log, keys.events], after, _block_ms(deadline))
+            for one in happened:
+                after = one.seq
+                if one.run_id == run_id:
+                    yield one
+                    if isinstance(one, LogEntry) and one.kind == "finished":
+                        return
+            if not happened and self._is_over(thread_id, run_id, after):
+                return
+            if deadline is not None and time.monotonic() >= deadline:
+                raise TimeoutError(f"Run {run_id} of thread {thread_id!r} is still active; it goes on.")
+
+    def _read(self, streams: list[str], after: int, block_ms: int) -> list[Happening]:
+        found = self._connection.redis.xread({key: f"{after}-0" for key in streams}, block=block_ms)
+        pairs = found.items() if isinstance(found, dict) else found  # RESP3 answers with a map
+        happened = [self._happening(seq, fields) for _, entries in pairs for seq, fields in _flat(entries)]
+        return sorted(happened, key=lambda one: one.seq)
+
+    def _happening(self, seq: bytes, fields: dict[bytes, bytes]) -> Happening:
+        if b"entry" in fields:
+            return entry_of(seq, fields)
+        run_id, step_id, node, attempt, value = self._connection.serde.loads(fields[b"event"])
+        return LiveEvent(sequence(seq), run_id, step_id, node, attempt, value)
+
+    def _is_over(self, thread_id: str, run_id: str, after: int) -> bool:
+        """Return whether nothing more can come: the run ended before the place from which it is read."""
+        place = self._connection.place(thread_id, run_id)
+        status, seq = self._connection.redis.hget(place.named("run"), "status"), self._connection.redis.hget(
+            place.keys.thread, "seq"
+        )  # fmt: skip
+        if status is None:
+            raise RunNotFound(thread_id, run_id)
+        return RunStatus(status.decode()).is_final and int(seq or 0) <= after
+
+
+def _flat(entries: Any) -> Iterator[tuple[bytes, dict[bytes, bytes]]]:
+    """Yield stream entries; redis-py nests them one list deeper under RESP3."""
+    for entry in entries:
+        if isinstance(entry, list) and entry and isinstance(entry[0], tuple | list):
+            yield from _flat(entry)
+        else:
+            yield entry[0], entry[1]
+
+
+def _block_ms(deadline: float | None) -> int:
+    if deadline is None:
+        return _BLOCK_MS
+    return max(1, min(_BLOCK_MS, round((deadline - time.monotonic()) * 1000)))

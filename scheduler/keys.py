@@ -1,0 +1,123 @@
+"""Every key name in Redis: one place that spells them, one hash tag per partition."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from urllib.parse import quote
+
+from xxhash import xxh64_intdigest
+
+#: How many partitions the threads are spread over; changing it orphans every stored thread.
+PARTITIONS = 64
+
+_MEMO_SIZE = 10_000
+_SAFE = "-_.@/+=,"  # everything else is escaped, so that no id can end its part of a key
+
+
+@dataclass(frozen=True, slots=True)
+class ThreadKeys:
+    """The keys of one thread; all in one Redis Cluster slot."""
+
+    token: str
+    root: str
+
+    @property
+    def thread(self) -> str:
+        """Hash: status, graph, active run, fence, log sequence and head."""
+        return f"{self.root}:thread:{self.token}"
+
+    @property
+    def steps(self) -> str:
+        """Hash: step id -> record of the step in flight (JSON)."""
+        return f"{self.root}:steps:{self.token}"
+
+    @property
+    def runs(self) -> str:
+        """List: run ids, the newest first."""
+        return f"{self.root}:runs:{self.token}"
+
+    @property
+    def log(self) -> str:
+        """Stream: the execution log, hash-chained."""
+        return f"{self.root}:log:{self.token}"
+
+    @property
+    def events(self) -> str:
+        """Stream: what nodes write while they run; trimmed."""
+        return f"{self.root}:events:{self.token}"
+
+    @property
+    def due(self) -> str:
+        """Sorted set of the partition: when somebody must look at a step again (ms)."""
+        return f"{self.root}:due"
+
+    @property
+    def index(self) -> str:
+        """Sorted set of the partition: thread tokens by their last change (ms)."""
+        return f"{self.root}:threads"
+
+    def run(self, run_id: str) -> str:
+        """Hash: one run."""
+        return f"{self.root}:run:{self.token}:{quote(run_id, safe=_SAFE)}"
+
+    def frame(self, ns: str) -> str:
+        """Hash: the cursor of one frame."""
+        return f"{self.root}:frame:{self.token}:{ns}"
+
+    def checkpoints(self, ns: str) -> str:
+        """Stream: checkpoint id -> record; entries never change."""
+        return f"{self.root}:checkpoints:{self.token}:{ns}"
+
+    def channels(self, ns: str) -> str:
+        """Hash: channel@generation.chunk -> bytes."""
+        return f"{self.root}:channels:{self.token}:{ns}"
+
+    def results(self, ns: str) -> str:
+        """Hash: step id -> what the step wrote, or how it failed."""
+        return f"{self.root}:results:{self.token}:{ns}"
+
+
+@dataclass(frozen=True, slots=True)
+class Keys:
+    """Key names below one prefix."""
+
+    prefix: str = "treadle"
+    _threads: dict[str, ThreadKeys] = field(default_factory=dict, compare=False, repr=False)
+
+    def of_thread(self, thread_id: str) -> ThreadKeys:
+        """Return the keys of a thread."""
+        keys = self._threads.get(thread_id)
+        if keys is None:
+            token = quote(thread_id, safe=_SAFE)
+            keys = ThreadKeys(token, self._partition(xxh64_intdigest(thread_id.encode()) % PARTITIONS))
+            if len(self._threads) >= _MEMO_SIZE:  # a memo, not a registry: it must not grow with the threads ever seen
+                self._threads.clear()
+            self._threads[thread_id] = keys
+        return keys
+
+    def due_sets(self) -> list[str]:
+        """Return the due set of every partition."""
+        return [f"{self._partition(number)}:due" for number in range(PARTITIONS)]
+
+    def thread_indexes(self) -> list[str]:
+        """Return the thread index of every partition."""
+        return [f"{self._partition(number)}:threads" for number in range(PARTITIONS)]
+
+    def workers(self) -> str:
+        """Hash: worker name -> when and what it last reported (JSON)."""
+        return f"{self.prefix}:workers"
+
+    def memory_index(self) -> str:
+        """Sorted set: entries of the long-term memory, in the order of their namespaces and keys."""
+        return f"{self.prefix}:{{memory}}:index"
+
+    def memory_expiry(self) -> str:
+        """Sorted set: those entries of the memory that expire, by when (ms)."""
+        return f"{self.prefix}:{{memory}}:expiry"
+
+    def memory_item(self, namespace: Iterable[str], key: str) -> str:
+        """Hash: one item of the long-term memory."""
+        path = ".".join(quote(label, safe=_SAFE) for label in namespace)  # labels have no dot
+        return f"{self.prefix}:{{memory}}:item:{path}:{quote(key, safe=_SAFE)}"
+
+    def _partition(self, number: int) -> str:
+        return f"{self.prefix}:{{p{number}}}"

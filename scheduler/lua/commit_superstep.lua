@@ -1,0 +1,27 @@
+-- Close a superstep: move the cursor, open the next steps and hand them to the queue, or end or park the run.
+-- With a step and its fence, the superstep is that single step, and its lease must still be good.
+-- KEYS thread steps due log run index frame checkpoints channels results
+-- ARGV request; then the blobs of checkpoints, channel fields, results, queue messages and the run's error
+-- Returns "committed", "moved" (somebody else closed it), "open" (a sibling still runs) or "lost" (the lease).
+local request = cjson.decode(ARGV[1])
+local now = now_ms()
+local frame = redis.call("HMGET", K.frame, "cursor", "remaining")
+if frame[1] == request.cursor then return "committed" end -- this very call, sent again
+if frame[1] ~= request.expected then return "moved" end
+if redis.call("HGET", K.thread, "run") ~= request.run then return "lost" end
+if request.fence then
+  local raw = redis.call("HGET", K.steps, request.step)
+  local step = raw and cjson.decode(raw)
+  if not step or step.fence ~= request.fence or step.state ~= "leased" then return "lost" end
+  if step.deadline and step.deadline <= now then return "lost" end
+  request.entries[1].ms = now - step.started
+elseif tonumber(frame[2]) ~= 0 then
+  return "open"
+end
+move(request, now)
+write_log(now, request.entries)
+if request.ended then
+  if request.ended.error then redis.call("HSET", K.run, "error", blob()) end
+  finish(request.ended, request, now)
+end
+return "committed"

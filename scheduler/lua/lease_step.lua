@@ -1,0 +1,39 @@
+-- Take the lease on a step and hand out the thread's next fencing token.
+-- KEYS thread steps due log run
+-- ARGV step member worker delivery nonce lease_ms max_attempts
+-- Returns {verdict, step}: "run"; "timed_out" or "lost" when only the failure is left to record; "close" when
+-- the step is finished and its superstep waits to be closed; {"held"}, {"early"} or {"gone"} for a message that
+-- came to nothing.
+local raw = redis.call("HGET", K.steps, A.step)
+if not raw then return {"gone"} end
+local step = cjson.decode(raw)
+local now = now_ms()
+if step.state == "done" then return {"close", raw} end
+if step.state == "waiting" and step.due > now then return {"early"} end
+if step.state == "leased" and step.nonce == A.nonce then return {step.verdict, raw} end -- this very call, sent again
+if step.state == "leased" and step["until"] > now then return {"held"} end
+
+local entries = {}
+if step.state == "leased" then -- the lease ran out, and no scheduler has seen it yet
+  step.timed_out = step.deadline ~= nil and step.deadline <= now
+  if not step.timed_out then
+    step.losses = step.losses + 1
+    entries[1] = {kind = "lost worker", run = step.run, step = A.step, node = step.node, attempt = step.attempt,
+      worker = step.worker, token = step.fence}
+  end
+end
+step.verdict = step.timed_out and "timed_out" or step.losses >= tonumber(A.max_attempts) and "lost" or "run"
+if step.verdict == "run" then step.attempt = step.attempt + 1 end
+step.state, step.worker, step.delivery, step.nonce = "leased", A.worker, A.delivery, A.nonce
+step.fence = redis.call("HINCRBY", K.thread, "fence", 1)
+step.started, step.first = now, step.first or now
+step.deadline = step.hard_ms and step.verdict == "run" and now + step.hard_ms or nil
+step["until"] = math.min(now + A.lease_ms, step.deadline or math.huge)
+raw = cjson.encode(step)
+redis.call("HSET", K.steps, A.step, raw)
+if A.member ~= "" then redis.call("ZADD", K.due, step["until"], A.member) end
+if redis.call("HGET", K.run, "status") == "pending" then redis.call("HSET", K.run, "status", "running") end
+entries[#entries + 1] = {kind = "leased", run = step.run, step = A.step, node = step.node, attempt = step.attempt,
+  worker = A.worker, token = step.fence}
+write_log(now, entries)
+return {step.verdict, raw}

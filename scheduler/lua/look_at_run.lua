@@ -1,0 +1,15 @@
+-- Look at a run that fell due: is it past its deadline, or did the process that runs it fall silent?
+-- KEYS thread due run
+-- ARGV run member
+-- Returns "timeout", "lost", or "" when there is nothing to do.
+local run = redis.call("HMGET", K.run, "deadline", "until")
+if redis.call("HGET", K.thread, "run") ~= A.run then
+  redis.call("ZREM", K.due, A.member)
+  return ""
+end
+local now = now_ms()
+local deadline, alive = tonumber(run[1] or math.huge), tonumber(run[2] or math.huge)
+if deadline <= now then return "timeout" end
+if alive <= now then return "lost" end
+redis.call("ZADD", K.due, math.min(deadline, alive), A.member)
+return ""

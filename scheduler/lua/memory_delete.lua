@@ -1,0 +1,7 @@
+-- Remove an item of the memory.
+-- KEYS item index expiry
+-- ARGV entry
+-- Returns nothing.
+redis.call("DEL", K.item)
+redis.call("ZREM", K.index, A.entry)
+redis.call("ZREM", K.expiry, A.entry)

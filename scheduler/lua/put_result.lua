@@ -1,0 +1,22 @@
+-- Keep what one of several parallel steps wrote, or how it failed, until the superstep closes.
+-- KEYS thread steps due log frame results
+-- ARGV step member fence close_ms entry result
+-- Returns how many steps of the superstep are still open, or -1 when the lease was lost.
+local raw = redis.call("HGET", K.steps, A.step)
+if not raw then return -1 end
+local step = cjson.decode(raw)
+local now = now_ms()
+if step.fence ~= tonumber(A.fence) then return -1 end
+if step.state == "done" then return tonumber(redis.call("HGET", K.frame, "remaining")) end
+if step.deadline and step.deadline <= now then return -1 end
+redis.call("HSET", K.results, A.step, A.result)
+step.state = "done"
+redis.call("HSET", K.steps, A.step, cjson.encode(step))
+local remaining = redis.call("HINCRBY", K.frame, "remaining", -1)
+if A.member ~= "" then redis.call("ZREM", K.due, A.member) end
+-- The last one answers for the closing: should its worker die now, somebody else closes.
+if A.member ~= "" and remaining == 0 then redis.call("ZADD", K.due, now + A.close_ms, A.member) end
+local entry = cjson.decode(A.entry)
+entry.ms = now - step.started
+write_log(now, {entry})
+return remaining

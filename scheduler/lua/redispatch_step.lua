@@ -1,0 +1,28 @@
+-- Look at a step that fell due: its lease ran out, its pause is over, or its message may be lost.
+-- KEYS thread steps due log
+-- ARGV step member wait_ms wait_max_ms
+-- Returns the step when its message is to be sent again, else false.
+local raw = redis.call("HGET", K.steps, A.step)
+if not raw then
+  redis.call("ZREM", K.due, A.member)
+  return false
+end
+local step = cjson.decode(raw)
+local now = now_ms()
+if step.state == "leased" and step["until"] > now then
+  redis.call("ZADD", K.due, step["until"], A.member)
+  return false
+end
+if step.state == "leased" then
+  step.timed_out = step.deadline ~= nil and step.deadline <= now or nil
+  local kind = step.timed_out and "timed out" or "lost worker"
+  if not step.timed_out then step.losses = step.losses + 1 end
+  write_log(now, {{kind = kind, run = step.run, step = A.step, node = step.node, attempt = step.attempt,
+    worker = step.worker, token = step.fence, ms = now - step.started}})
+end
+if step.state ~= "done" then step.state = "queued" end
+step.sends = step.sends + 1
+redis.call("HSET", K.steps, A.step, cjson.encode(step))
+-- A backlog is not a loss: each sending waits twice as long for the next.
+redis.call("ZADD", K.due, now + math.min(A.wait_max_ms, A.wait_ms * 2 ^ step.sends), A.member)
+return cjson.encode(step)

@@ -1,0 +1,17 @@
+-- Hand a lease back at once, because its worker shuts down or was killed: the next worker need not wait.
+-- KEYS thread steps due log
+-- ARGV step member worker delivery kind
+-- Returns 1, or 0 when the lease was not this worker's.
+local raw = redis.call("HGET", K.steps, A.step)
+local step = raw and cjson.decode(raw)
+if not step or step.state ~= "leased" or step.worker ~= A.worker or step.delivery ~= A.delivery then return 0 end
+local now = now_ms()
+step.state, step.due = "waiting", now
+step.timed_out = A.kind == "timed out" or nil
+if A.kind == "lost worker" then step.losses = step.losses + 1 end
+if A.kind == "released" then step.attempt = step.attempt - 1 end
+redis.call("HSET", K.steps, A.step, cjson.encode(step))
+redis.call("ZADD", K.due, now, A.member)
+write_log(now, {{kind = A.kind, run = step.run, step = A.step, node = step.node, attempt = step.attempt,
+  worker = step.worker, token = step.fence, ms = now - step.started}})
+return 1

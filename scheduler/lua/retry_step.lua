@@ -1,0 +1,15 @@
+-- Give a step back after an attempt that failed: it waits here, not in a worker, until its pause is over.
+-- KEYS thread steps due log
+-- ARGV step member fence delay_ms entry
+-- Returns 1, or 0 when the lease was lost.
+local raw = redis.call("HGET", K.steps, A.step)
+local step = raw and cjson.decode(raw)
+if not step or step.fence ~= tonumber(A.fence) or step.state ~= "leased" then return 0 end
+local now = now_ms()
+step.state, step.due, step.timed_out, step.deadline = "waiting", now + A.delay_ms, nil, nil
+redis.call("HSET", K.steps, A.step, cjson.encode(step))
+if A.member ~= "" then redis.call("ZADD", K.due, step.due, A.member) end
+local entry = cjson.decode(A.entry)
+entry.ms = now - step.started
+write_log(now, {entry})
+return 1

@@ -1,0 +1,16 @@
+-- Create, terminate or archive a thread.
+-- KEYS thread log index
+-- ARGV request
+-- Returns {"set"}, or {"refused", status} when the thread's status does not allow it.
+local request = cjson.decode(ARGV[1])
+local now = now_ms()
+local status = redis.call("HGET", K.thread, "status")
+if request.create and status then return {"refused", status} end
+if not request.create and not status then return {"refused", "unknown"} end
+if status and not request.allowed[status] then return {"refused", status} end
+if request.create then redis.call("HSET", K.thread, "created", now) end
+redis.call("HSET", K.thread, "status", request.status, "updated", now)
+for name, value in pairs(request.thread_fields) do redis.call("HSET", K.thread, name, value) end
+redis.call("ZADD", K.index, now, request.token)
+write_log(now, request.entries)
+return {"set"}

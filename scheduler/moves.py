@@ -1,0 +1,95 @@
+"""Moving a cursor, prepared: the request that stores a checkpoint, opens its steps and pushes their messages."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from graphs.checkpoint import Step
+from graphs.graph import Graph
+
+from .checkpoints import Encoded
+from .connection import Connection
+from .dispatch import StepOrder, StepRef
+from .lifecycle import RunStatus, after_run
+from .run import Run
+from .scripts import Place, Request
+
+
+@dataclass(frozen=True, slots=True)
+class Move:
+    """Everything one script writes when a cursor moves."""
+
+    place: Place
+    #: The checkpoint that the cursor stands on now; "" for a thread without any.
+    expected: str
+    encoded: Sequence[Encoded] = ()
+    results: Mapping[str, bytes] = field(default_factory=dict)
+    #: Steps that end with this move.
+    closed: Sequence[str] = ()
+    orders: Sequence[StepOrder] = ()
+    entries: Sequence[Mapping[str, Any]] = ()
+
+    def request(self, connection: Connection, **more: Any) -> Request:
+        """Return the script's request; ``more`` is what only one of the scripts asks for."""
+        chunks = {name: data for encoded in self.encoded for name, data in encoded.chunks.items()}
+        envelopes = [envelope for order in self.orders if (envelope := connection.dispatcher.envelope(order))]
+        body = {
+            "token": self.place.keys.token,
+            "run": self.place.run_id,
+            "expected": self.expected,
+            "checkpoints": [encoded.stored.checkpoint.id for encoded in self.encoded],
+            "fields": list(chunks),
+            "results": list(self.results),
+            "closed": list(self.closed),
+            "steps": [order.record() for order in self.orders],
+            "remaining": sum(not order.done for order in self.orders),
+            "pushes": [envelope.queue_key for envelope in envelopes],
+            "wait_ms": connection.settings.queue_wait_ms,
+            "inline": connection.dispatcher.inline,
+            "entries": list(self.entries),
+        }
+        if self.encoded:
+            body["cursor"] = self.encoded[-1].stored.checkpoint.id
+        records = [encoded.record for encoded in self.encoded]
+        payloads = [envelope.payload for envelope in envelopes]
+        return Request(body | more, [*records, *chunks.values(), *self.results.values(), *payloads])
+
+    def done(self, connection: Connection) -> None:
+        """Remember what was stored, and publish the messages that the script could not push."""
+        for encoded in self.encoded:
+            connection.checkpoints.remember(self.place.keys, self.place.ns, encoded.stored)
+        connection.dispatcher.send(self.orders)
+
+
+def orders_for(
+    graph: Graph, run: Run, steps: Iterable[Step], ns: str, checkpoint_id: str, grace_ms: int
+) -> list[StepOrder]:
+    """Return the orders for the steps that a checkpoint has due."""
+    return [_order(graph, run, step, (ns, checkpoint_id), grace_ms) for step in steps]
+
+
+def ended(status: RunStatus, *, error: bool = False) -> dict[str, Any]:
+    """Return what a script is told about a run that ends with it."""
+    return {"run_status": status, "thread_status": after_run(status), "error": error}
+
+
+def finish_entries(run_id: str, status: RunStatus, **why: Any) -> list[dict[str, Any]]:
+    """Return the log's last words on a run; a pause is said as such before."""
+    entry = {"kind": "finished", "run": run_id, "status": status, **why}
+    if status is RunStatus.INTERRUPTED:
+        return [{"kind": "interrupted", "run": run_id, **why}, entry]
+    return [entry]
+
+
+def _order(graph: Graph, run: Run, step: Step, at: tuple[str, str], grace_ms: int) -> StepOrder:
+    node = graph.node(step.node)
+    soft_ms = None if node.timeout_s is None else round(node.timeout_s * 1000)
+    return StepOrder(
+        StepRef(run.thread_id, run.id, step.id),
+        run.graph,
+        step.node,
+        *at,
+        queue=node.queue,
+        soft_ms=soft_ms,
+        hard_ms=None if soft_ms is None else soft_ms + grace_ms,
+    )

@@ -1,0 +1,51 @@
+"""One invocation of a graph on a thread, as it is stored."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from .lifecycle import RunStatus
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """A run; times in milliseconds since the epoch."""
+
+    id: str
+    thread_id: str
+    graph: str
+    fingerprint: str
+    status: RunStatus = RunStatus.PENDING
+    #: Whether the process that began it also executes its steps.
+    inline: bool = False
+    #: What nodes see as their config.
+    config: Mapping[str, Any] = field(default_factory=dict)
+    context: Any = None
+    #: The number of the checkpoint at which it began; the recursion limit counts from there.
+    first_number: int = 0
+    recursion_limit: int = 0
+    interrupt_before: tuple[str, ...] = ()
+    interrupt_after: tuple[str, ...] = ()
+    #: What each of its checkpoints carries.
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+    started_ms: int | None = None
+    ended_ms: int | None = None
+    deadline_ms: int | None = None
+    error: Mapping[str, Any] | None = None
+    #: The log's last entry before the run began: where its followers begin to read.
+    log_start: int = 0
+
+    def plan(self) -> dict[str, Any]:
+        """Return what never changes while it runs: what a worker must know."""
+        return {
+            "graph": self.graph,
+            "fingerprint": self.fingerprint,
+            "inline": self.inline,
+            "config": dict(self.config),
+            "context": self.context,
+            "first_number": self.first_number,
+            "recursion_limit": self.recursion_limit,
+            "interrupt_before": list(self.interrupt_before),
+            "interrupt_after": list(self.interrupt_after),
+            "metadata": dict(self.metadata),
+        }

@@ -1,0 +1,115 @@
+"""The store of runs: look up, list, cancel, end."""
+
+from collections import OrderedDict
+from collections.abc import Mapping
+from typing import Any
+
+from .connection import Connection
+from .errors import RunNotFound
+from .failure import Failure, cancelled, status_of
+from .lifecycle import RunStatus
+from .moves import ended, finish_entries
+from .run import Run
+from .scripts import Request
+
+_CACHE_SIZE = 1024
+
+
+class RunStore:
+    """Reads runs, and ends them from the outside."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        self._plans: OrderedDict[tuple[str, str], Run] = OrderedDict()
+
+    def load(self, thread_id: str, run_id: str) -> Run:
+        """Return a run as it was begun; its status may be an old one, what it is made of never changes.
+
+        Raises:
+            RunNotFound: the thread has no run of this id.
+        """
+        plan = self._plans.get((thread_id, run_id))
+        if plan is None:
+            plan = self._plans[thread_id, run_id] = self.get(thread_id, run_id)
+            while len(self._plans) > _CACHE_SIZE:
+                self._plans.popitem(last=False)
+        return plan
+
+    def get(self, thread_id: str, run_id: str) -> Run:
+        """Return a run as it is now.
+
+        Raises:
+            RunNotFound: the thread has no run of this id.
+        """
+        place = self._connection.place(thread_id, run_id)
+        fields = self._connection.redis.hgetall(place.named("run"))
+        if not fields:
+            raise RunNotFound(thread_id, run_id)
+        return self._run(thread_id, run_id, fields)
+
+    def status(self, thread_id: str, run_id: str) -> RunStatus:
+        """Return a run's status.
+
+        Raises:
+            RunNotFound: the thread has no run of this id.
+        """
+        status = self._connection.redis.hget(self._connection.place(thread_id, run_id).named("run"), "status")
+        if status is None:
+            raise RunNotFound(thread_id, run_id)
+        return RunStatus(status.decode())
+
+    def recent(self, thread_id: str, limit: int = 20) -> list[Run]:
+        """Return a thread's runs, the newest first."""
+        found = self._connection.redis.lrange(self._connection.place(thread_id).keys.runs, 0, limit - 1)
+        return [self.get(thread_id, run_id.decode()) for run_id in found]
+
+    def cancel(self, thread_id: str, run_id: str, reason: str = "") -> bool:
+        """Cancel a run: a durable record first, then its workers notice; return whether it was still active."""
+        return self.end(thread_id, run_id, cancelled(reason))
+
+    def end(self, thread_id: str, run_id: str, failure: Failure, *, lapsed: bool = False) -> bool:
+        """End a run with a failure, at its last checkpoint; return whether it was still active.
+
+        Args:
+            thread_id: the thread.
+            run_id: the run.
+            failure: why.
+            lapsed: only when the process of this inline run has fallen silent.
+        """
+        place, status = self._connection.place(thread_id, run_id), status_of(failure)
+        request = Request(
+            {
+                "token": place.keys.token,
+                "run": run_id,
+                "lapsed": lapsed,
+                "ended": ended(status, error=True),
+                "entries": finish_entries(run_id, status, error=failure["repr"]),
+            },
+            [self._connection.serde.dumps(failure)],
+        )
+        answer, _ = self._connection.scripts.end_run(place, request)
+        return answer == "ended"
+
+    def _run(self, thread_id: str, run_id: str, fields: Mapping[bytes, bytes]) -> Run:
+        plan: dict[str, Any] = self._connection.serde.loads(fields[b"plan"])
+        error = fields.get(b"error")
+        return Run(
+            run_id,
+            thread_id,
+            **{
+                **plan,
+                "interrupt_before": tuple(plan["interrupt_before"]),
+                "interrupt_after": tuple(plan["interrupt_after"]),
+            },
+            status=RunStatus(fields[b"status"].decode()),
+            started_ms=_int(fields, b"started"),
+            ended_ms=_int(fields, b"ended"),
+            deadline_ms=_int(fields, b"deadline"),
+            log_start=_int(fields, b"log_start") or 0,
+            error=None if error is None else self._connection.serde.loads(error),
+        )
+
+
+def _int(fields: Mapping[bytes, bytes], name: bytes) -> int | None:
+    value = fields.get(name)
+    return None if value is None else int(float(value))

@@ -1,0 +1,199 @@
+"""The Lua scripts, one typed method each: every write of the protocol goes through here.
+
+A script's header is the truth about its arguments: the names after ``KEYS`` become the table ``K``, those after
+``ARGV`` the table ``A``, and the callers below pass them by these names.
+"""
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cache
+from importlib.resources import files
+from typing import Any
+
+import redis
+from redis.commands.core import Script
+
+from .errors import StoreUnavailable
+from .keys import ThreadKeys
+
+_FOLDER = files("scheduler") / "lua"
+_UNAVAILABLE = (
+    redis.ConnectionError,
+    redis.TimeoutError,
+    redis.ReadOnlyError,
+    redis.OutOfMemoryError,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """One Lua file: its text as it is sent to Redis, and the names its header declares."""
+
+    text: str
+    keys: tuple[str, ...]
+    args: tuple[str, ...]
+
+
+@dataclass(slots=True)
+class Request:
+    """The JSON argument of a script, and the bytes that follow it in the order in which the script takes them."""
+
+    body: dict[str, Any]
+    blobs: list[bytes] = field(default_factory=list)
+
+    def args(self) -> list[bytes]:
+        """Return the script's arguments."""
+        return [json.dumps(self.body, separators=(",", ":")).encode(), *self.blobs]
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Which keys a script works on: a thread's, of one run and one frame."""
+
+    keys: ThreadKeys
+    run_id: str = ""
+    ns: str = ""
+
+    def member(self, step_id: str) -> str:
+        """Return how the due set names a step of this thread."""
+        return f"{self.keys.token} {step_id}"
+
+    def run_member(self) -> str:
+        """Return how the due set names this run."""
+        return f"{self.keys.token} run:{self.run_id}"
+
+    def named(self, name: str) -> str:
+        """Return the key that a script's header calls by this name."""
+        if name == "run":
+            return self.keys.run(self.run_id)
+        if name in ("frame", "checkpoints", "channels", "results"):
+            return str(getattr(self.keys, name)(self.ns))
+        return str(getattr(self.keys, name))
+
+
+class Scripts:
+    """Runs the scripts on one Redis.
+
+    Every method raises StoreUnavailable when Redis does not answer, is full, or only reads.
+    """
+
+    def __init__(self, client: redis.Redis) -> None:
+        self._redis = client
+        self._scripts: dict[str, Script] = {}
+
+    def start_run(self, place: Place, request: Request) -> list[Any]:
+        """Begin a run."""
+        return self._strings(self._run("start_run", place, request.args()))
+
+    def lease_step(self, place: Place, **args: str | int) -> tuple[str, dict[str, Any]]:
+        """Take the lease on a step; return the verdict and the step's record."""
+        verdict, *record = self._run("lease_step", place, args)
+        return verdict.decode(), json.loads(record[0]) if record else {}
+
+    def renew_step(self, place: Place, **args: str | int) -> bool:
+        """Keep the lease on a step; return whether it is still this worker's."""
+        return bool(self._run("renew_step", place, args))
+
+    def release_step(self, place: Place, **args: str | int) -> bool:
+        """Hand a lease back; return whether it was this worker's."""
+        return bool(self._run("release_step", place, args))
+
+    def retry_step(self, place: Place, **args: str | int) -> bool:
+        """Let a step wait for its next attempt; return whether the lease was still good."""
+        return bool(self._run("retry_step", place, args))
+
+    def put_result(self, place: Place, **args: str | int | bytes) -> int:
+        """Keep a parallel step's result; return how many siblings are open, or -1 when the lease was lost."""
+        return int(self._run("put_result", place, args))
+
+    def commit_superstep(self, place: Place, request: Request) -> str:
+        """Close a superstep; return committed, moved, open or lost."""
+        return str(self._run("commit_superstep", place, request.args()).decode())
+
+    def end_run(self, place: Place, request: Request) -> tuple[str, list[dict[str, Any]]]:
+        """End a run; return ended, over or open, and the records of the steps that were in flight."""
+        answer, *steps = self._run("end_run", place, request.args())
+        return answer.decode(), [json.loads(step) for step in steps]
+
+    def renew_run(self, place: Place, **args: str | int) -> bool:
+        """Say that an inline run's process is alive; return whether the run is still active."""
+        return bool(self._run("renew_run", place, args))
+
+    def look_at_run(self, place: Place, **args: str | int) -> str:
+        """Look at a run that fell due; return timeout, lost, or nothing to do."""
+        return str(self._run("look_at_run", place, args).decode())
+
+    def redispatch_step(self, place: Place, **args: str | int) -> dict[str, Any] | None:
+        """Look at a step that fell due; return its record when its message is to be sent again."""
+        record = self._run("redispatch_step", place, args)
+        return None if record is None else dict(json.loads(record))
+
+    def put_checkpoint(self, place: Place, request: Request) -> list[Any]:
+        """Move the cursor of a thread that rests."""
+        return self._strings(self._run("put_checkpoint", place, request.args()))
+
+    def set_status(self, place: Place, request: Request) -> list[Any]:
+        """Create, terminate or archive a thread."""
+        return self._strings(self._run("set_status", place, request.args()))
+
+    def delete_thread(self, place: Place, run_ids: Sequence[str], token: str) -> str:
+        """Delete a thread and the records of its runs; return deleted, busy or unknown."""
+        more = [place.keys.run(run_id) for run_id in run_ids]
+        return str(self._run("delete_thread", place, {"token": token}, more).decode())
+
+    def publish_event(self, place: Place, **args: str | int | bytes) -> int:
+        """Publish a live event; return its sequence number, or 0 when the run is over."""
+        return int(self._run("publish_event", place, args))
+
+    def take_due(self, due_key: str, **args: int) -> list[str]:
+        """Take what fell due in one partition."""
+        source = load("take_due")
+        members = self._call("take_due", [due_key], [args[name] for name in source.args])
+        return [member.decode() for member in members]
+
+    def _run(
+        self, name: str, place: Place, args: Mapping[str, Any] | Sequence[Any], more_keys: Sequence[str] = ()
+    ) -> Any:
+        source = load(name)
+        keys = [place.named(key) for key in source.keys]
+        values = [args[arg] for arg in source.args] if isinstance(args, Mapping) else args
+        return self._call(name, [*keys, *more_keys], values)
+
+    def _call(self, name: str, keys: Sequence[str], args: Sequence[Any]) -> Any:
+        script = self._scripts.get(name)
+        if script is None:
+            script = self._scripts[name] = self._redis.register_script(load(name).text)
+        try:
+            return script(keys=keys, args=args)
+        except _UNAVAILABLE as error:
+            raise StoreUnavailable(f"Redis could not {name.replace('_', ' ')}: {error}") from error
+
+    @staticmethod
+    def _strings(answer: Sequence[Any]) -> list[Any]:
+        return [part.decode() if isinstance(part, bytes) else part for part in answer]
+
+
+def names() -> list[str]:
+    """Return the name of every script."""
+    return sorted(path.name.removesuffix(".lua") for path in _FOLDER.iterdir() if path.name != "prelude.lua")
+
+
+@cache
+def load(name: str) -> Source:
+    """Return a script, with the tables that its header declares and the prelude in front."""
+    text = (_FOLDER / f"{name}.lua").read_text(encoding="utf-8")
+    keys, args = _declared(text, "KEYS"), _declared(text, "ARGV")
+    tables = [_table("K", "KEYS", keys), _table("A", "ARGV", args)]
+    return Source("\n".join([*tables, (_FOLDER / "prelude.lua").read_text(encoding="utf-8"), text]), keys, args)
+
+
+def _declared(text: str, what: str) -> tuple[str, ...]:
+    line = re.search(rf"^-- {what} ([a-z_ ]+)", text, re.MULTILINE)
+    return tuple(line[1].split()) if line else ()
+
+
+def _table(table: str, source: str, declared: Sequence[str]) -> str:
+    fields = ", ".join(f"{name} = {source}[{index}]" for index, name in enumerate(declared, start=1))
+    return f"local {table} = {{{fields}}}"

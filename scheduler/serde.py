@@ -1,0 +1,170 @@
+"""Values to bytes and back: MessagePack, with an allow-list of classes and nothing that could run code."""
+
+import dataclasses
+from collections import deque
+from collections.abc import Callable, Iterable, Mapping
+from datetime import date, datetime, time, timedelta
+from decimal import Decimal
+from enum import Enum
+from pathlib import PurePath, PurePosixPath
+from typing import Any
+from uuid import UUID
+
+import ormsgpack
+
+from graphs.channels import Overwrite
+from graphs.schema import is_pydantic
+
+from .errors import NotSerializable, StateTooLarge
+
+_OPTIONS = (
+    ormsgpack.OPT_NON_STR_KEYS
+    | ormsgpack.OPT_PASSTHROUGH_BIG_INT
+    | ormsgpack.OPT_PASSTHROUGH_DATACLASS
+    | ormsgpack.OPT_PASSTHROUGH_DATETIME
+    | ormsgpack.OPT_PASSTHROUGH_ENUM
+    | ormsgpack.OPT_PASSTHROUGH_SUBCLASS
+    | ormsgpack.OPT_PASSTHROUGH_TUPLE
+    | ormsgpack.OPT_PASSTHROUGH_UUID
+)
+#: The extension type of an instance of an allowed class: (class name, content).
+_INSTANCE = 100
+
+#: Plain types that MessagePack lacks: type -> (extension type, to plain, from plain). The numbers are for ever.
+_PLAIN: Mapping[type, tuple[int, Callable[[Any], Any], Callable[[Any], Any]]] = {
+    tuple: (1, list, tuple),
+    set: (2, list, set),
+    frozenset: (3, list, frozenset),
+    datetime: (4, datetime.isoformat, datetime.fromisoformat),
+    date: (5, date.isoformat, date.fromisoformat),
+    time: (6, time.isoformat, time.fromisoformat),
+    timedelta: (7, lambda value: [value.days, value.seconds, value.microseconds], lambda plain: timedelta(*plain)),
+    UUID: (8, str, UUID),
+    Decimal: (9, str, Decimal),
+    int: (10, str, int),
+    complex: (11, lambda value: [value.real, value.imag], lambda plain: complex(*plain)),
+    deque: (12, lambda value: [list(value), value.maxlen], lambda plain: deque(*plain)),
+    bytearray: (13, bytes, bytearray),
+    PurePosixPath: (14, str, PurePosixPath),
+}
+_FROM_PLAIN = {tag: from_plain for tag, _, from_plain in _PLAIN.values()}
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Unknown:
+    """Stands for an instance of a class that this process does not allow: its name and its content."""
+
+    class_name: str
+    content: Any
+
+
+class Serde:
+    """Encodes and decodes values.
+
+    Args:
+        classes: the dataclasses, pydantic models, named tuples and enums that values may be instances of.
+        limit_bytes: the largest encoding that is accepted; None: any.
+    """
+
+    def __init__(self, classes: Iterable[type] = (), limit_bytes: int | None = None) -> None:
+        self._classes = {class_name(cls): cls for cls in (Overwrite, *classes)}
+        self._limit_bytes = limit_bytes
+
+    def allow(self, classes: Iterable[type]) -> None:
+        """Allow instances of further classes, as a rule those that a graph's state names."""
+        self._classes.update((class_name(cls), cls) for cls in classes)
+
+    def dumps(self, value: Any, where: str = "The value") -> bytes:
+        """Return a value as bytes; ``where`` names it in errors.
+
+        Raises:
+            NotSerializable: it holds something that cannot be stored.
+            StateTooLarge: it takes more bytes than the limit.
+        """
+        encoder = _Encoder(self._classes)
+        try:
+            data = encoder.pack(value)
+        except ormsgpack.MsgpackEncodeError as error:
+            type_name, reason = encoder.refused or (type(value).__name__, f"{error}.")
+            raise NotSerializable(where, type_name, reason) from error
+        if self._limit_bytes is not None and len(data) > self._limit_bytes:
+            raise StateTooLarge(where, len(data), self._limit_bytes)
+        return data
+
+    def loads(self, data: bytes) -> Any:
+        """Return the value that ``dumps`` made the bytes from.
+
+        Instances of classes that are not allowed here come back as ``Unknown``; nothing is imported or run.
+        """
+        return ormsgpack.unpackb(data, ext_hook=self._restore, option=ormsgpack.OPT_NON_STR_KEYS)
+
+    def _restore(self, tag: int, data: bytes) -> Any:
+        plain = self.loads(data)
+        if tag != _INSTANCE:
+            return _FROM_PLAIN[tag](plain)
+        name, content = plain
+        cls = self._classes.get(name)
+        return Unknown(name, content) if cls is None else instance_of(cls, content)
+
+
+class _Encoder:
+    """Packs one value, and remembers what it met that cannot be stored: the library's error does not say."""
+
+    def __init__(self, classes: Mapping[str, type]) -> None:
+        self._classes = classes
+        self.refused: tuple[str, str] | None = None
+
+    def pack(self, value: Any) -> bytes:
+        return ormsgpack.packb(value, default=self._extend, option=_OPTIONS)
+
+    def _extend(self, value: Any) -> ormsgpack.Ext:
+        known = _PLAIN.get(type(value))
+        if known is not None:
+            tag, to_plain, _ = known
+            return ormsgpack.Ext(tag, self.pack(to_plain(value)))
+        if isinstance(value, PurePath):
+            return ormsgpack.Ext(_PLAIN[PurePosixPath][0], self.pack(value.as_posix()))
+        name = class_name(type(value))
+        if name not in self._classes:
+            self.refused = self.refused or (name.removeprefix("builtins:"), _why_not(value))
+            raise TypeError(name)
+        return ormsgpack.Ext(_INSTANCE, self.pack([name, content_of(value)]))
+
+
+def class_name(cls: type) -> str:
+    """Return the name under which instances of a class are stored."""
+    return f"{cls.__module__}:{cls.__qualname__}"
+
+
+def content_of(value: Any) -> Any:
+    """Return what an instance holds, as plain values."""
+    if isinstance(value, Enum):
+        return value.value
+    if is_pydantic(type(value)):
+        return [dict(value), sorted(value.model_fields_set)]
+    if dataclasses.is_dataclass(value):
+        return {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}
+    return list(value)
+
+
+def instance_of(cls: type, content: Any) -> Any:
+    """Return an instance with a content that was stored; nothing of the class's own is run where that can be helped."""
+    if issubclass(cls, Enum):
+        return cls(content)
+    if is_pydantic(cls):
+        values, fields_set = content
+        return cls.model_construct(set(fields_set), **values)  # type: ignore[attr-defined]
+    if dataclasses.is_dataclass(cls):
+        made = object.__new__(cls)
+        for name, value in content.items():
+            object.__setattr__(made, name, value)
+        return made
+    return cls(*content)
+
+
+def _why_not(value: Any) -> str:
+    if isinstance(value, Enum | tuple) or dataclasses.is_dataclass(value) or is_pydantic(type(value)):
+        return "its class is not on the allow-list. Annotate it in the graph's state, or name it in the saver's types=[...]."
+    if isinstance(value, dict | list | str | int | float):
+        return "it is a subclass of a plain type. Convert it to the plain type."
+    return "keep plain data (str, numbers, lists, dicts, dates), dataclasses or pydantic models in the state."

@@ -1,0 +1,324 @@
+"""The life of a step on the worker's side: claim it, then commit what came of it.
+
+Whoever reads one file to learn the protocol should read this one. A claim is a lease with a fencing token; a commit
+is good only while the token is. A superstep of one step commits and closes in one script. Of several parallel steps
+each keeps its result, and whoever brings in the last one closes; should that one die in between, the step's due
+entry leads the next worker to the closing.
+"""
+
+import json
+import logging
+import secrets
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from graphs.checkpoint import Result, Step
+from graphs.errors import GraphError, GraphRecursionError
+from graphs.graph import Graph
+from graphs.planner import Verdict, plan_next, verdict
+
+from .checkpoints import StoredCheckpoint
+from .connection import Connection
+from .dispatch import StepOrder, StepRef
+from .errors import LeaseLost, NotSerializable, RunNotFound, StateTooLarge
+from .failure import Failure, describe, lost, status_of, timed_out
+from .ids import new_checkpoint_id
+from .lifecycle import RunStatus
+from .moves import Move, ended, finish_entries, orders_for
+from .run import Run
+from .runs import RunStore
+from .scripts import Place, Request
+
+logger = logging.getLogger(__name__)
+
+#: Errors of what a node returned, found when it is committed: they are the node's failure, not the worker's.
+REFUSED = (GraphError, NotSerializable, StateTooLarge)
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """The right to run one step, and everything needed to do so."""
+
+    ref: StepRef
+    verdict: str
+    run: Run
+    stored: StoredCheckpoint
+    step: Step
+    ns: str
+    fence: int
+    attempt: int
+    #: When the first attempt began, in milliseconds since the epoch.
+    first_ms: int
+    worker: str
+    delivery: str
+    losses: int = 0
+    soft_ms: int | None = None
+
+    @property
+    def ids(self) -> dict[str, Any]:
+        """The ids that log entries and log records carry."""
+        return {
+            "run": self.ref.run_id,
+            "step": self.ref.step_id,
+            "node": self.step.node,
+            "attempt": self.attempt,
+            "worker": self.worker,
+            "token": self.fence,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """What a commit brought about: the steps it opened, or the status in which the run ended."""
+
+    orders: tuple[StepOrder, ...] = ()
+    ended: RunStatus | None = None
+    #: After how many milliseconds the step itself is due again.
+    retry_ms: int | None = None
+
+
+class Steps:
+    """Claims and commits steps; used by every kind of worker, in this process or on Celery."""
+
+    def __init__(self, connection: Connection, runs: RunStore, worker: str) -> None:
+        self._connection = connection
+        self._runs = runs
+        self._worker = worker
+
+    def claim(self, ref: StepRef, delivery: str) -> Claim | None:
+        """Take the lease on a step; None when there is nothing to do: the message was stale, or somebody has it.
+
+        Raises:
+            RunNotFound: the run's record is gone.
+        """
+        place = self._connection.place(ref.thread_id, ref.run_id)
+        verdict, record = self._connection.scripts.lease_step(
+            place,
+            step=ref.step_id,
+            member=self._member(place, ref.step_id),
+            worker=self._worker,
+            delivery=delivery,
+            nonce=secrets.token_hex(8),
+            lease_ms=self._connection.settings.lease_ms,
+            max_attempts=self._connection.settings.max_attempts,
+        )
+        if not record:
+            logger.debug("step not claimed", extra={"thread_id": ref.thread_id, "step_id": ref.step_id, "why": verdict})
+            return None
+        run = self._runs.load(ref.thread_id, ref.run_id)
+        ns = record["ns"]
+        stored = self._connection.checkpoints.load(place.keys, ns, record["checkpoint"], ref.thread_id)
+        step = next(step for step in stored.checkpoint.steps if step.id == ref.step_id)
+        return Claim(
+            ref,
+            verdict,
+            run,
+            stored,
+            step,
+            ns,
+            record.get("fence", 0),
+            record["attempt"],
+            record.get("first", 0),
+            self._worker,
+            delivery,
+            record["losses"],
+            record.get("soft_ms"),
+        )
+
+    def renew(self, ref: StepRef, delivery: str) -> bool:
+        """Keep a lease; return whether it is still ours."""
+        place = self._connection.place(ref.thread_id)
+        return self._connection.scripts.renew_step(
+            place,
+            step=ref.step_id,
+            member=self._member(place, ref.step_id),
+            worker=self._worker,
+            delivery=delivery,
+            lease_ms=self._connection.settings.lease_ms,
+        )
+
+    def release(self, ref: StepRef, delivery: str, kind: str) -> bool:
+        """Hand a lease back at once: ``released``, ``lost worker`` or ``timed out``; return whether it was ours."""
+        place = self._connection.place(ref.thread_id)
+        return self._connection.scripts.release_step(
+            place,
+            step=ref.step_id,
+            member=place.member(ref.step_id),
+            worker=self._worker,
+            delivery=delivery,
+            kind=kind,
+        )
+
+    def publish(self, claim: Claim, event: bytes) -> None:
+        """Publish what a node writes while it runs."""
+        self._connection.scripts.publish_event(
+            self._place(claim),
+            run=claim.run.id,
+            max_events=self._connection.settings.max_events,
+            event=event,
+        )
+
+    def commit(self, claim: Claim, graph: Graph, result: Result) -> Progress:
+        """Store what a step wrote; the last step of a superstep closes it.
+
+        Raises:
+            LeaseLost: the lease is no longer ours, and nothing was stored.
+            GraphError, NotSerializable, StateTooLarge: the state cannot take the result, and nothing was stored.
+        """
+        if len(claim.stored.checkpoint.steps) == 1:
+            return self._advance(claim, graph, [result], single=True)
+        return self._put(claim, graph, "committed", self._connection.checkpoints.encode_result(result))
+
+    def fail(self, claim: Claim, graph: Graph | None, failure: Failure) -> Progress:
+        """Store that a step failed for good; the run ends when its siblings have ended too.
+
+        Raises:
+            LeaseLost: the lease is no longer ours, and nothing was stored.
+        """
+        logger.info("step failed", extra={**claim.ids, "thread_id": claim.ref.thread_id, "kind": failure["kind"]})
+        kind = "timed out" if failure["kind"] == "timeout" else "failed"
+        return self._put(claim, graph, kind, self._connection.checkpoints.encode_error(failure), error=failure["repr"])
+
+    def retry(self, claim: Claim, failure: Failure, delay_ms: int) -> Progress:
+        """Let a step wait for its next attempt, in the store and not in a worker.
+
+        Raises:
+            LeaseLost: the lease is no longer ours.
+        """
+        entry = {"kind": "retried", **claim.ids, "after_ms": delay_ms, "error": failure["repr"][:500]}
+        place = self._place(claim)
+        given_back = self._connection.scripts.retry_step(
+            place,
+            step=claim.ref.step_id,
+            member=self._member(place, claim.ref.step_id),
+            fence=claim.fence,
+            delay_ms=delay_ms,
+            entry=json.dumps(entry),
+        )
+        if not given_back:
+            raise LeaseLost(claim.ref.thread_id, claim.ref.step_id)
+        return Progress(retry_ms=delay_ms)
+
+    def doomed(self, claim: Claim) -> Failure:
+        """Return the failure of a step that must not run: it is past its time limit, or it killed its workers."""
+        if claim.verdict == "timed_out":
+            return timed_out(f"Node {claim.step.node!r}", (claim.soft_ms or 0) / 1000, claim.step.node)
+        return lost(claim.step.node, claim.losses)
+
+    def close(self, claim: Claim, graph: Graph | None) -> Progress:
+        """Close a superstep whose steps have all finished; harmless when somebody else is faster."""
+        steps = claim.stored.checkpoint.steps
+        found = self._connection.checkpoints.results(self._place(claim).keys, claim.ns, steps)
+        failures = [found[step.id]["error"] for step in steps if "error" in found.get(step.id, {})]
+        if failures:
+            return self.end(claim, failures[0], closing=True)
+        if len(found) < len(steps) or graph is None:
+            return Progress()  # another worker is in the middle of it
+        results = [Result(step, tuple(found[step.id]["updates"]), tuple(found[step.id]["goto"])) for step in steps]
+        try:
+            return self._advance(claim, graph, results, single=False)
+        except REFUSED as error:
+            return self.end(claim, describe(error), closing=True)
+
+    def end(self, claim: Claim, failure: Failure, *, closing: bool = False) -> Progress:
+        """End the run where it stands: its cursor stays, and it can be taken up again."""
+        status = status_of(failure)
+        request = Request(
+            {
+                "token": self._place(claim).keys.token,
+                "run": claim.run.id,
+                "closing": closing,
+                "ended": ended(status, error=True),
+                "entries": finish_entries(claim.run.id, status, error=failure["repr"][:2000]),
+            },
+            [self._connection.serde.dumps(failure)],
+        )
+        answer, _ = self._connection.scripts.end_run(self._place(claim), request)
+        return Progress(ended=status) if answer == "ended" else Progress()
+
+    def _put(self, claim: Claim, graph: Graph | None, kind: str, result: bytes, **more: Any) -> Progress:
+        place = self._place(claim)
+        remaining = self._connection.scripts.put_result(
+            place,
+            step=claim.ref.step_id,
+            member=self._member(place, claim.ref.step_id),
+            fence=claim.fence,
+            close_ms=self._connection.settings.lease_ms,
+            entry=json.dumps({"kind": kind, **claim.ids, **more}),
+            result=result,
+        )
+        if remaining < 0:
+            raise LeaseLost(claim.ref.thread_id, claim.ref.step_id)
+        return self.close(claim, graph) if remaining == 0 else Progress()
+
+    def _advance(self, claim: Claim, graph: Graph, results: Sequence[Result], *, single: bool) -> Progress:
+        checkpoints, run = self._connection.checkpoints, claim.run
+        after = plan_next(
+            graph, claim.stored.checkpoint, results, new_checkpoint_id(claim.stored.checkpoint.id), claim.ns
+        )
+        next_verdict = verdict(
+            after, (run.interrupt_before, run.interrupt_after), run.first_number + run.recursion_limit
+        )
+        goes_on = next_verdict is Verdict.GO_ON
+        steps = after.steps if goes_on else ()
+        move = Move(
+            self._place(claim),
+            claim.stored.checkpoint.id,
+            [checkpoints.encode(after, claim.stored, run.id, run.metadata)],
+            {results[0].step.id: checkpoints.encode_result(results[0])} if single else {},
+            [step.id for step in claim.stored.checkpoint.steps],
+            orders_for(graph, run, steps, claim.ns, after.id, self._connection.settings.grace_ms),
+            [_advanced_entry(claim, after.id, single=single), *_ending_entries(run, next_verdict)],
+        )
+        self._commit(claim, move, next_verdict, single=single)
+        if goes_on:
+            return Progress(tuple(move.orders))
+        return Progress(ended=_STATUS[next_verdict])
+
+    def _commit(self, claim: Claim, move: Move, next_verdict: Verdict, *, single: bool) -> None:
+        more: dict[str, Any] = {"fence": claim.fence, "step": claim.ref.step_id} if single else {}
+        error = self._run_error(claim.run, next_verdict)
+        if next_verdict is not Verdict.GO_ON:
+            more["ended"] = ended(_STATUS[next_verdict], error=error is not None)
+        request = move.request(self._connection, **more)
+        if error is not None:
+            request.blobs.append(error)
+        answer = self._connection.scripts.commit_superstep(move.place, request)
+        if answer != "committed" and single:
+            raise LeaseLost(claim.ref.thread_id, claim.ref.step_id)
+        if answer == "committed":
+            move.done(self._connection)
+
+    def _run_error(self, run: Run, next_verdict: Verdict) -> bytes | None:
+        if next_verdict is not Verdict.OUT_OF_STEPS:
+            return None
+        return self._connection.serde.dumps(describe(GraphRecursionError(run.recursion_limit)))
+
+    def _place(self, claim: Claim) -> Place:
+        return self._connection.place(claim.ref.thread_id, claim.ref.run_id, claim.ns)
+
+    def _member(self, place: Place, step_id: str) -> str:
+        """Return the step's name in the due set; inline steps have none, their process answers for the run."""
+        return "" if self._connection.dispatcher.inline else place.member(step_id)
+
+
+_STATUS: Mapping[Verdict, RunStatus] = {
+    Verdict.FINISHED: RunStatus.SUCCESS,
+    Verdict.PAUSE_BEFORE: RunStatus.INTERRUPTED,
+    Verdict.PAUSE_AFTER: RunStatus.INTERRUPTED,
+    Verdict.OUT_OF_STEPS: RunStatus.ERROR,
+}
+
+
+def _advanced_entry(claim: Claim, checkpoint_id: str, *, single: bool) -> dict[str, Any]:
+    if single:
+        return {"kind": "committed", **claim.ids, "checkpoint": checkpoint_id}
+    return {"kind": "advanced", "run": claim.run.id, "checkpoint": checkpoint_id}
+
+
+def _ending_entries(run: Run, next_verdict: Verdict) -> list[dict[str, Any]]:
+    if next_verdict is Verdict.GO_ON:
+        return []
+    why = {"why": next_verdict.value} if next_verdict is not Verdict.FINISHED else {}
+    return finish_entries(run.id, _STATUS[next_verdict], **why)

@@ -1,0 +1,46 @@
+"""A thread as it is stored: its status, its graph, and what is in flight."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from .lifecycle import ThreadStatus
+
+
+@dataclass(frozen=True, slots=True)
+class Thread:
+    """A durable line of execution; times in milliseconds since the epoch."""
+
+    id: str
+    status: ThreadStatus
+    #: The name of the graph it ran last; None before its first run.
+    graph: str | None = None
+    #: The run that is active; None when it rests.
+    run_id: str | None = None
+    #: The checkpoint it stands on; None before its first input.
+    cursor: str | None = None
+    created_ms: int = 0
+    updated_ms: int = 0
+    #: Since when the active run is active.
+    since_ms: int | None = None
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+    #: The time limit of its runs when they bring none of their own, in seconds.
+    timeout_s: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PendingStep:
+    """A step in flight; times in milliseconds since the epoch."""
+
+    id: str
+    node: str
+    run_id: str
+    #: queued, leased, waiting (for its next attempt) or done (its siblings are not).
+    state: str
+    attempt: int
+    #: The worker that has it; None while nobody has.
+    worker: str | None
+    #: Since when it is in flight, and when somebody must look at it again.
+    since_ms: int
+    due_ms: int | None
+    queue: str | None = None

@@ -1,0 +1,188 @@
+"""The store of threads: create, look up, list, close, delete."""
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+from urllib.parse import unquote
+
+from .connection import Connection
+from .errors import ThreadBusy, ThreadNotFound, TransitionNotAllowed
+from .ids import check_thread_id
+from .lifecycle import TABLE, ThreadEvent, ThreadStatus, allowed_in
+from .scripts import Place, Request
+from .thread import PendingStep, Thread
+
+
+class ThreadStore:
+    """Reads threads, and changes those that rest."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    def create(
+        self, thread_id: str, metadata: Mapping[str, Any] | None = None, timeout_s: float | None = None
+    ) -> Thread:
+        """Create a thread before its first run, as a rule to give it metadata or a time limit for its runs.
+
+        Raises:
+            InvalidThreadId: the id is not usable.
+            TransitionNotAllowed: the thread is there already.
+        """
+        fields = {"metadata": json.dumps(dict(metadata or {}))}
+        if timeout_s is not None:
+            fields["timeout"] = str(timeout_s)
+        body = {"create": True, "status": ThreadStatus.CREATED, "allowed": {}, "thread_fields": fields}
+        answer = self._set(check_thread_id(thread_id), body, {"kind": "created"})
+        if answer[0] == "refused":
+            raise TransitionNotAllowed(thread_id, answer[1], "be created again")
+        return self.get(thread_id)
+
+    def get(self, thread_id: str) -> Thread:
+        """Return a thread.
+
+        Raises:
+            ThreadNotFound: there is none of this id.
+        """
+        thread = self.find(thread_id)
+        if thread is None:
+            raise ThreadNotFound(thread_id)
+        return thread
+
+    def find(self, thread_id: str) -> Thread | None:
+        """Return a thread, or None."""
+        place = self._connection.place(check_thread_id(thread_id))
+        pipeline = self._connection.redis.pipeline(transaction=False)
+        pipeline.hgetall(place.keys.thread)
+        pipeline.hget(place.keys.frame(""), "cursor")
+        fields, cursor = pipeline.execute()
+        return _thread(thread_id, fields, cursor) if fields else None
+
+    def list(
+        self,
+        status: str | None = None,
+        metadata: Mapping[str, Any] | None = None,
+        limit: int = 100,
+    ) -> Sequence[Thread]:
+        """Return threads, the one changed last first; with a status, and with these metadata values."""
+        wanted = None if status is None else ThreadStatus(status)
+        found = []
+        for thread in self._newest_first():
+            if wanted in (None, thread.status) and _has(thread, metadata or {}):
+                found.append(thread)
+                if len(found) >= limit:
+                    break
+        return found
+
+    def pending(self, thread_id: str) -> Sequence[PendingStep]:
+        """Return the steps in flight: on which worker, since when, due when."""
+        place = self._connection.place(check_thread_id(thread_id))
+        steps = [json.loads(data) for data in self._connection.redis.hvals(place.keys.steps)]
+        if not steps:
+            return []
+        dues = self._connection.redis.zmscore(place.keys.due, [place.member(step["id"]) for step in steps])
+        return [_pending(step, due) for step, due in zip(steps, dues, strict=True)]
+
+    def terminate(self, thread_id: str) -> Thread:
+        """Close a thread that rests, for good.
+
+        Raises:
+            ThreadNotFound: there is none of this id.
+            TransitionNotAllowed: its status does not allow it, for example because it runs.
+        """
+        return self._close(thread_id, ThreadEvent.TERMINATE, "terminated")
+
+    def mark_archived(self, thread_id: str) -> Thread:
+        """Close a thread that was exported.
+
+        Raises:
+            ThreadNotFound: there is none of this id.
+            TransitionNotAllowed: its status does not allow it.
+        """
+        return self._close(thread_id, ThreadEvent.ARCHIVE, "archived")
+
+    def delete(self, thread_id: str) -> None:
+        """Delete a thread that rests, with its state, history and log; one that is not there is deleted already.
+
+        Raises:
+            ThreadBusy: a run is active on it.
+        """
+        place = self._connection.place(check_thread_id(thread_id))
+        run_ids = [run.decode() for run in self._connection.redis.lrange(place.keys.runs, 0, -1)]
+        if self._connection.scripts.delete_thread(place, run_ids, place.keys.token) == "busy":
+            raise self.busy(thread_id)
+
+    def busy(self, thread_id: str) -> ThreadBusy:
+        """Return the error that says what a thread is busy with."""
+        thread, steps = self.find(thread_id), self.pending(thread_id)
+        run_id, since_ms = (thread.run_id, thread.since_ms) if thread is not None else (None, None)
+        return ThreadBusy(thread_id, run_id or "?", (step.node for step in steps), since_ms or 0)
+
+    def _close(self, thread_id: str, event: ThreadEvent, kind: str) -> Thread:
+        status = next(after for (_, known), after in TABLE.items() if known is event)
+        allowed = {known: True for known in allowed_in(event) if known is not ThreadStatus.RUNNING}
+        body = {"status": status, "allowed": allowed, "thread_fields": {}}
+        answer = self._set(check_thread_id(thread_id), body, {"kind": kind})
+        if answer == ["refused", "unknown"]:
+            raise ThreadNotFound(thread_id)
+        if answer[0] == "refused":
+            raise TransitionNotAllowed(thread_id, answer[1], event)
+        return self.get(thread_id)
+
+    def _set(self, thread_id: str, body: dict[str, Any], entry: Mapping[str, Any]) -> Sequence[Any]:
+        place = self._connection.place(thread_id)
+        body = {"token": place.keys.token, "entries": [dict(entry)], **body}
+        return self._connection.scripts.set_status(place, Request(body))
+
+    def _newest_first(self) -> Iterator[Thread]:
+        pipeline = self._connection.redis.pipeline(transaction=False)
+        for key in self._connection.keys.thread_indexes():
+            pipeline.zrange(key, 0, -1, withscores=True)
+        scored = sorted((pair for pairs in pipeline.execute() for pair in pairs), key=lambda pair: -pair[1])
+        for token, _ in scored:
+            thread = self.find(unquote(token.decode()))
+            if thread is not None:
+                yield thread
+
+
+def place_of(connection: Connection, member: str) -> tuple[Place, str, str]:
+    """Return where an entry of a due set points: the thread's place, its id, and the step or ``run:ID``."""
+    token, _, what = member.partition(" ")
+    thread_id = unquote(token)
+    run_id = what.removeprefix("run:") if what.startswith("run:") else ""
+    return connection.place(thread_id, run_id), thread_id, what
+
+
+def _thread(thread_id: str, fields: Mapping[bytes, bytes], cursor: bytes | None) -> Thread:
+    text = {name.decode(): value.decode() for name, value in fields.items()}
+    return Thread(
+        thread_id,
+        ThreadStatus(text["status"]),
+        text.get("graph"),
+        text.get("run") or None,
+        cursor.decode() if cursor else None,
+        int(text.get("created", 0)),
+        int(text.get("updated", 0)),
+        int(text["since"]) if text.get("run") else None,
+        json.loads(text.get("metadata", "{}")),
+        float(text["timeout"]) if "timeout" in text else None,
+    )
+
+
+def _pending(step: Mapping[str, Any], due: float | None) -> PendingStep:
+    leased = step["state"] == "leased"
+    due_ms = step.get("until") if due is None and leased else due
+    return PendingStep(
+        step["id"],
+        step["node"],
+        step["run"],
+        step["state"],
+        step["attempt"],
+        step.get("worker") if leased else None,
+        int(step["started"] if leased else step["since"]),
+        None if due_ms is None else int(due_ms),
+        step.get("queue"),
+    )
+
+
+def _has(thread: Thread, metadata: Mapping[str, Any]) -> bool:
+    return all(thread.metadata.get(key) == value for key, value in metadata.items())

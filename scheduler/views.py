@@ -1,0 +1,208 @@
+"""Stream modes: what a follower is shown of the things that happen to a run.
+
+The log says what happened and where the data lies; checkpoints and results never change. So every mode is a view
+that is computed where it is read, and costs the workers nothing.
+"""
+
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, Final, Literal, get_args
+
+from graphs.checkpoint import Checkpoint, Step
+from graphs.graph import Graph
+from graphs.schema import ROOT
+
+from .checkpoints import StoredCheckpoint
+from .connection import Connection
+from .errors import InvalidConfig
+from .failure import revived
+from .following import Happening, LiveEvent
+from .log import LogEntry
+from .snapshots import Snapshots, result_shown
+
+StreamMode = Literal["values", "updates", "custom", "tasks", "checkpoints", "debug", "messages", "tools"]
+
+MODES: Final = get_args(StreamMode)
+INTERRUPT: Final = "__interrupt__"
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One thing shown to a follower."""
+
+    mode: str
+    data: Any
+    #: Its place in the run, ``sequence-index``: a later reader goes on after it.
+    id: str = ""
+    ns: tuple[str, ...] = ()
+
+
+def check_modes(stream_mode: str | Sequence[str] | None) -> tuple[str, ...]:
+    """Return the stream modes that a caller asked for.
+
+    Raises:
+        InvalidConfig: a mode is not known.
+    """
+    modes = (stream_mode,) if isinstance(stream_mode, str) else tuple(stream_mode or ("updates",))
+    unknown = [mode for mode in modes if mode not in MODES]
+    if unknown:
+        raise InvalidConfig(f"Unknown stream mode {', '.join(map(repr, unknown))}; there are: {', '.join(MODES)}.")
+    return modes
+
+
+@dataclass
+class View:
+    """Turns what happens to one run into the parts of the modes asked for."""
+
+    connection: Connection
+    snapshots: Snapshots
+    graph: Graph
+    thread_id: str
+    run_id: str
+    modes: Collection[str]
+    output_keys: str | Sequence[str] | None = None
+    #: The checkpoint whose steps run now.
+    _stored: StoredCheckpoint | None = None
+    _announced: bool = False
+    _finished: set[str] = field(default_factory=set)
+
+    def parts(self, happening: Happening) -> Iterator[Part]:
+        """Yield what is shown of one thing that happened."""
+        for index, part in enumerate(self._shown(happening)):
+            yield replace(part, id=f"{happening.seq}-{index}")
+
+    def _shown(self, happening: Happening) -> Iterator[Part]:
+        if isinstance(happening, LiveEvent):
+            return self._part("custom", lambda: happening.value)
+        shower = _SHOWERS.get(happening.kind)
+        return iter(()) if shower is None else shower(self, happening)
+
+    def _began(self, entry: LogEntry) -> Iterator[Part]:
+        first = [self._load(checkpoint_id) for checkpoint_id in entry.data["checkpoints"]]
+        self._stored = self._load(entry.data["checkpoint"])
+        self._finished = set(self._results()) if not first else set()
+        yield from (part for stored in first[:-1] for part in self._checkpoint(stored))
+        yield from self._values()
+        yield from (part for stored in first[-1:] for part in self._checkpoint(stored))
+
+    def _leased(self, entry: LogEntry) -> Iterator[Part]:
+        if self._announced:
+            return
+        self._announced = True
+        for step in self._standing().steps:
+            if step.id not in self._finished:
+                yield from self._task("task", lambda step=step: self._start(step))
+
+    def _committed(self, entry: LogEntry) -> Iterator[Part]:
+        yield from self._leased(entry)
+        if {"updates", "tasks", "debug"}.intersection(self.modes):
+            step = self._step(entry)
+            updates = self._results()[step.id].get("updates", ())
+            yield from self._part("updates", lambda: {step.node: _update_shown(updates, self.graph)})
+            yield from self._task("task_result", lambda: self._end(step, updates))
+        if "checkpoint" in entry.data:
+            yield from self._advanced(entry)
+
+    def _advanced(self, entry: LogEntry) -> Iterator[Part]:
+        before, self._stored = self._standing(), self._load(entry.data["checkpoint"])
+        self._announced, self._finished = False, set()
+        if before.values != self._stored.checkpoint.values or self._wrote(before):
+            yield from self._values()
+        yield from self._checkpoint(self._stored)
+
+    def _failed(self, entry: LogEntry) -> Iterator[Part]:
+        yield from self._leased(entry)
+        step = self._step(entry)
+        failure = self._results().get(step.id, {}).get("error")
+        error = None if failure is None else revived(failure, self.thread_id, self.run_id)
+        yield from self._task("task_result", lambda: self._end(step, (), error))
+
+    def _interrupted(self, entry: LogEntry) -> Iterator[Part]:
+        yield from self._part("updates", lambda: {INTERRUPT: ()})
+
+    def _part(self, mode: str, data: Callable[[], Any]) -> Iterator[Part]:
+        if mode in self.modes:
+            yield Part(mode, data())
+
+    def _values(self) -> Iterator[Part]:
+        values = self._standing().values
+        keys = self.output_keys
+        shown = self.graph.shown(values) if keys is None else self.graph.output_of(values, keys)
+        yield from self._part("values", lambda: shown)
+
+    def _checkpoint(self, stored: StoredCheckpoint) -> Iterator[Part]:
+        if not {"checkpoints", "debug"}.intersection(self.modes):
+            return
+        shown = self._snapshot(stored.checkpoint.id)
+        yield from self._part("checkpoints", lambda: shown)
+        yield from self._debug("checkpoint", shown)
+
+    def _task(self, kind: str, data: Callable[[], Any]) -> Iterator[Part]:
+        yield from self._part("tasks", data)
+        if "debug" in self.modes:
+            yield from self._debug(kind, data())
+
+    def _debug(self, kind: str, payload: Any) -> Iterator[Part]:
+        stored = self._stored
+        number = stored.checkpoint.number if stored is not None else -1
+        if "debug" in self.modes:
+            step = number if kind == "checkpoint" else number + 1
+            yield Part("debug", {"step": step, "type": kind, "payload": payload})
+
+    def _start(self, step: Step) -> dict[str, Any]:
+        state = self.graph.node(step.node).input.view(self._standing().values)
+        return {"id": step.id, "name": step.node, "input": state, "triggers": step.triggers}
+
+    def _end(self, step: Step, updates: Sequence[Mapping[str, Any]], error: Exception | None = None) -> dict[str, Any]:
+        result = result_shown(updates, self.graph) if error is None else {}
+        return {"id": step.id, "name": step.node, "error": error, "result": result, "interrupts": []}
+
+    def _snapshot(self, checkpoint_id: str) -> dict[str, Any]:
+        snapshot = self.snapshots.at(self.graph, self.thread_id, checkpoint_id)
+        return {
+            "config": snapshot.config,
+            "parent_config": snapshot.parent_config,
+            "values": snapshot.values,
+            "metadata": snapshot.metadata,
+            "next": sorted(snapshot.next),
+            "tasks": [_task_shown(task._asdict()) for task in snapshot.tasks],
+        }
+
+    def _load(self, checkpoint_id: str) -> StoredCheckpoint:
+        keys = self.connection.place(self.thread_id).keys
+        return self.connection.checkpoints.load(keys, "", checkpoint_id, self.thread_id)
+
+    def _standing(self) -> Checkpoint:
+        if self._stored is None:
+            raise RuntimeError("A view is shown a run from its beginning.")
+        return self._stored.checkpoint
+
+    def _step(self, entry: LogEntry) -> Step:
+        return next(step for step in self._standing().steps if step.id == entry.data["step"])
+
+    def _results(self) -> dict[str, Mapping[str, Any]]:
+        keys = self.connection.place(self.thread_id).keys
+        return self.connection.checkpoints.results(keys, "", self._standing().steps)
+
+
+_SHOWERS: Mapping[str, Callable[[View, LogEntry], Iterator[Part]]] = {
+    "started": View._began,
+    "resumed": View._began,
+    "leased": View._leased,
+    "committed": View._committed,
+    "advanced": View._advanced,
+    "failed": View._failed,
+    "timed out": View._failed,
+    "interrupted": View._interrupted,
+}
+
+
+def _update_shown(updates: Sequence[Mapping[str, Any]], graph: Graph) -> Any:
+    """Return a step's writes: None for none, the update itself, or one entry for each batch."""
+    shown = [update.get(ROOT) if graph.state.is_root else dict(update) for update in updates]
+    return None if not shown else shown[0] if len(shown) == 1 else shown
+
+
+def _task_shown(task: dict[str, Any]) -> dict[str, Any]:
+    shown = {key: task[key] for key in ("id", "name", "interrupts", "state")}
+    return shown | {key: task[key] for key in ("error", "result") if task[key] is not None}

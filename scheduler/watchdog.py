@@ -1,0 +1,91 @@
+"""Takes what fell due and sends it on its way again; never runs a node itself. Any number of them work side by side."""
+
+import logging
+import threading
+from collections import Counter
+
+from .connection import Connection
+from .dispatch import StepOrder
+from .errors import StoreUnavailable
+from .failure import lost, timed_out
+from .runs import RunStore
+from .threads import place_of
+
+logger = logging.getLogger(__name__)
+
+_BATCH = 200
+#: How long the other schedulers keep off what this one took.
+_HOLD_MS = 5_000
+
+
+class Watchdog:
+    """Looks after everything in flight.
+
+    A step falls due when its lease ran out (its worker was lost), when its message may have been lost, or when its
+    pause before another attempt is over; a run, when it is past its time limit or its own process fell silent.
+    """
+
+    def __init__(self, connection: Connection, runs: RunStore) -> None:
+        self._connection = connection
+        self._runs = runs
+
+    def run(self, stop: threading.Event) -> None:
+        """Sweep until stopped; an unreachable Redis is waited for."""
+        while not stop.wait(self._connection.settings.sweep_ms / 1000):
+            try:
+                self.sweep()
+            except StoreUnavailable as error:
+                logger.warning("sweep failed", extra={"error": str(error)})
+
+    def sweep(self) -> Counter[str]:
+        """Look once at what is due in every partition; return how often each thing was done."""
+        done: Counter[str] = Counter()
+        for key in self._overdue():
+            for member in self._connection.scripts.take_due(key, limit=_BATCH, hold_ms=_HOLD_MS):
+                done[self._look_at(member)] += 1
+        return done
+
+    def _overdue(self) -> list[str]:
+        """Return the partitions in which something is due, asked in one round trip."""
+        seconds, micros = self._connection.redis.time()
+        now_ms = seconds * 1000 + micros // 1000
+        keys = self._connection.keys.due_sets()
+        pipeline = self._connection.redis.pipeline(transaction=False)
+        for key in keys:
+            pipeline.zcount(key, "-inf", now_ms)
+        return [key for key, count in zip(keys, pipeline.execute(), strict=True) if count]
+
+    def _look_at(self, member: str) -> str:
+        place, thread_id, what = place_of(self._connection, member)
+        if what.startswith("run:"):
+            return self._look_at_run(member, thread_id)
+        settings = self._connection.settings
+        record = self._connection.scripts.redispatch_step(
+            place,
+            step=what,
+            member=member,
+            wait_ms=settings.queue_wait_ms,
+            wait_max_ms=settings.queue_wait_max_ms,
+        )
+        if record is None:
+            return "left alone"
+        self._dispatch(StepOrder.from_record(thread_id, record))
+        return "dispatched"
+
+    def _dispatch(self, order: StepOrder) -> None:
+        envelope = self._connection.dispatcher.envelope(order)
+        if envelope is not None:
+            self._connection.redis.lpush(envelope.queue_key, envelope.payload)
+        self._connection.dispatcher.send([order])
+        logger.info("step dispatched again", extra={"thread_id": order.ref.thread_id, "step_id": order.ref.step_id})
+
+    def _look_at_run(self, member: str, thread_id: str) -> str:
+        place, _, what = place_of(self._connection, member)
+        finding = self._connection.scripts.look_at_run(place, run=place.run_id, member=member)
+        if finding == "timeout":
+            run = self._runs.get(thread_id, place.run_id)
+            limit_s = ((run.deadline_ms or 0) - (run.started_ms or 0)) / 1000
+            self._runs.end(thread_id, place.run_id, timed_out("The run", limit_s))
+        if finding == "lost":
+            self._runs.end(thread_id, place.run_id, lost("(inline)", 1), lapsed=True)
+        return finding or "left alone"
