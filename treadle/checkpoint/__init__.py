@@ -1,0 +1,1 @@
+"""Checkpointers: where threads live."""

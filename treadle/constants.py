@@ -1,0 +1,5 @@
+"""The names of the virtual nodes."""
+
+from graphs.commands import END, START
+
+__all__ = ["END", "START"]

@@ -1,0 +1,1 @@
+"""The long-term memory that threads share."""

@@ -1,0 +1,5 @@
+"""A long-term memory in Redis."""
+
+from scheduler.memory import RedisStore
+
+__all__ = ["RedisStore"]

@@ -1,0 +1,51 @@
+"""The Celery app, configured: one line per setting, with the reason where it is not Celery's own choice."""
+
+from celery import Celery
+
+from scheduler.urls import broker_url
+
+from .settings import WorkerSettings
+
+#: What kombu puts before every key of the broker, so that it shares a Redis with the store and with others.
+QUEUE_PREFIX = "treadle:celery:"
+
+_SOCKET_TIMEOUT_S = 10  # kombu's own default waits for ever on a dead connection
+
+
+def make_app(settings: WorkerSettings, url: str) -> Celery:
+    """Return a Celery app whose broker is the configured one, or the store's Redis at this URL."""
+    app = Celery("treadle", broker=broker_url(settings.broker_url or url), set_as_current=False)
+    app.conf.update(
+        accept_content=["json"],
+        task_serializer="json",
+        task_ignore_result=True,
+        task_acks_late=False,  # the lease is the acknowledgement
+        task_send_sent_event=settings.events,
+        worker_send_task_events=settings.events,
+        worker_prefetch_multiplier=1,  # a step that waits behind a long one is better off with another worker
+        worker_hijack_root_logger=True,
+        worker_cancel_long_running_tasks_on_connection_loss=False,  # a step outlives the loss of its broker
+        task_default_queue=settings.default_queue,
+        task_create_missing_queues=True,
+        broker_connection_retry_on_startup=True,
+        broker_connection_max_retries=None,
+        broker_transport_options=_transport_options(settings),
+    )
+    return app
+
+
+def pushes(settings: WorkerSettings) -> bool:
+    """Return whether the store's scripts may push the messages: the broker is the very same Redis."""
+    return settings.broker_url is None
+
+
+def _transport_options(settings: WorkerSettings) -> dict[str, object]:
+    if settings.broker_url is not None and not settings.broker_url.startswith(("redis", "unix", "sentinel")):
+        return {}
+    return {
+        "global_keyprefix": QUEUE_PREFIX,
+        "ack_emulation": settings.ack_emulation,
+        "priority_steps": [0],
+        "socket_timeout": _SOCKET_TIMEOUT_S,
+        "socket_connect_timeout": _SOCKET_TIMEOUT_S,
+    }

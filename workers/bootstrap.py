@@ -1,0 +1,78 @@
+"""Where the floors meet: settings become a connection, an engine, a worker's process."""
+
+import atexit
+import sys
+from functools import cache
+from pathlib import Path
+
+import redis
+from redis.backoff import ExponentialWithJitterBackoff
+from redis.retry import Retry
+
+from graphs.registry import Registry, load
+from scheduler.connection import Connection, open_connection
+from scheduler.embedded import EmbeddedRedis
+from scheduler.settings import Settings
+
+from .app import make_app, pushes
+from .dispatcher import CeleryDispatcher
+from .engine import Engine, open_engine
+from .settings import WorkerSettings
+
+#: The graphs that come with Treadle; a worker knows them unless its settings say otherwise.
+EXAMPLES: tuple[str, ...] = ()
+
+_RETRIES = 3
+_LONGEST_PAUSE_S = 1.0
+
+
+def redis_url(settings: Settings) -> str:
+    """Return the store's URL: the configured one, or that of the embedded Redis, which is started if need be."""
+    return settings.redis_url or _embedded(str(settings.data or "")).url
+
+
+def redis_client(settings: Settings) -> redis.Redis:
+    """Return a client of the store that returns bytes.
+
+    It sends a command again when the connection breaks: the scripts are made for that, each knows its own repetition.
+    """
+    backoff = ExponentialWithJitterBackoff(base=0.05, cap=_LONGEST_PAUSE_S)
+    return redis.Redis.from_url(redis_url(settings), retry=Retry(backoff, _RETRIES))
+
+
+def connect(settings: Settings) -> Engine:
+    """Return the engine of a client whose runs are executed by Celery workers."""
+    worker_settings = WorkerSettings(**settings.model_dump(exclude_unset=True))
+    return open_engine(redis_client(settings), settings, dispatcher(worker_settings), durable=True)
+
+
+def connection(settings: WorkerSettings) -> Connection:
+    """Return a connection that dispatches to Celery workers: for workers, schedulers and the command line."""
+    return open_connection(redis_client(settings), settings, dispatcher(settings))
+
+
+def dispatcher(settings: WorkerSettings) -> CeleryDispatcher:
+    """Return the way to the Celery workers."""
+    app = make_app(settings, redis_url(settings))
+    return CeleryDispatcher(app, pushes=pushes(settings), default_queue=settings.default_queue)
+
+
+def registry(settings: WorkerSettings) -> Registry:
+    """Return the graphs that this process can run.
+
+    Raises:
+        InvalidGraph: an address cannot be imported, or two different graphs have one name.
+    """
+    here = str(Path.cwd())
+    if here not in sys.path:  # as Celery and Python themselves do for what is named on the command line
+        sys.path.insert(0, here)
+    addresses = [*settings.addresses(), *(EXAMPLES if settings.examples else ())]
+    return Registry(compiled.graph for compiled in load(addresses))
+
+
+@cache
+def _embedded(folder: str) -> EmbeddedRedis:
+    server = EmbeddedRedis(Path(folder) if folder else None)
+    server.start()
+    atexit.register(server.stop)
+    return server

@@ -1,0 +1,274 @@
+"""A graph and where it runs: what ``compile()`` returns, and all that users do with it."""
+
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import Future
+from contextvars import copy_context
+from typing import Any, Self
+from uuid import uuid4
+
+from graphs.builder import GraphBuilder
+from graphs.graph import DEFAULT_NAME, Graph, check_graph_name
+from graphs.schema import context_of
+from graphs.store import BaseStore
+from scheduler.client import Following
+from scheduler.config import RunConfig, merged, parse
+from scheduler.errors import InvalidConfig
+from scheduler.handle import RunHandle
+from scheduler.lifecycle import RunStatus
+from scheduler.snapshots import StateSnapshot
+from scheduler.starting import Started
+from scheduler.views import Part, check_modes
+
+from .asynchronous import AsyncFace
+from .engine import Engine
+from .savers import MemorySaver, Saver
+
+Config = Mapping[str, Any] | None
+Names = Sequence[str] | str | None
+
+#: What a call may say for its run alone.
+_PER_RUN = frozenset({"interrupt_before", "interrupt_after", "timeout", "on_busy"})
+_STREAM = frozenset({"output_keys", "version", "subgraphs", "durability", "debug"})
+
+
+class CompiledStateGraph(AsyncFace):
+    """A graph that can be run; which thread a call is about is said by its config."""
+
+    def __init__(
+        self, graph: Graph, checkpointer: Saver | None, store: BaseStore | None, config: Config = None
+    ) -> None:
+        self.graph = graph
+        self.checkpointer = checkpointer
+        self.store = store
+        self.config = dict(config or {})
+        self._saver = checkpointer if checkpointer is not None else MemorySaver()
+
+    @property
+    def name(self) -> str:
+        """The graph's name: the first half of its Celery tasks' names."""
+        return self.graph.name
+
+    @property
+    def threads(self) -> Any:
+        """The threads of the checkpointer: create, get, list, terminate, delete."""
+        return self._saver.threads
+
+    def with_config(self, config: Config = None, **more: Any) -> Self:
+        """Return a copy that adds a config to every call: configurable and metadata merge, tags are joined."""
+        return type(self)(self.graph, self.checkpointer, self.store, merged(self.config, {**(config or {}), **more}))
+
+    def invoke(
+        self,
+        input: Any,
+        config: Config = None,
+        *,
+        context: Any = None,
+        stream_mode: str | Sequence[str] = "values",
+        output_keys: str | Sequence[str] | None = None,
+        **options: Any,
+    ) -> Any:
+        """Run the graph on a thread and return its output; None as input goes on from where the thread stands.
+
+        Args:
+            input: the first writes to the state; None to go on.
+            config: ``{"configurable": {"thread_id": ...}}``, or in short ``{"thread_id": ...}``.
+            context: what nodes get as ``runtime.context``.
+            stream_mode: with another mode than values, the list of that mode's chunks is returned.
+            output_keys: which keys to return; one name returns its bare value.
+            **options: ``interrupt_before``, ``interrupt_after``, ``timeout`` (seconds for the run as a whole) and
+                ``on_busy`` ("reject" or "wait").
+
+        Raises:
+            ThreadBusy: another run is active on the thread.
+            RunTimeout, RunCancelled, WorkerLost, GraphChanged: the run failed in that way; what a node raised comes
+                back as itself (from a worker: where it is an error of Python's own or of Treadle's).
+        """
+        if stream_mode != "values":
+            return list(self.stream(input, config, context=context, stream_mode=stream_mode, **options))
+        started = self._start(input, config, context, options)
+        error = self._saver.runner(self.store).run(self.graph, started) if self._engine().inline else None
+        return self._finished(started, error, output_keys)
+
+    def stream(
+        self,
+        input: Any,
+        config: Config = None,
+        *,
+        context: Any = None,
+        stream_mode: str | Sequence[str] | None = None,
+        version: str = "v1",
+        subgraphs: bool = False,
+        **options: Any,
+    ) -> Iterator[Any]:
+        """Run the graph and yield what happens, live.
+
+        One mode yields bare chunks, a list of modes ``(mode, chunk)``; ``version="v2"`` yields
+        ``{"type", "ns", "data", "id"}`` in any case.
+
+        Args:
+            input, config, context: as for ``invoke``.
+            stream_mode: one or several of values, updates (the default), custom, tasks, checkpoints, debug.
+            version: the shape of what is yielded, "v1" or "v2".
+            subgraphs: whether a namespace comes before every chunk.
+            **options: as for ``invoke``, and ``output_keys``.
+
+        Raises:
+            InvalidConfig: a mode or the version is not known; and all that ``invoke`` raises.
+        """
+        modes = check_modes(stream_mode)
+        if version not in ("v1", "v2"):
+            raise InvalidConfig(f"version is 'v1' or 'v2', got {version!r:.40}.")
+        output_keys = options.pop("output_keys", None)
+        started = self._start(input, config, context, options)
+        bare = stream_mode is None or isinstance(stream_mode, str)
+        following = Following(self.graph, started.run.thread_id, started.run.id, modes, output_keys)
+        background = self._in_background(started)
+        try:
+            for part in self._saver.client.stream(following):
+                yield _shaped(part, bare=bare, version=version, subgraphs=subgraphs)
+        except GeneratorExit:
+            if background is not None:  # nobody else will run it to its end
+                self._saver.client.runs.cancel(started.run.thread_id, started.run.id, "its stream was closed")
+            raise
+        self._finished(started, background.result() if background is not None else None, None)
+
+    def submit(self, input: Any, config: Config = None, *, context: Any = None, **options: Any) -> RunHandle:
+        """Begin a run and return at once; the handle follows it from here or from anywhere.
+
+        Raises:
+            ThreadBusy: another run is active on the thread.
+        """
+        started = self._start(input, config, context, options)
+        self._in_background(started)
+        return self.run_handle(started.run.thread_id, started.run.id)
+
+    def run_handle(self, thread_id: str, run_id: str) -> RunHandle:
+        """Return a handle on a run that was begun somewhere."""
+        return RunHandle(self._engine().client, self.graph, thread_id, run_id)
+
+    def get_state(self, config: Config = None, *, subgraphs: bool = False) -> StateSnapshot:
+        """Return where a thread stands, or one of its checkpoints.
+
+        Raises:
+            CheckpointNotFound: the thread does not have the config's checkpoint.
+        """
+        return self._durable().client.snapshots.current(self.graph, self._parsed(config), config)
+
+    def get_state_history(
+        self,
+        config: Config = None,
+        *,
+        filter: Mapping[str, Any] | None = None,
+        before: Config = None,
+        limit: int | None = None,
+    ) -> Iterator[StateSnapshot]:
+        """Yield a thread's checkpoints, the newest first.
+
+        Args:
+            config: which thread.
+            filter: metadata that a checkpoint must have.
+            before: a config with a checkpoint_id; only older ones are yielded.
+            limit: how many at the most.
+        """
+        older_than = None if before is None else parse(merged(config or {}, before)).checkpoint_id
+        snapshots = self._durable().client.snapshots
+        yield from snapshots.history(self.graph, self._parsed(config), matching=filter, before=older_than, limit=limit)
+
+    def update_state(self, config: Config, values: Any, as_node: str | None = None) -> dict[str, Any]:
+        """Write to a thread's state as if a node had, and return the config of the new checkpoint.
+
+        Raises:
+            InvalidUpdateError, UnknownNode: the update does not fit.
+            ThreadBusy: a run is active on the thread.
+        """
+        return self._durable().client.editor.update(self.graph, self._parsed(config), values, as_node)
+
+    def _start(self, value: Any, config: Config, context: Any, options: Mapping[str, Any]) -> Started:
+        unknown = options.keys() - _PER_RUN - _STREAM
+        if unknown:
+            raise InvalidConfig(
+                f"Unknown options: {', '.join(sorted(unknown))}; there are: {', '.join(sorted(_PER_RUN))}."
+            )
+        engine = self._engine()
+        if self.checkpointer is None:  # a thread of its own for every call, that nobody can come back to
+            config = merged(config or {}, {"thread_id": uuid4().hex})
+        given = {key: value for key, value in options.items() if key in _PER_RUN}
+        run_config = self._parsed(config, **given)
+        return engine.client.start(self.graph, run_config, value, context_of(self.graph.context, context))
+
+    def _finished(self, started: Started, error: Exception | None, keys: str | Sequence[str] | None) -> Any:
+        client, thread_id, run_id = self._engine().client, started.run.thread_id, started.run.id
+        if client.wait(thread_id, run_id) in (RunStatus.ERROR, RunStatus.TIMEOUT) and error is not None:
+            raise error  # the very exception: it was raised in this process
+        return client.output(self.graph, thread_id, run_id, keys)
+
+    def _in_background(self, started: Started) -> "Future[Exception | None] | None":
+        """Run an inline run on a thread of its own; None where workers do it."""
+        if not self._engine().inline:
+            return None
+        future: Future[Exception | None] = Future()
+        runner, context = self._saver.runner(self.store), copy_context()
+
+        def run() -> None:
+            try:
+                future.set_result(context.run(runner.run, self.graph, started))
+            except BaseException as error:  # raised again by whoever asks for the result
+                future.set_exception(error)
+
+        threading.Thread(target=run, name=f"treadle-run-{started.run.id[:8]}", daemon=True).start()
+        return future
+
+    def _parsed(self, config: Config, **given: Any) -> RunConfig:
+        return parse(merged(self.config, config or {}), **given)
+
+    def _engine(self) -> Engine:
+        return self._saver.bind(self.graph)
+
+    def _durable(self) -> Engine:
+        if self.checkpointer is None:
+            raise ValueError("No checkpointer set: compile(checkpointer=...) keeps the state of threads.")
+        return self._engine()
+
+
+def _shaped(part: Part, *, bare: bool, version: str, subgraphs: bool) -> Any:
+    if version == "v2":
+        return {"type": part.mode, "ns": part.ns, "data": part.data, "id": part.id}
+    chunk = (*((part.ns,) if subgraphs else ()), *(() if bare else (part.mode,)), part.data)
+    return chunk[0] if len(chunk) == 1 else chunk
+
+
+class StateGraph(GraphBuilder):
+    """Builds a graph whose nodes share a state: name nodes and edges, then ``compile()``."""
+
+    def compile(
+        self,
+        checkpointer: Saver | None = None,
+        *,
+        store: BaseStore | None = None,
+        interrupt_before: Names = None,
+        interrupt_after: Names = None,
+        name: str | None = None,
+        debug: bool = False,
+    ) -> CompiledStateGraph:
+        """Check the graph and return it, ready to run.
+
+        Args:
+            checkpointer: where its threads live and run: a MemorySaver or RedisSaver; None: each call by itself.
+            store: the long-term memory that its nodes get.
+            interrupt_before: the nodes (or "*") before which a run pauses.
+            interrupt_after: the nodes (or "*") after which a run pauses.
+            name: the first half of its Celery tasks' names; give every graph of a deployment its own.
+            debug: accepted for the sake of those who move here; the log is always kept.
+
+        Raises:
+            InvalidGraph: an edge or a breakpoint names a node that is not there, or nothing leads from START.
+            TypeError: the checkpointer is not one of Treadle's.
+        """
+        if checkpointer is not None and not isinstance(checkpointer, Saver):
+            raise TypeError(
+                f"Invalid checkpointer provided: {type(checkpointer).__name__}. Use treadle.checkpoint.memory.MemorySaver "
+                "or treadle.checkpoint.redis.RedisSaver."
+            )
+        graph = self.build(check_graph_name(name or DEFAULT_NAME), interrupt_before, interrupt_after)
+        return CompiledStateGraph(graph, checkpointer, store)

@@ -1,0 +1,87 @@
+"""Keeps the leases of what this process runs, from a thread of its own."""
+
+import logging
+import threading
+from collections.abc import Callable, Mapping
+
+from scheduler.connection import Connection
+from scheduler.dispatch import StepRef
+from scheduler.errors import StoreUnavailable
+from scheduler.starting import ALIVE_FACTOR
+from scheduler.steps import Steps
+
+logger = logging.getLogger(__name__)
+
+_BEATS_PER_LEASE = 6
+
+#: Returns the steps that run now, and the delivery under which each was claimed.
+Running = Callable[[], Mapping[StepRef, str]]
+OnLost = Callable[[StepRef, str], None]
+
+
+class Heartbeat:
+    """Renews leases several times in their span; a step that lost its lease is reported, so that it can be stopped.
+
+    A step counts as lost when two beats in a row, after one that renewed it, find that the lease is not ours: one
+    may just have been committed, or not have been claimed yet.
+    """
+
+    def __init__(self, connection: Connection, steps: Steps, running: Running, on_lost: OnLost | None = None) -> None:
+        self._connection = connection
+        self._steps = steps
+        self._running = running
+        self._on_lost = on_lost
+        #: How many beats in a row found a step's lease gone, of those steps that had it.
+        self._missed: dict[tuple[StepRef, str], int] = {}
+        self._runs: set[tuple[str, str]] = set()
+        self._lock = threading.Lock()
+        self._thread: threading.Thread | None = None
+
+    def start(self) -> None:
+        """Begin to beat, once."""
+        with self._lock:
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._beat_on, name="treadle-heartbeat", daemon=True)
+                self._thread.start()
+
+    def hold_run(self, thread_id: str, run_id: str) -> None:
+        """Answer for an inline run: while this process beats, the run counts as alive."""
+        self.start()
+        with self._lock:
+            self._runs.add((thread_id, run_id))
+
+    def drop_run(self, thread_id: str, run_id: str) -> None:
+        """Let an inline run go."""
+        with self._lock:
+            self._runs.discard((thread_id, run_id))
+
+    def beat(self) -> None:
+        """Renew everything that runs, once."""
+        with self._lock:
+            runs = list(self._runs)
+        alive_ms = self._connection.settings.lease_ms * ALIVE_FACTOR
+        for thread_id, run_id in runs:
+            place = self._connection.place(thread_id, run_id)
+            self._connection.scripts.renew_run(place, run=run_id, alive_ms=alive_ms)
+        running = dict(self._running())
+        for ref, delivery in running.items():
+            self._renew(ref, delivery)
+        self._missed = {held: count for held, count in self._missed.items() if running.get(held[0]) == held[1]}
+
+    def _renew(self, ref: StepRef, delivery: str) -> None:
+        held = (ref, delivery)
+        if self._steps.renew(ref, delivery):
+            self._missed[held] = 0
+        elif held in self._missed:
+            self._missed[held] += 1
+            if self._missed[held] > 1 and self._on_lost is not None:
+                self._on_lost(ref, delivery)
+
+    def _beat_on(self) -> None:
+        interval_s = self._connection.settings.lease_ms / 1000 / _BEATS_PER_LEASE
+        pause = threading.Event()
+        while not pause.wait(interval_s):
+            try:
+                self.beat()
+            except StoreUnavailable as error:
+                logger.warning("heartbeat failed", extra={"error": str(error)})

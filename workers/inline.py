@@ -1,0 +1,74 @@
+"""Runs a run's steps in the caller's process, parallel ones side by side."""
+
+import time
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
+from uuid import uuid4
+
+from graphs.graph import Graph
+from scheduler.dispatch import StepOrder, StepRef
+from scheduler.errors import LeaseLost
+from scheduler.starting import Started
+
+from .executor import Executor, Outcome
+from .heartbeat import Heartbeat
+
+_MAX_PARALLEL = 32
+
+
+class InlineRunner:
+    """Takes a run from its first steps to its end; the same protocol as on workers, without a queue.
+
+    Args:
+        executor: runs one step.
+        running: where the steps that run now are kept, for the heartbeat to see.
+        heartbeat: keeps their leases, where other processes could take them.
+    """
+
+    def __init__(
+        self, executor: Executor, running: dict[StepRef, str] | None = None, heartbeat: Heartbeat | None = None
+    ) -> None:
+        self._executor = executor
+        self._running = {} if running is None else running
+        self._heartbeat = heartbeat
+
+    def run(self, graph: Graph, started: Started) -> Exception | None:
+        """Run everything a run has due until it ends; return the exception of the node that failed, if one did."""
+        if self._heartbeat is not None:
+            self._heartbeat.hold_run(started.run.thread_id, started.run.id)
+        try:
+            return self._drain(graph, started)
+        finally:
+            if self._heartbeat is not None:
+                self._heartbeat.drop_run(started.run.thread_id, started.run.id)
+
+    def _drain(self, graph: Graph, started: Started) -> Exception | None:
+        ready: Sequence[StepOrder] = started.orders
+        limit = started.run.config.get("max_concurrency") or _MAX_PARALLEL
+        failed: Exception | None = None
+        while ready:
+            outcomes = self._superstep(graph, ready, limit)
+            failed = next((outcome.error for outcome in outcomes if outcome.error is not None), failed)
+            ready = [order for outcome in outcomes for order in outcome.progress.orders]
+        return failed
+
+    def _superstep(self, graph: Graph, orders: Sequence[StepOrder], limit: int) -> list[Outcome]:
+        if len(orders) == 1:
+            return self._step(graph, orders[0])
+        with ThreadPoolExecutor(min(limit, len(orders)), thread_name_prefix="treadle-step") as pool:
+            futures = [pool.submit(copy_context().run, self._step, graph, order) for order in orders]
+            return [outcome for future in futures for outcome in future.result()]
+
+    def _step(self, graph: Graph, order: StepOrder) -> list[Outcome]:
+        while True:
+            delivery = self._running[order.ref] = uuid4().hex
+            try:
+                outcome = self._executor.run(order.ref, delivery, {graph.name: graph})
+            except LeaseLost:
+                return []  # the run was cancelled, or ran out of time: its record says how it ended
+            finally:
+                self._running.pop(order.ref, None)
+            if outcome is None or outcome.progress.retry_ms is None:
+                return [] if outcome is None else [outcome]
+            time.sleep(outcome.progress.retry_ms / 1000)

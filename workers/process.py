@@ -1,0 +1,54 @@
+"""What one process of a worker works with; each process, forked or not, builds its own with its first step."""
+
+import os
+from dataclasses import dataclass
+from functools import cache
+
+from billiard.exceptions import SoftTimeLimitExceeded
+
+from graphs.registry import Registry
+from scheduler.connection import Connection
+from scheduler.memory import RedisStore
+from scheduler.runs import RunStore
+from scheduler.steps import Steps
+
+from . import bootstrap
+from .executor import Executor
+from .settings import WorkerSettings
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerProcess:
+    """A process that runs steps."""
+
+    connection: Connection
+    steps: Steps
+    executor: Executor
+    graphs: Registry
+
+
+def here(worker: str, *, pool_has_limits: bool) -> WorkerProcess:
+    """Return this process's own.
+
+    Args:
+        worker: the worker's name, as Celery and Flower know it.
+        pool_has_limits: whether the pool itself keeps soft and hard time limits (prefork).
+    """
+    return _of(os.getpid(), worker, pool_has_limits)
+
+
+@cache
+def _of(pid: int, worker: str, pool_has_limits: bool) -> WorkerProcess:
+    settings = WorkerSettings()
+    connection, graphs = bootstrap.connection(settings), bootstrap.registry(settings)
+    for graph in graphs.values():
+        connection.serde.allow(graph.classes)
+    steps = Steps(connection, RunStore(connection), worker)
+    executor = Executor(
+        steps,
+        connection.serde,
+        RedisStore(connection.redis, connection.keys, connection.serde),
+        limits=not pool_has_limits,
+        time_limit_errors=(SoftTimeLimitExceeded,),
+    )
+    return WorkerProcess(connection, steps, executor, graphs)

@@ -1,0 +1,130 @@
+"""Checkpointers: where the threads of a graph live, and with that, where they run."""
+
+import threading
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+
+from graphs.graph import Graph
+from graphs.store import BaseStore
+from scheduler.client import Client
+from scheduler.config import parse
+from scheduler.dispatch import Inline
+from scheduler.settings import Settings
+from scheduler.snapshots import StateSnapshot
+from scheduler.threads import ThreadStore
+
+from .engine import Engine, open_engine
+from .inline import InlineRunner
+
+_FOREVER_MS = 10 * 365 * 24 * 3600 * 1000
+
+
+class Saver:
+    """What ``compile(checkpointer=...)`` takes; connects with its first use, so that it can be made anywhere.
+
+    Args:
+        types: further classes that states may hold, beside those that the graph's annotations name.
+    """
+
+    def __init__(self, *, types: Iterable[type] = ()) -> None:
+        self._types = tuple(types)
+        self._engine: Engine | None = None
+        self._runners: dict[int, InlineRunner] = {}
+        self._lock = threading.Lock()
+
+    @property
+    def engine(self) -> Engine:
+        """The connection and what executes on it."""
+        with self._lock:
+            if self._engine is None:
+                self._engine = self._open()
+                self._engine.connection.serde.allow(self._types)
+            return self._engine
+
+    @property
+    def client(self) -> Client:
+        """Every verb on threads, below the level of graphs."""
+        return self.engine.client
+
+    @property
+    def threads(self) -> ThreadStore:
+        """The threads: create, get, list, terminate, delete."""
+        return self.client.threads
+
+    def bind(self, graph: Graph) -> Engine:
+        """Return the engine, able to store what the graph's states are made of."""
+        engine = self.engine
+        engine.connection.serde.allow(graph.classes)
+        return engine
+
+    def runner(self, store: BaseStore | None) -> InlineRunner:
+        """Return what executes runs in this process."""
+        engine = self.engine
+        with self._lock:
+            return self._runners.setdefault(id(store), engine.runner(store))
+
+    def delete_thread(self, thread_id: str) -> None:
+        """Delete a thread with its state, history and log.
+
+        Raises:
+            ThreadBusy: a run is active on it.
+        """
+        self.threads.delete(thread_id)
+
+    def get_tuple(self, graph: Graph, config: Mapping[str, Any]) -> StateSnapshot:
+        """Return the state that a config names, through the eyes of a graph."""
+        return self.client.snapshots.current(graph, parse(config), config)
+
+    def _open(self) -> Engine:
+        raise NotImplementedError
+
+
+class MemorySaver(Saver):
+    """Keeps threads in this process, and runs them here: for tests and notebooks.
+
+    The protocol is the one of RedisSaver, on a Redis that lives in this process's memory.
+    """
+
+    def _open(self) -> Engine:
+        # fakeredis is imported by those who use it: it takes as long to import as the rest of the client.
+        from scheduler.fake import fake_redis, fake_server  # noqa: PLC0415
+
+        settings = Settings(lease_ms=_FOREVER_MS)
+        return open_engine(fake_redis(fake_server()), settings, Inline(), durable=False)
+
+
+#: LangGraph's other name for it.
+InMemorySaver = MemorySaver
+
+
+class RedisSaver(Saver):
+    """Keeps threads in Redis; runs them on the Celery workers of that Redis, or in this process.
+
+    Args:
+        url: ``redis://``, ``rediss://`` or ``unix://``; None: TREADLE_REDIS_URL, else the embedded Redis.
+        inline: run the steps in this process; what is durable is the same.
+        types: further classes that states may hold.
+    """
+
+    def __init__(self, url: str | None = None, *, inline: bool = False, types: Iterable[type] = ()) -> None:
+        super().__init__(types=types)
+        self._url = url
+        self._inline = inline
+
+    @classmethod
+    def from_conn_string(cls, url: str, **options: Any) -> "RedisSaver":
+        """Return a saver for a Redis URL."""
+        return cls(url, **options)
+
+    def setup(self) -> None:
+        """Do nothing: there are no tables to make."""
+
+    def _open(self) -> Engine:
+        # Celery is imported by those who dispatch to it: it would double the time that a client takes to start.
+        from .bootstrap import connect, redis_client  # noqa: PLC0415
+
+        settings = Settings() if self._url is None else Settings(redis_url=self._url)
+        if not self._inline:
+            return connect(settings)
+        return open_engine(redis_client(settings), settings, Inline(), durable=True)

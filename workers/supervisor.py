@@ -1,0 +1,81 @@
+"""What a worker's main process does for the steps that its pool runs: keep their leases, and stop what lost its own.
+
+On prefork this is another process than the one that runs the node, so no node can starve it, whatever it does to
+its interpreter.
+"""
+
+import logging
+import signal
+from collections.abc import Mapping
+from typing import Any
+
+from billiard.exceptions import TimeLimitExceeded, WorkerLostError
+from celery import signals
+from celery.worker import state
+
+from scheduler.connection import Connection
+from scheduler.dispatch import StepRef
+from scheduler.errors import StoreUnavailable
+from scheduler.failure import parked
+from scheduler.runs import RunStore
+from scheduler.steps import Steps
+
+from .heartbeat import Heartbeat
+
+logger = logging.getLogger(__name__)
+
+
+class Supervisor:
+    """Looks after the steps of one worker."""
+
+    def __init__(self, connection: Connection, worker: str, pool: Any) -> None:
+        self._runs = RunStore(connection)
+        self._steps = Steps(connection, self._runs, worker)
+        self._pool = pool
+        self._heartbeat = Heartbeat(connection, self._steps, _running_steps, self._stop)
+        self._worker = worker
+
+    def start(self) -> None:
+        """Begin."""
+        self._heartbeat.start()
+        signals.task_failure.connect(self._on_failure, weak=False)
+        signals.task_unknown.connect(self._on_unknown, weak=False)
+
+    def _stop(self, ref: StepRef, delivery: str) -> None:
+        """Stop a step whose lease is gone: its run was cancelled, or somebody else has the step."""
+        request = next((request for request in tuple(state.active_requests) if request.id == delivery), None)
+        if request is None:
+            return
+        logger.info("step stopped", extra={"thread_id": ref.thread_id, "step_id": ref.step_id})
+        try:
+            request.terminate(self._pool, signal=signal.SIGKILL)
+        except NotImplementedError:  # only prefork can; elsewhere the node ends by itself, and can commit nothing
+            logger.info("this pool cannot stop a step", extra={"step_id": ref.step_id})
+
+    def _on_failure(self, task_id: str, exception: BaseException, kwargs: Mapping[str, Any], **_: Any) -> None:
+        """Hand a step back at once when the pool killed its process, or found it dead."""
+        kinds = {TimeLimitExceeded: "timed out", WorkerLostError: "lost worker"}
+        kind = kinds.get(type(exception))
+        if kind is None or "step" not in kwargs:
+            return
+        ref = StepRef.from_message(kwargs)
+        try:
+            self._steps.release(ref, task_id, kind)
+        except StoreUnavailable as error:  # its lease runs out by itself
+            logger.warning("step not handed back", extra={"step_id": ref.step_id, "error": str(error)})
+
+    def _on_unknown(self, name: str, message: Any, **_: Any) -> None:
+        """Park the run of a step that this worker has no task for: its graph is not there, or has another shape."""
+        _, kwargs, _ = message.payload
+        ref = StepRef.from_message(kwargs)
+        reason = (
+            f"Worker {self._worker} has no task {name!r}: deploy the graph to every worker of this queue, "
+            "or let other workers have the queue, and go on with invoke(None, config)."
+        )
+        self._runs.end(ref.thread_id, ref.run_id, parked(reason))
+
+
+def _running_steps() -> Mapping[StepRef, str]:
+    """Return the steps that the pool runs now, and the Celery task ids under which it does."""
+    requests = [request for request in tuple(state.active_requests) if "step" in (request.kwargs or {})]
+    return {StepRef.from_message(request.kwargs): request.id for request in requests}

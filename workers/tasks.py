@@ -1,0 +1,45 @@
+"""One Celery task per node: the doors through which steps come in."""
+
+import logging
+from typing import Any
+
+from billiard.process import current_process
+from celery import Celery, Task
+
+from graphs.registry import Registry
+from scheduler.dispatch import StepRef
+from scheduler.errors import LeaseLost, RunNotFound
+
+from . import process
+
+logger = logging.getLogger(__name__)
+
+
+def register(app: Celery, graphs: Registry) -> None:
+    """Register ``GRAPH.NODE`` for every node of every graph."""
+    for graph in graphs.values():
+        for node in graph.nodes:
+            app.task(name=f"{graph.name}.{node}", bind=True, ignore_result=True)(run_step)
+
+
+def run_step(task: Task, **message: Any) -> None:
+    """Run one step of a thread, and enqueue what it made ready.
+
+    A stale or doubled message ends here without a word. What a node raised is raised again once it is recorded,
+    so that Celery, its signals and Flower see the failure as well.
+    """
+    request = task.request
+    worker = process.here(request.hostname, pool_has_limits=in_pool_process())
+    ref = StepRef.from_message(message)
+    try:
+        outcome = worker.executor.run(ref, request.id, worker.graphs)
+    except (LeaseLost, RunNotFound) as error:
+        logger.warning("step given up", extra={"thread_id": ref.thread_id, "run_id": ref.run_id, "why": str(error)})
+        return
+    if outcome is not None and outcome.error is not None:
+        raise outcome.error
+
+
+def in_pool_process() -> bool:
+    """Return whether this is a child of a prefork pool: of Celery's pools the only one that keeps time limits."""
+    return str(current_process().name) != "MainProcess"
