@@ -12,12 +12,12 @@ from dataclasses import dataclass, field
 from operator import is_
 from typing import Any, NamedTuple
 
-import redis
 from xxhash import xxh3_64_hexdigest
 
 from graphs.channels import MISSING
 from graphs.checkpoint import Checkpoint, Result, Step
 
+from .bytes_redis import BytesRedis
 from .errors import CheckpointNotFound
 from .keys import ThreadKeys
 from .serde import Serde
@@ -65,7 +65,7 @@ class CheckpointStore:
     one that comes back to a thread loads only what was added.
     """
 
-    def __init__(self, client: redis.Redis, serde: Serde) -> None:
+    def __init__(self, client: BytesRedis, serde: Serde) -> None:
         self._redis = client
         self._serde = serde
         self._seen: OrderedDict[tuple[str, str, str], StoredCheckpoint] = OrderedDict()
@@ -176,11 +176,12 @@ class CheckpointStore:
 class _Values:
     """Channel values by where they lie; chunks that are known already are not fetched."""
 
-    def __init__(self, client: redis.Redis, key: str, serde: Serde, known: StoredCheckpoint | None) -> None:
+    def __init__(self, client: BytesRedis, key: str, serde: Serde, known: StoredCheckpoint | None) -> None:
         self._redis, self._key, self._serde = client, key, serde
         self._known: dict[tuple[str, str, int], Any] = {}
-        for name, ref in known.refs.items() if known is not None else ():
-            self._known[name, ref.generation, ref.chunks] = known.checkpoint.values[name] if known else None
+        if known is not None:
+            for name, ref in known.refs.items():
+                self._known[name, ref.generation, ref.chunks] = known.checkpoint.values[name]
         self._chunks: dict[str, Any] = {}
 
     def fetch(self, wanted: Iterable[Mapping[str, ChannelRef]]) -> None:
@@ -194,13 +195,13 @@ class _Values:
 
     def value(self, name: str, ref: ChannelRef) -> Any:
         start = self._start(name, ref)
-        known = self._known[name, ref.generation, start] if start else None
+        known = self._known[name, ref.generation, start] if start else []
         tails = [self._chunks[chunk] for chunk in ref.fields(name, start)]
         if not tails:
             return known
         if start == 0 and len(tails) == 1:
             return tails[0]
-        grown = list(known) if start else []
+        grown = list(known)
         for tail in tails:
             grown.extend(tail)
         return grown

@@ -1,9 +1,11 @@
 """What every part of the scheduler works with: one Redis, its key names, its scripts, and the way to the workers."""
 
 from dataclasses import dataclass
+from typing import cast
 
-import redis
+from redis import Redis
 
+from .bytes_redis import BytesRedis
 from .checkpoints import CheckpointStore
 from .dispatch import Dispatcher
 from .keys import Keys
@@ -16,7 +18,9 @@ from .settings import Settings
 class Connection:
     """One store and its dispatcher; built once by a process and handed to everything that works on threads."""
 
-    redis: redis.Redis
+    redis: BytesRedis
+    #: The same client, for those who bring their own types.
+    client: Redis
     settings: Settings
     keys: Keys
     scripts: Scripts
@@ -29,15 +33,16 @@ class Connection:
         return Place(self.keys.of_thread(thread_id), run_id, ns)
 
 
-def open_connection(client: redis.Redis, settings: Settings, dispatcher: Dispatcher) -> Connection:
+def open_connection(client: Redis, settings: Settings, dispatcher: Dispatcher) -> Connection:
     """Return a connection over a Redis client that returns bytes."""
-    serde = Serde(limit_bytes=settings.max_value_bytes)
+    serde, reader = Serde(limit_bytes=settings.max_value_bytes), cast(BytesRedis, client)
     return Connection(
+        reader,
         client,
         settings,
         Keys(settings.prefix),
         Scripts(client),
         serde,
-        CheckpointStore(client, serde),
+        CheckpointStore(reader, serde),
         dispatcher,
     )

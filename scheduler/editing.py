@@ -119,7 +119,7 @@ class Editor:
         move = Move(self._connection.place(thread_id), edit.cursor or "", [encoded], results, entries=[*created, entry])
         request = move.request(
             self._connection,
-            allowed={status: True for status in allowed_in(ThreadEvent.UPDATE)},
+            allowed=dict.fromkeys(allowed_in(ThreadEvent.UPDATE), True),
             status=TABLE[ThreadStatus.IDLE, ThreadEvent.UPDATE],
             thread_fields={"graph": edit.graph.name, "fingerprint": edit.graph.fingerprint},
         )

@@ -62,7 +62,7 @@ class Follower:
                 raise TimeoutError(f"Run {run_id} of thread {thread_id!r} is still active; it goes on.")
 
     def _read(self, streams: list[str], after: int, block_ms: int) -> list[Happening]:
-        found = self._connection.redis.xread({key: f"{after}-0" for key in streams}, block=block_ms)
+        found = self._connection.redis.xread(dict.fromkeys(streams, f"{after}-0"), block=block_ms)
         pairs = found.items() if isinstance(found, dict) else found  # RESP3 answers with a map
         happened = [self._happening(seq, fields) for _, entries in pairs for seq, fields in _flat(entries)]
         return sorted(happened, key=lambda one: one.seq)

@@ -6,7 +6,6 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-
 from .connection import Connection
 from .errors import ThreadNotFound
 from .ids import check_thread_id

@@ -61,11 +61,32 @@ class Move:
         connection.dispatcher.send(self.orders)
 
 
-def orders_for(
-    graph: Graph, run: Run, steps: Iterable[Step], ns: str, checkpoint_id: str, grace_ms: int
-) -> list[StepOrder]:
-    """Return the orders for the steps that a checkpoint has due."""
-    return [_order(graph, run, step, (ns, checkpoint_id), grace_ms) for step in steps]
+@dataclass(frozen=True, slots=True)
+class Orders:
+    """Makes the orders of one run's steps; ``grace_ms`` is how long after the soft time limit the hard one follows."""
+
+    graph: Graph
+    run: Run
+    ns: str
+    grace_ms: int
+
+    def of(self, steps: Iterable[Step], checkpoint_id: str) -> list[StepOrder]:
+        """Return the orders for steps that a checkpoint has due."""
+        return [self._order(step, checkpoint_id) for step in steps]
+
+    def _order(self, step: Step, checkpoint_id: str) -> StepOrder:
+        node = self.graph.node(step.node)
+        soft_ms = None if node.timeout_s is None else round(node.timeout_s * 1000)
+        return StepOrder(
+            StepRef(self.run.thread_id, self.run.id, step.id),
+            self.run.graph,
+            step.node,
+            self.ns,
+            checkpoint_id,
+            queue=node.queue,
+            soft_ms=soft_ms,
+            hard_ms=None if soft_ms is None else soft_ms + self.grace_ms,
+        )
 
 
 def ended(status: RunStatus, *, error: bool = False) -> dict[str, Any]:
@@ -79,17 +100,3 @@ def finish_entries(run_id: str, status: RunStatus, **why: Any) -> list[dict[str,
     if status is RunStatus.INTERRUPTED:
         return [{"kind": "interrupted", "run": run_id, **why}, entry]
     return [entry]
-
-
-def _order(graph: Graph, run: Run, step: Step, at: tuple[str, str], grace_ms: int) -> StepOrder:
-    node = graph.node(step.node)
-    soft_ms = None if node.timeout_s is None else round(node.timeout_s * 1000)
-    return StepOrder(
-        StepRef(run.thread_id, run.id, step.id),
-        run.graph,
-        step.node,
-        *at,
-        queue=node.queue,
-        soft_ms=soft_ms,
-        hard_ms=None if soft_ms is None else soft_ms + grace_ms,
-    )

@@ -35,6 +35,15 @@ class Run:
     #: The log's last entry before the run began: where its followers begin to read.
     log_start: int = 0
 
+    @property
+    def limit_s(self) -> float:
+        """The time limit of the run as a whole, in seconds; 0 for none."""
+        return ((self.deadline_ms or 0) - (self.started_ms or 0)) / 1000 if self.deadline_ms else 0.0
+
+    def left_s(self, now_s: float) -> float:
+        """Return how many seconds are left until the deadline."""
+        return (self.deadline_ms or 0) / 1000 - now_s
+
     def plan(self) -> dict[str, Any]:
         """Return what never changes while it runs: what a worker must know."""
         return {

@@ -12,7 +12,7 @@ from uuid import UUID
 
 import ormsgpack
 
-from graphs.channels import Overwrite
+from graphs.commands import Overwrite
 from graphs.schema import is_pydantic
 
 from .errors import NotSerializable, StateTooLarge
@@ -164,7 +164,7 @@ def instance_of(cls: type, content: Any) -> Any:
 
 def _why_not(value: Any) -> str:
     if isinstance(value, Enum | tuple) or dataclasses.is_dataclass(value) or is_pydantic(type(value)):
-        return "its class is not on the allow-list. Annotate it in the graph's state, or name it in the saver's types=[...]."
+        return "its class is not allowed. Annotate it in the graph's state, or name it in the saver's types=[...]."
     if isinstance(value, dict | list | str | int | float):
         return "it is a subclass of a plain type. Convert it to the plain type."
     return "keep plain data (str, numbers, lists, dicts, dates), dataclasses or pydantic models in the state."

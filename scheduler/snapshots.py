@@ -135,7 +135,7 @@ def config_of(thread_id: str, checkpoint_id: str, ns: str = "") -> dict[str, Any
 
 def metadata_of(stored: StoredCheckpoint) -> dict[str, Any]:
     """Return a checkpoint's metadata as users see it."""
-    own = {"source": stored.checkpoint.source, "step": stored.checkpoint.number, "parents": {}}
+    own: dict[str, Any] = {"source": stored.checkpoint.source, "step": stored.checkpoint.number, "parents": {}}
     return {**stored.metadata, **own}
 
 

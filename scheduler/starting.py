@@ -18,7 +18,7 @@ from .dispatch import StepOrder
 from .errors import CursorMoved, TransitionNotAllowed
 from .ids import new_checkpoint_id, new_run_id
 from .lifecycle import RunStatus, ThreadEvent, allowed_in
-from .moves import Move, ended, finish_entries, orders_for
+from .moves import Move, Orders, ended, finish_entries
 from .run import Run
 from .thread import Thread
 from .threads import ThreadStore
@@ -159,7 +159,7 @@ class Starter:
         settings = self._connection.settings
         steps = () if end is not None else beginning.steps
         place = self._connection.place(run.thread_id, run.id)
-        orders = orders_for(graph, run, steps, "", beginning.head.id, settings.grace_ms)
+        orders = Orders(graph, run, "", settings.grace_ms).of(steps, beginning.head.id)
         move = Move(
             place,
             (thread.cursor if thread is not None else None) or "",
@@ -171,7 +171,7 @@ class Starter:
         limits = [limit for limit in (config.timeout_s, thread.timeout_s if thread else None) if limit is not None]
         request = move.request(
             self._connection,
-            allowed={status: True for status in allowed_in(beginning.event)},
+            allowed=dict.fromkeys(allowed_in(beginning.event), True),
             thread_fields={"graph": run.graph, "fingerprint": run.fingerprint},
             alive_ms=settings.lease_ms * ALIVE_FACTOR,
             **({"deadline_ms": round(limits[0] * 1000)} if limits else {}),

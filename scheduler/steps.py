@@ -21,11 +21,11 @@ from graphs.planner import Verdict, plan_next, verdict
 from .checkpoints import StoredCheckpoint
 from .connection import Connection
 from .dispatch import StepOrder, StepRef
-from .errors import LeaseLost, NotSerializable, RunNotFound, StateTooLarge
+from .errors import LeaseLost, NotSerializable, StateTooLarge
 from .failure import Failure, describe, lost, status_of, timed_out
 from .ids import new_checkpoint_id
 from .lifecycle import RunStatus
-from .moves import Move, ended, finish_entries, orders_for
+from .moves import Move, Orders, ended, finish_entries
 from .run import Run
 from .runs import RunStore
 from .scripts import Place, Request
@@ -268,7 +268,7 @@ class Steps:
             [checkpoints.encode(after, claim.stored, run.id, run.metadata)],
             {results[0].step.id: checkpoints.encode_result(results[0])} if single else {},
             [step.id for step in claim.stored.checkpoint.steps],
-            orders_for(graph, run, steps, claim.ns, after.id, self._connection.settings.grace_ms),
+            Orders(graph, run, claim.ns, self._connection.settings.grace_ms).of(steps, after.id),
             [_advanced_entry(claim, after.id, single=single), *_ending_entries(run, next_verdict)],
         )
         self._commit(claim, move, next_verdict, single=single)

@@ -6,6 +6,7 @@ that is computed where it is read, and costs the workers nothing.
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any, Final, Literal, get_args
 
 from graphs.checkpoint import Checkpoint, Step
@@ -91,7 +92,7 @@ class View:
         self._announced = True
         for step in self._standing().steps:
             if step.id not in self._finished:
-                yield from self._task("task", lambda step=step: self._start(step))
+                yield from self._task("task", partial(self._start, step))
 
     def _committed(self, entry: LogEntry) -> Iterator[Part]:
         yield from self._leased(entry)
@@ -104,9 +105,10 @@ class View:
             yield from self._advanced(entry)
 
     def _advanced(self, entry: LogEntry) -> Iterator[Part]:
-        before, self._stored = self._standing(), self._load(entry.data["checkpoint"])
+        wrote = any(result.get("updates") for result in self._results().values())
+        self._stored = self._load(entry.data["checkpoint"])
         self._announced, self._finished = False, set()
-        if before.values != self._stored.checkpoint.values or self._wrote(before):
+        if wrote:
             yield from self._values()
         yield from self._checkpoint(self._stored)
 

@@ -90,7 +90,7 @@ class CompiledStateGraph(AsyncFace):
         error = self._saver.runner(self.store).run(self.graph, started) if self._engine().inline else None
         return self._finished(started, error, output_keys)
 
-    def stream(
+    def stream(  # noqa: PLR0913 - the signature that users know
         self,
         input: Any,
         config: Config = None,
@@ -241,7 +241,7 @@ def _shaped(part: Part, *, bare: bool, version: str, subgraphs: bool) -> Any:
 class StateGraph(GraphBuilder):
     """Builds a graph whose nodes share a state: name nodes and edges, then ``compile()``."""
 
-    def compile(
+    def compile(  # noqa: PLR0913 - the signature that users know
         self,
         checkpointer: Saver | None = None,
         *,
@@ -267,8 +267,8 @@ class StateGraph(GraphBuilder):
         """
         if checkpointer is not None and not isinstance(checkpointer, Saver):
             raise TypeError(
-                f"Invalid checkpointer provided: {type(checkpointer).__name__}. Use treadle.checkpoint.memory.MemorySaver "
-                "or treadle.checkpoint.redis.RedisSaver."
+                f"Invalid checkpointer provided: {type(checkpointer).__name__}. "
+                "Use treadle.checkpoint.memory.MemorySaver or treadle.checkpoint.redis.RedisSaver."
             )
         graph = self.build(check_graph_name(name or DEFAULT_NAME), interrupt_before, interrupt_after)
         return CompiledStateGraph(graph, checkpointer, store)

@@ -38,7 +38,7 @@ class Engine:
         steps = Steps(self.connection, self.client.runs, f"inline@{socket.gethostname()}:{getpid()}")
         running: dict[StepRef, str] = {}
         heartbeat = Heartbeat(self.connection, steps, running.copy) if self.durable else None
-        return InlineRunner(Executor(steps, self.connection.serde, store), running, heartbeat)
+        return InlineRunner(Executor(steps, self.connection.serde, store), self.client.runs, running, heartbeat)
 
 
 def open_engine(client: redis.Redis, settings: Settings, dispatcher: Dispatcher, *, durable: bool) -> Engine:

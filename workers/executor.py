@@ -18,7 +18,6 @@ from graphs.runtime import ExecutionInfo, Runtime
 from graphs.store import BaseStore
 from graphs.updates import updates_of
 from scheduler.dispatch import StepRef
-from scheduler.errors import LeaseLost
 from scheduler.failure import Failure, describe, parked, timed_out
 from scheduler.serde import Serde
 from scheduler.steps import REFUSED, Claim, Progress, Steps
@@ -61,7 +60,7 @@ class Executor:
         self._serde = serde
         self._store = store
         self._limits = limits
-        self._time_limit_errors = time_limit_errors
+        self._time_up: tuple[type[BaseException], ...] = (TimeUp, *time_limit_errors)
 
     def run(self, ref: StepRef, delivery: str, graphs: Mapping[str, Graph]) -> Outcome | None:
         """Run a step, if it is there to be run; None for a stale or doubled message.
@@ -86,10 +85,8 @@ class Executor:
         node, began = graph.node(claim.step.node), time.monotonic()
         try:
             result = self._call(claim, graph, node)
-        except (TimeUp, *self._time_limit_errors):
-            limit_s = node.timeout_s or 0.0
-            failure = timed_out(f"Node {node.name!r}", limit_s, node.name)
-            return self._failed(claim, graph, failure, NodeTimeoutError(node.name, limit_s))
+        except self._time_up:
+            return self._overran(claim, graph, node)
         except (SystemExit, KeyboardInterrupt):  # the pool kills this process: hand the step back before it is gone
             ran_ms = (time.monotonic() - began) * 1000
             overran = claim.soft_ms is not None and ran_ms >= claim.soft_ms
@@ -105,8 +102,9 @@ class Executor:
     def _call(self, claim: Claim, graph: Graph, node: Node) -> Result:
         values = claim.stored.checkpoint.values
         runtime = self._runtime(claim)
+        config = _config(claim)
         offered = {
-            "config": _config(claim),
+            "config": config,
             "runtime": runtime,
             "store": self._store,
             "writer": runtime.stream_writer,
@@ -119,14 +117,22 @@ class Executor:
             goto = route(graph, node.name, fresh(graph, values, updates), offered, _ask)
             return Result(claim.step, updates, goto)
 
-        with entered(StepContext(offered["config"], runtime)):
+        with entered(StepContext(config, runtime)):
             return within(self._limit_s(claim, node), call)  # type: ignore[no-any-return]
 
     def _limit_s(self, claim: Claim, node: Node) -> float | None:
-        limits_s = [node.timeout_s] if self._limits and node.timeout_s is not None else []
-        if claim.run.deadline_ms is not None and claim.run.inline:
-            limits_s.append(max(0.001, claim.run.deadline_ms / 1000 - time.time()))
-        return min(limits_s, default=None)
+        """Return for how long a node may run, as far as this class keeps the limits."""
+        of_node = [node.timeout_s] if self._limits and node.timeout_s is not None else []
+        of_run = [max(0.001, claim.run.left_s(time.time()))] if claim.run.inline and claim.run.deadline_ms else []
+        return min(of_node + of_run, default=None)
+
+    def _overran(self, claim: Claim, graph: Graph, node: Node) -> Outcome:
+        run = claim.run
+        if run.inline and run.deadline_ms is not None and run.left_s(time.time()) <= 0:
+            return Outcome(self._steps.end(claim, timed_out("The run", run.limit_s)))
+        limit_s = node.timeout_s or 0.0
+        failure = timed_out(f"Node {node.name!r}", limit_s, node.name)
+        return self._failed(claim, graph, failure, NodeTimeoutError(node.name, limit_s))
 
     def _doomed(self, claim: Claim, graph: Graph) -> Outcome:
         failure = self._steps.doomed(claim)

@@ -9,6 +9,7 @@ from uuid import uuid4
 from graphs.graph import Graph
 from scheduler.dispatch import StepOrder, StepRef
 from scheduler.errors import LeaseLost
+from scheduler.runs import RunStore
 from scheduler.starting import Started
 
 from .executor import Executor, Outcome
@@ -22,15 +23,17 @@ class InlineRunner:
 
     Args:
         executor: runs one step.
+        runs: the store of runs.
         running: where the steps that run now are kept, for the heartbeat to see.
         heartbeat: keeps their leases, where other processes could take them.
     """
 
     def __init__(
-        self, executor: Executor, running: dict[StepRef, str] | None = None, heartbeat: Heartbeat | None = None
+        self, executor: Executor, runs: RunStore, running: dict[StepRef, str], heartbeat: Heartbeat | None = None
     ) -> None:
         self._executor = executor
-        self._running = {} if running is None else running
+        self._runs = runs
+        self._running = running
         self._heartbeat = heartbeat
 
     def run(self, graph: Graph, started: Started) -> Exception | None:
@@ -39,6 +42,9 @@ class InlineRunner:
             self._heartbeat.hold_run(started.run.thread_id, started.run.id)
         try:
             return self._drain(graph, started)
+        except BaseException:  # interrupted from the keyboard, as a rule: nobody else would take the run on
+            self._runs.cancel(started.run.thread_id, started.run.id, "its process gave it up")
+            raise
         finally:
             if self._heartbeat is not None:
                 self._heartbeat.drop_run(started.run.thread_id, started.run.id)

@@ -47,7 +47,7 @@ def _of(pid: int, worker: str, pool_has_limits: bool) -> WorkerProcess:
     executor = Executor(
         steps,
         connection.serde,
-        RedisStore(connection.redis, connection.keys, connection.serde),
+        RedisStore(connection.client, connection.keys, connection.serde),
         limits=not pool_has_limits,
         time_limit_errors=(SoftTimeLimitExceeded,),
     )

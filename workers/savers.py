@@ -4,7 +4,6 @@ import threading
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-
 from graphs.graph import Graph
 from graphs.store import BaseStore
 from scheduler.client import Client
@@ -88,7 +87,7 @@ class MemorySaver(Saver):
 
     def _open(self) -> Engine:
         # fakeredis is imported by those who use it: it takes as long to import as the rest of the client.
-        from scheduler.fake import fake_redis, fake_server  # noqa: PLC0415
+        from scheduler.fake import fake_redis, fake_server
 
         settings = Settings(lease_ms=_FOREVER_MS)
         return open_engine(fake_redis(fake_server()), settings, Inline(), durable=False)
@@ -122,7 +121,7 @@ class RedisSaver(Saver):
 
     def _open(self) -> Engine:
         # Celery is imported by those who dispatch to it: it would double the time that a client takes to start.
-        from .bootstrap import connect, redis_client  # noqa: PLC0415
+        from .bootstrap import connect, redis_client
 
         settings = Settings() if self._url is None else Settings(redis_url=self._url)
         if not self._inline:

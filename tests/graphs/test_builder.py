@@ -432,7 +432,7 @@ def test_an_object_with_invoke_can_be_a_node() -> None:
     assert set(node.input.channels) == {"name"}
 
 
-def test_a_class_with_a_builder_method_as_node_may_be_subclassed() -> None:
+def test_a_subclass_of_the_builder_chains_as_itself() -> None:
     class Chained(GraphBuilder):
         def twice(self) -> Self:
             return self.add_node("one", a).add_node("two", b)

@@ -1,0 +1,97 @@
+"""What all tests share: a Redis of their own, fake or real, and a check that the packages tested are these."""
+
+import shutil
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import redis as redis_py
+from tenacity import Retrying, retry_if_exception_type, stop_after_delay, wait_fixed
+
+import scheduler
+from scheduler.fake import fake_redis, fake_server
+
+_ROOT = Path(__file__).parent.parent
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--redis",
+        choices=("fake", "real"),
+        default="fake",
+        help="what the scheduler's tests run on: fakeredis in this process, or a redis-server that they start",
+    )
+
+
+def pytest_configure() -> None:
+    found = Path(scheduler.__file__).parent.parent
+    if found != _ROOT:
+        raise pytest.UsageError(
+            f"The package 'scheduler' is imported from {found}, not from this checkout: "
+            "uninstall the other one (pip uninstall scheduler), or run pytest from the checkout's own environment."
+        )
+
+
+class RealRedis:
+    """A redis-server on a unix socket in a folder, for as long as a test needs it."""
+
+    def __init__(self, folder: Path, *options: str) -> None:
+        self.socket = folder / "redis.sock"
+        self.url = f"unix://{self.socket}?db=0"
+        self._folder = folder
+        self._options = options
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> "RealRedis":
+        """Start it and wait until it answers."""
+        server = shutil.which("redis-server") or shutil.which("valkey-server")
+        if server is None:
+            pytest.fail("These tests need redis-server or valkey-server on PATH (Debian: apt-get install redis-server).")
+        self._process = subprocess.Popen(
+            [server, "--port", "0", "--unixsocket", str(self.socket), "--dir", str(self._folder), *self._options],
+            stdout=subprocess.DEVNULL,
+        )
+        with redis_py.Redis.from_url(self.url) as client:
+            for attempt in Retrying(
+                stop=stop_after_delay(20),
+                wait=wait_fixed(0.02),
+                retry=retry_if_exception_type(redis_py.ConnectionError),
+                reraise=True,
+            ):
+                with attempt:
+                    client.ping()
+        return self
+
+    def kill(self) -> None:
+        """End it as a power cut would."""
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
+
+    def stop(self) -> None:
+        """End it by its pid."""
+        if self._process is not None:
+            self._process.terminate()
+            self._process.wait(20)
+
+
+@pytest.fixture(scope="session")
+def real_redis(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RealRedis]:
+    """A redis-server for the whole session; a test that needs it empty flushes it."""
+    # A short folder: the path of a unix socket has little more than a hundred characters.
+    server = RealRedis(tmp_path_factory.mktemp("r"), "--save", "", "--appendonly", "no").start()
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def redis(request: pytest.FixtureRequest) -> Iterator[redis_py.Redis]:
+    """An empty Redis that returns bytes: fake, or real with ``--redis=real``."""
+    if request.config.getoption("--redis") == "fake":
+        with fake_redis(fake_server()) as client:
+            yield client
+        return
+    with redis_py.Redis.from_url(request.getfixturevalue("real_redis").url) as client:
+        client.flushall()
+        yield client
