@@ -45,14 +45,16 @@ class Registry(Mapping[str, Graph]):
 
 
 def load(addresses: Iterable[str]) -> list[Any]:
-    """Import what ``module:attribute`` addresses name, compiled graphs as a rule, and those of installed packages.
+    """Import the compiled graphs that ``module:attribute`` addresses name, and those of installed packages.
+
+    An attribute is a graph or a list of graphs.
 
     Raises:
-        InvalidGraph: an address cannot be imported, or does not name a compiled graph.
+        InvalidGraph: an address cannot be imported, or names something else.
     """
-    found = [_import(address) for address in addresses]
-    found.extend(_checked(point.load(), point.value) for point in entry_points(group=ENTRY_POINTS))
-    return found
+    named = [(address, _import(address)) for address in addresses]
+    named.extend((point.value, point.load()) for point in entry_points(group=ENTRY_POINTS))
+    return [graph for address, found in named for graph in _graphs_in(found, address)]
 
 
 def _import(address: str) -> Any:
@@ -60,15 +62,16 @@ def _import(address: str) -> Any:
     if not attribute:
         raise InvalidGraph(f"{address!r} does not name a graph: write 'package.module:attribute'.")
     try:
-        found = getattr(import_module(module_name), attribute)
+        return getattr(import_module(module_name), attribute)
     except (ImportError, AttributeError) as error:
         raise InvalidGraph(f"The graph {address!r} cannot be imported: {error}") from error
-    return _checked(found, address)
 
 
-def _checked(found: Any, address: str) -> Any:
-    if not isinstance(getattr(found, "graph", None), Graph):
-        raise InvalidGraph(
-            f"{address!r} is a {type(found).__name__}, not a compiled graph: name what compile() returned."
-        )
-    return found
+def _graphs_in(found: Any, address: str) -> list[Any]:
+    graphs = found if isinstance(found, list | tuple) else [found]
+    for graph in graphs:
+        if not isinstance(getattr(graph, "graph", None), Graph):
+            raise InvalidGraph(
+                f"{address!r} is a {type(graph).__name__}, not a compiled graph: name what compile() returned."
+            )
+    return list(graphs)

@@ -11,7 +11,7 @@ from graphs.routing import Caller
 from .config import RunConfig
 from .connection import Connection
 from .editing import Editor
-from .errors import ThreadBusy
+from .errors import CursorMoved, ThreadBusy
 from .failure import revived
 from .following import Follower
 from .lifecycle import RunStatus
@@ -56,6 +56,8 @@ class Client:
                 if config.on_busy != "wait":
                     raise
                 self.wait(busy.thread_id, busy.run_id)
+            except CursorMoved:  # a run began and ended between reading the thread and writing to it: read again
+                continue
 
     def wait(self, thread_id: str, run_id: str, timeout_s: float | None = None) -> RunStatus:
         """Wait until a run has ended and return its status.

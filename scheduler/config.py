@@ -65,7 +65,7 @@ def parse(config: Mapping[str, Any] | None, **given: Any) -> RunConfig:
         InvalidThreadId: there is no usable thread id.
         InvalidConfig: a key is not known, or a value does not fit.
     """
-    config = _as_config(config)
+    config = check(config)
     configurable = dict(_typed(config, "configurable", Mapping) or {})
     where = {key: configurable.pop(key, None) for key in _SHORT_KEYS}
     where.update({key: config[key] for key in _SHORT_KEYS if config.get(key) is not None})
@@ -98,7 +98,12 @@ def merged(first: Mapping[str, Any], second: Mapping[str, Any]) -> dict[str, Any
     return both
 
 
-def _as_config(config: Any) -> Mapping[str, Any]:
+def check(config: Any) -> Mapping[str, Any]:
+    """Return a config whose keys are all known.
+
+    Raises:
+        InvalidConfig: it is not a dict, or has a key that nothing reads.
+    """
     if config is None:
         return {}
     if not isinstance(config, Mapping):

@@ -125,7 +125,7 @@ class Editor:
         )
         answer = self._connection.scripts.put_checkpoint(move.place, request)
         if answer[0] == "busy":
-            raise self._threads.busy(thread_id)
+            raise self._threads.busy(thread_id, answer[1], int(answer[2]))
         if answer[0] == "refused":
             raise TransitionNotAllowed(thread_id, answer[1], ThreadEvent.UPDATE)
         if answer[0] == "moved":

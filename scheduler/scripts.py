@@ -138,10 +138,10 @@ class Scripts:
         """Create, terminate or archive a thread."""
         return self._strings(self._run("set_status", place, request.args()))
 
-    def delete_thread(self, place: Place, run_ids: Sequence[str], token: str) -> str:
-        """Delete a thread and the records of its runs; return deleted, busy or unknown."""
+    def delete_thread(self, place: Place, run_ids: Sequence[str], token: str) -> list[Any]:
+        """Delete a thread and the records of its runs; return deleted, busy (by which run, since when) or unknown."""
         more = [place.keys.run(run_id) for run_id in run_ids]
-        return str(self._run("delete_thread", place, {"token": token}, more).decode())
+        return self._strings(self._run("delete_thread", place, {"token": token}, more))
 
     def publish_event(self, place: Place, **args: str | int | bytes) -> int:
         """Publish a live event; return its sequence number, or 0 when the run is over."""

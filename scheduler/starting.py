@@ -195,7 +195,7 @@ class Starter:
 
     def _check(self, run: Run, event: ThreadEvent, answer: Sequence[Any]) -> None:
         if answer[0] == "busy":
-            raise self._threads.busy(run.thread_id)
+            raise self._threads.busy(run.thread_id, answer[1], int(answer[2]))
         if answer[0] == "refused":
             raise TransitionNotAllowed(run.thread_id, answer[1], event)
         if answer[0] == "moved":

@@ -96,6 +96,7 @@ class Steps:
         verdict, record = self._connection.scripts.lease_step(
             place,
             step=ref.step_id,
+            run=ref.run_id,
             member=self._member(place, ref.step_id),
             worker=self._worker,
             delivery=delivery,

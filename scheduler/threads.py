@@ -108,14 +108,13 @@ class ThreadStore:
         """
         place = self._connection.place(check_thread_id(thread_id))
         run_ids = [run.decode() for run in self._connection.redis.lrange(place.keys.runs, 0, -1)]
-        if self._connection.scripts.delete_thread(place, run_ids, place.keys.token) == "busy":
-            raise self.busy(thread_id)
+        answer = self._connection.scripts.delete_thread(place, run_ids, place.keys.token)
+        if answer[0] == "busy":
+            raise self.busy(thread_id, answer[1], int(answer[2]))
 
-    def busy(self, thread_id: str) -> ThreadBusy:
+    def busy(self, thread_id: str, run_id: str, since_ms: int) -> ThreadBusy:
         """Return the error that says what a thread is busy with."""
-        thread, steps = self.find(thread_id), self.pending(thread_id)
-        run_id, since_ms = (thread.run_id, thread.since_ms) if thread is not None else (None, None)
-        return ThreadBusy(thread_id, run_id or "?", (step.node for step in steps), since_ms or 0)
+        return ThreadBusy(thread_id, run_id, (step.node for step in self.pending(thread_id)), since_ms)
 
     def _close(self, thread_id: str, event: ThreadEvent, kind: str) -> Thread:
         status = next(after for (_, known), after in TABLE.items() if known is event)

@@ -63,6 +63,11 @@ class RealRedis:
                     client.ping()
         return self
 
+    def flush(self) -> None:
+        """Empty it."""
+        with redis_py.Redis.from_url(self.url) as client:
+            client.flushall()
+
     def kill(self) -> None:
         """End it as a power cut would."""
         if self._process is not None:

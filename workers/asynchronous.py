@@ -1,35 +1,54 @@
 """The asynchronous face of a compiled graph: the same calls, off the event loop's thread."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from abc import ABC, abstractmethod
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from typing import Any
 
 from scheduler.handle import RunHandle
 from scheduler.snapshots import StateSnapshot
+
+from .execution import Execution
 
 Config = Mapping[str, Any] | None
 
 _ENDED = object()
 
 
-class AsyncFace:
-    """Adds ``ainvoke``, ``astream`` and their kin to a class that has the calls without the a."""
+class AsyncFace(ABC):
+    """Adds ``ainvoke``, ``astream`` and their kin to a class that has the calls without the a.
 
-    submit: Callable[..., RunHandle]
-    stream: Callable[..., Iterator[Any]]
-    get_state: Callable[..., StateSnapshot]
-    get_state_history: Callable[..., Iterator[StateSnapshot]]
-    update_state: Callable[..., dict[str, Any]]
-    invoke: Callable[..., Any]
+    A run whose caller is cancelled is cancelled too where it runs in this process; on workers it goes on.
+    """
 
-    async def ainvoke(self, input: Any, config: Config = None, **options: Any) -> Any:
-        """Run as ``invoke`` does; cancelling the awaiting task cancels the run."""
-        return await asyncio.to_thread(self.invoke, input, config, **options)
+    async def ainvoke(
+        self,
+        input: Any,
+        config: Config = None,
+        *,
+        stream_mode: str | Sequence[str] = "values",
+        output_keys: str | Sequence[str] | None = None,
+        **options: Any,
+    ) -> Any:
+        """Run as ``invoke`` does."""
+        if stream_mode != "values":
+            return [chunk async for chunk in self.astream(input, config, stream_mode=stream_mode, **options)]
+        execution = await asyncio.to_thread(self._begin, input, config, **options)
+        try:
+            return await asyncio.to_thread(execution.output, output_keys)
+        except asyncio.CancelledError:
+            await asyncio.to_thread(execution.abandon)
+            raise
 
     async def astream(self, input: Any, config: Config = None, **options: Any) -> AsyncIterator[Any]:
         """Yield as ``stream`` does."""
-        async for chunk in _off_the_loop(self.stream(input, config, **options)):
-            yield chunk
+        execution, chunks = await asyncio.to_thread(self._streamed, input, config, **options)
+        try:
+            async for chunk in _off_the_loop(chunks):
+                yield chunk
+        except (asyncio.CancelledError, GeneratorExit):
+            await asyncio.to_thread(execution.abandon)
+            raise
 
     async def asubmit(self, input: Any, config: Config = None, **options: Any) -> RunHandle:
         """Begin a run as ``submit`` does."""
@@ -48,12 +67,38 @@ class AsyncFace:
         """Write as ``update_state`` does."""
         return await asyncio.to_thread(self.update_state, config, values, as_node)
 
+    @abstractmethod
+    def submit(self, input: Any, config: Config = None, **options: Any) -> RunHandle:
+        """Begin a run and return at once."""
+
+    @abstractmethod
+    def get_state(self, config: Config = None, *, subgraphs: bool = False) -> StateSnapshot:
+        """Return where a thread stands."""
+
+    @abstractmethod
+    def get_state_history(
+        self,
+        config: Config = None,
+        *,
+        filter: Mapping[str, Any] | None = None,
+        before: Config = None,
+        limit: int | None = None,
+    ) -> Iterator[StateSnapshot]:
+        """Yield a thread's checkpoints."""
+
+    @abstractmethod
+    def update_state(self, config: Config, values: Any, as_node: str | None = None) -> dict[str, Any]:
+        """Write to a thread's state."""
+
+    @abstractmethod
+    def _begin(self, input: Any, config: Config, **options: Any) -> Execution:
+        """Store a run."""
+
+    @abstractmethod
+    def _streamed(self, input: Any, config: Config, **options: Any) -> tuple[Execution, Iterator[Any]]:
+        """Store a run, begin to execute it, and return its chunks as they come."""
+
 
 async def _off_the_loop(iterator: Iterator[Any]) -> AsyncIterator[Any]:
-    try:
-        while (item := await asyncio.to_thread(next, iterator, _ENDED)) is not _ENDED:
-            yield item
-    finally:
-        close = getattr(iterator, "close", None)
-        if close is not None:
-            await asyncio.to_thread(close)
+    while (item := await asyncio.to_thread(next, iterator, _ENDED)) is not _ENDED:
+        yield item

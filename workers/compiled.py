@@ -1,9 +1,6 @@
 """A graph and where it runs: what ``compile()`` returns, and all that users do with it."""
 
-import threading
 from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import Future
-from contextvars import copy_context
 from typing import Any, Self
 from uuid import uuid4
 
@@ -11,17 +8,15 @@ from graphs.builder import GraphBuilder
 from graphs.graph import DEFAULT_NAME, Graph, check_graph_name
 from graphs.schema import context_of
 from graphs.store import BaseStore
-from scheduler.client import Following
-from scheduler.config import RunConfig, merged, parse
+from scheduler.config import RunConfig, check, merged, parse
 from scheduler.errors import InvalidConfig
 from scheduler.handle import RunHandle
-from scheduler.lifecycle import RunStatus
 from scheduler.snapshots import StateSnapshot
-from scheduler.starting import Started
 from scheduler.views import Part, check_modes
 
 from .asynchronous import AsyncFace
 from .engine import Engine
+from .execution import Execution
 from .savers import MemorySaver, Saver
 
 Config = Mapping[str, Any] | None
@@ -29,7 +24,8 @@ Names = Sequence[str] | str | None
 
 #: What a call may say for its run alone.
 _PER_RUN = frozenset({"interrupt_before", "interrupt_after", "timeout", "on_busy"})
-_STREAM = frozenset({"output_keys", "version", "subgraphs", "durability", "debug"})
+#: What is taken for the sake of those who move here, and changes nothing.
+_ACCEPTED = frozenset({"durability", "debug"})
 
 
 class CompiledStateGraph(AsyncFace):
@@ -86,62 +82,42 @@ class CompiledStateGraph(AsyncFace):
         """
         if stream_mode != "values":
             return list(self.stream(input, config, context=context, stream_mode=stream_mode, **options))
-        started = self._start(input, config, context, options)
-        error = self._saver.runner(self.store).run(self.graph, started) if self._engine().inline else None
-        return self._finished(started, error, output_keys)
+        return self._begin(input, config, context=context, **options).output(output_keys)
 
-    def stream(  # noqa: PLR0913 - the signature that users know
-        self,
-        input: Any,
-        config: Config = None,
-        *,
-        context: Any = None,
-        stream_mode: str | Sequence[str] | None = None,
-        version: str = "v1",
-        subgraphs: bool = False,
-        **options: Any,
-    ) -> Iterator[Any]:
+    def stream(self, input: Any, config: Config = None, **options: Any) -> Iterator[Any]:
         """Run the graph and yield what happens, live.
 
         One mode yields bare chunks, a list of modes ``(mode, chunk)``; ``version="v2"`` yields
         ``{"type", "ns", "data", "id"}`` in any case.
 
         Args:
-            input, config, context: as for ``invoke``.
-            stream_mode: one or several of values, updates (the default), custom, tasks, checkpoints, debug.
-            version: the shape of what is yielded, "v1" or "v2".
-            subgraphs: whether a namespace comes before every chunk.
-            **options: as for ``invoke``, and ``output_keys``.
+            input, config: as for ``invoke``.
+            **options: ``stream_mode`` (one or several of values, updates (the default), custom, tasks, checkpoints,
+                debug), ``version`` ("v1" or "v2"), ``subgraphs`` (whether a namespace comes before every chunk),
+                ``output_keys``, and what ``invoke`` takes.
 
         Raises:
             InvalidConfig: a mode or the version is not known; and all that ``invoke`` raises.
         """
-        modes = check_modes(stream_mode)
-        if version not in ("v1", "v2"):
-            raise InvalidConfig(f"version is 'v1' or 'v2', got {version!r:.40}.")
-        output_keys = options.pop("output_keys", None)
-        started = self._start(input, config, context, options)
-        bare = stream_mode is None or isinstance(stream_mode, str)
-        following = Following(self.graph, started.run.thread_id, started.run.id, modes, output_keys)
-        background = self._in_background(started)
+        execution, chunks = self._streamed(input, config, **options)
         try:
-            for part in self._saver.client.stream(following):
-                yield _shaped(part, bare=bare, version=version, subgraphs=subgraphs)
+            yield from chunks
         except GeneratorExit:
-            if background is not None:  # nobody else will run it to its end
-                self._saver.client.runs.cancel(started.run.thread_id, started.run.id, "its stream was closed")
+            execution.abandon()
             raise
-        self._finished(started, background.result() if background is not None else None, None)
 
-    def submit(self, input: Any, config: Config = None, *, context: Any = None, **options: Any) -> RunHandle:
+    def submit(self, input: Any, config: Config = None, **options: Any) -> RunHandle:
         """Begin a run and return at once; the handle follows it from here or from anywhere.
+
+        Args:
+            input, config, **options: as for ``invoke``.
 
         Raises:
             ThreadBusy: another run is active on the thread.
         """
-        started = self._start(input, config, context, options)
-        self._in_background(started)
-        return self.run_handle(started.run.thread_id, started.run.id)
+        execution = self._begin(input, config, **options)
+        execution.begin()
+        return execution.handle
 
     def run_handle(self, thread_id: str, run_id: str) -> RunHandle:
         """Return a handle on a run that was begun somewhere."""
@@ -184,43 +160,45 @@ class CompiledStateGraph(AsyncFace):
         """
         return self._durable().client.editor.update(self.graph, self._parsed(config), values, as_node)
 
-    def _start(self, value: Any, config: Config, context: Any, options: Mapping[str, Any]) -> Started:
-        unknown = options.keys() - _PER_RUN - _STREAM
+    def _begin(self, input: Any, config: Config, *, context: Any = None, **options: Any) -> Execution:
+        unknown = options.keys() - _PER_RUN - _ACCEPTED
         if unknown:
-            raise InvalidConfig(
-                f"Unknown options: {', '.join(sorted(unknown))}; there are: {', '.join(sorted(_PER_RUN))}."
-            )
-        engine = self._engine()
-        if self.checkpointer is None:  # a thread of its own for every call, that nobody can come back to
-            config = merged(config or {}, {"thread_id": uuid4().hex})
-        given = {key: value for key, value in options.items() if key in _PER_RUN}
-        run_config = self._parsed(config, **given)
-        return engine.client.start(self.graph, run_config, value, context_of(self.graph.context, context))
+            known = ", ".join(sorted(_PER_RUN))
+            raise InvalidConfig(f"Unknown options: {', '.join(sorted(unknown))}; a run takes: {known}.")
+        engine, ephemeral = self._engine(), self.checkpointer is None
+        if ephemeral:  # a thread of its own for every call, that nobody can come back to
+            config = merged(check(config), {"thread_id": uuid4().hex})
+        run_config = self._parsed(config, **{key: value for key, value in options.items() if key in _PER_RUN})
+        started = engine.client.start(self.graph, run_config, input, context_of(self.graph.context, context))
+        runner = self._saver.runner(self.store) if engine.inline else None
+        return Execution(engine.client, self.graph, started, runner, ephemeral=ephemeral)
 
-    def _finished(self, started: Started, error: Exception | None, keys: str | Sequence[str] | None) -> Any:
-        client, thread_id, run_id = self._engine().client, started.run.thread_id, started.run.id
-        if client.wait(thread_id, run_id) in (RunStatus.ERROR, RunStatus.TIMEOUT) and error is not None:
-            raise error  # the very exception: it was raised in this process
-        return client.output(self.graph, thread_id, run_id, keys)
+    def _streamed(
+        self,
+        input: Any,
+        config: Config,
+        *,
+        stream_mode: str | Sequence[str] | None = None,
+        version: str = "v1",
+        **options: Any,
+    ) -> tuple[Execution, Iterator[Any]]:
+        modes = check_modes(stream_mode)
+        if version not in ("v1", "v2"):
+            raise InvalidConfig(f"version is 'v1' or 'v2', got {version!r:.40}.")
+        keys, subgraphs = options.pop("output_keys", None), options.pop("subgraphs", False)
+        execution = self._begin(input, config, **options)
+        execution.begin()
+        bare = stream_mode is None or isinstance(stream_mode, str)
 
-    def _in_background(self, started: Started) -> "Future[Exception | None] | None":
-        """Run an inline run on a thread of its own; None where workers do it."""
-        if not self._engine().inline:
-            return None
-        future: Future[Exception | None] = Future()
-        runner, context = self._saver.runner(self.store), copy_context()
+        def chunks() -> Iterator[Any]:
+            for part in execution.parts(modes, keys):
+                yield _shaped(part, bare=bare, version=version, subgraphs=subgraphs)
+            execution.output()  # raises what the run ended with
 
-        def run() -> None:
-            try:
-                future.set_result(context.run(runner.run, self.graph, started))
-            except BaseException as error:  # raised again by whoever asks for the result
-                future.set_exception(error)
-
-        threading.Thread(target=run, name=f"treadle-run-{started.run.id[:8]}", daemon=True).start()
-        return future
+        return execution, chunks()
 
     def _parsed(self, config: Config, **given: Any) -> RunConfig:
-        return parse(merged(self.config, config or {}), **given)
+        return parse(merged(self.config, check(config)), **given)
 
     def _engine(self) -> Engine:
         return self._saver.bind(self.graph)

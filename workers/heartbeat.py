@@ -22,8 +22,8 @@ OnLost = Callable[[StepRef, str], None]
 class Heartbeat:
     """Renews leases several times in their span; a step that lost its lease is reported, so that it can be stopped.
 
-    A step counts as lost when two beats in a row, after one that renewed it, find that the lease is not ours: one
-    may just have been committed, or not have been claimed yet.
+    A step counts as lost when two beats in a row find that its lease is gone: after the first it may just have been
+    committed. One that no beat has renewed yet may still be about to be claimed, and gets the time of a whole lease.
     """
 
     def __init__(self, connection: Connection, steps: Steps, running: Running, on_lost: OnLost | None = None) -> None:
@@ -31,8 +31,8 @@ class Heartbeat:
         self._steps = steps
         self._running = running
         self._on_lost = on_lost
-        #: How many beats in a row found a step's lease gone, of those steps that had it.
-        self._missed: dict[tuple[StepRef, str], int] = {}
+        #: How many more beats may find a step without a lease before it counts as lost.
+        self._patience: dict[tuple[StepRef, str], int] = {}
         self._runs: set[tuple[str, str]] = set()
         self._lock = threading.Lock()
         self._thread: threading.Thread | None = None
@@ -66,16 +66,16 @@ class Heartbeat:
         running = dict(self._running())
         for ref, delivery in running.items():
             self._renew(ref, delivery)
-        self._missed = {held: count for held, count in self._missed.items() if running.get(held[0]) == held[1]}
+        self._patience = {held: left for held, left in self._patience.items() if running.get(held[0]) == held[1]}
 
     def _renew(self, ref: StepRef, delivery: str) -> None:
         held = (ref, delivery)
         if self._steps.renew(ref, delivery):
-            self._missed[held] = 0
-        elif held in self._missed:
-            self._missed[held] += 1
-            if self._missed[held] > 1 and self._on_lost is not None:
-                self._on_lost(ref, delivery)
+            self._patience[held] = 1
+            return
+        left = self._patience[held] = self._patience.get(held, _BEATS_PER_LEASE) - 1
+        if left < 0 and self._on_lost is not None:
+            self._on_lost(ref, delivery)
 
     def _beat_on(self) -> None:
         interval_s = self._connection.settings.lease_ms / 1000 / _BEATS_PER_LEASE

@@ -1,12 +1,13 @@
 -- Take the lease on a step and hand out the thread's next fencing token.
 -- KEYS thread steps due log run
--- ARGV step member worker delivery nonce lease_ms max_attempts
+-- ARGV step run member worker delivery nonce lease_ms max_attempts
 -- Returns {verdict, step}: "run"; "timed_out" or "lost" when only the failure is left to record; "close" when
 -- the step is finished and its superstep waits to be closed; {"held"}, {"early"} or {"gone"} for a message that
 -- came to nothing.
 local raw = redis.call("HGET", K.steps, A.step)
 if not raw then return {"gone"} end
 local step = cjson.decode(raw)
+if step.run ~= A.run then return {"gone"} end -- a message of a run that ended; the step is due again in another
 local now = now_ms()
 if step.state == "done" then return {"close", raw} end
 if step.state == "waiting" and step.due > now then return {"early"} end

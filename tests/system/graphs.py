@@ -1,0 +1,178 @@
+"""The graphs that the system tests run on real workers."""
+
+import ctypes
+import operator
+import os
+import signal
+import time
+from collections.abc import Callable
+from typing import Annotated, Any, TypedDict
+
+from treadle.checkpoint.base import BaseCheckpointSaver
+from treadle.checkpoint.redis import RedisSaver
+from treadle.graph import END, START, CompiledStateGraph, StateGraph
+from treadle.runtime import Runtime
+from treadle.types import RetryPolicy
+
+CHAIN_LENGTH = 20
+
+
+class Trail(TypedDict):
+    """A state that remembers who was here."""
+
+    trail: Annotated[list[Any], operator.add]
+
+
+class Chat(TypedDict):
+    """The notebook's state: no reducer, so every list replaces the one before."""
+
+    messages: list[str]
+
+
+def chat() -> StateGraph:
+    """Build the notebook's chatbot."""
+    builder = StateGraph(Chat)
+    builder.add_node("chat", lambda state: {"messages": [*state["messages"], f"Bot: I received -> {state['messages'][-1]}"]})
+    return builder.set_entry_point("chat").add_edge("chat", END)
+
+
+def chain() -> StateGraph:
+    """Build a chain of steps, each of which appends its number."""
+    return StateGraph(Trail).add_sequence(
+        [(f"step_{number}", _append(number)) for number in range(CHAIN_LENGTH)]
+    ).set_entry_point("step_0")  # fmt: skip
+
+
+def parallel() -> StateGraph:
+    """Build two branches that only end when both run at the same time, and a join."""
+    builder = StateGraph(Trail)
+    for name in ("left", "right"):
+        builder.add_node(name, _meet(name)).add_edge(START, name)
+    return builder.add_node("join", _append("join")).add_edge(["left", "right"], "join").add_edge("join", END)
+
+
+def blocking() -> StateGraph:
+    """Build a node that blocks in C code for a minute, past its time limit of two seconds."""
+    builder = StateGraph(Trail).add_node("block", _block, timeout=2)
+    return builder.set_entry_point("block")
+
+
+def napping() -> StateGraph:
+    """Build a node that sleeps past its time limit, as code that waits does."""
+    return StateGraph(Trail).add_node("nap", _nap, timeout=1).set_entry_point("nap")
+
+
+def slow() -> StateGraph:
+    """Build a node that takes as long as the last number in the trail says, in seconds, and one after it."""
+    builder = StateGraph(Trail).add_node("slow", _sleep).add_node("after", _append("after"))
+    return builder.set_entry_point("slow").add_edge("slow", "after")
+
+
+def deadly() -> StateGraph:
+    """Build a node that kills its process."""
+    return StateGraph(Trail).add_node("die", _die).set_entry_point("die")
+
+
+def failing() -> StateGraph:
+    """Build a node that fails twice before it succeeds, and one that always fails, behind a switch."""
+    builder = StateGraph(Trail)
+    builder.add_node("flaky", _flaky, retry=RetryPolicy(initial_interval=0.1, jitter=False, retry_on=ValueError))
+    builder.add_node("broken", _broken)
+    builder.set_conditional_entry_point(lambda state: "broken" if "broken" in state["trail"] else "flaky")
+    return builder
+
+
+def pooled() -> StateGraph:
+    """Build a node for each of two queues."""
+    builder = StateGraph(Trail)
+    builder.add_node("here", _worker).add_node("there", _worker, queue="other")
+    return builder.set_entry_point("here").add_edge("here", "there")
+
+
+def asynchronous() -> StateGraph:
+    """Build an async node that streams while it runs."""
+    builder = StateGraph(Trail).add_node("write", _write)
+    return builder.set_entry_point("write")
+
+
+BUILDERS: dict[str, Callable[[], StateGraph]] = {
+    "chat": chat,
+    "chain": chain,
+    "parallel": parallel,
+    "blocking": blocking,
+    "napping": napping,
+    "slow": slow,
+    "deadly": deadly,
+    "failing": failing,
+    "pooled": pooled,
+    "asynchronous": asynchronous,
+}
+
+
+def compiled(name: str, saver: BaseCheckpointSaver) -> CompiledStateGraph:
+    """Return one of these graphs on a saver."""
+    return BUILDERS[name]().compile(saver, name=name)
+
+
+def _append(item: Any) -> Callable[[Trail], dict[str, Any]]:
+    return lambda state: {"trail": [item]}
+
+
+def _meet(name: str) -> Callable[..., dict[str, Any]]:
+    """Return a node that waits, through the long-term memory, until its sibling runs as well."""
+    other = {"left": "right", "right": "left"}[name]
+
+    def meet(state: Trail, runtime: Runtime) -> dict[str, Any]:
+        assert runtime.store is not None
+        assert runtime.execution_info is not None
+        meeting = ("meetings", runtime.execution_info.run_id)
+        runtime.store.put(meeting, name, {"pid": os.getpid()})
+        deadline = time.monotonic() + 10
+        while runtime.store.get(meeting, other) is None:
+            if time.monotonic() > deadline:
+                raise TimeoutError(f"{other} did not run at the same time")
+            time.sleep(0.01)
+        return {"trail": [name]}
+
+    return meet
+
+
+def _block(state: Trail) -> None:
+    ctypes.PyDLL(None).sleep(60)  # PyDLL holds the GIL: no signal handler of Python's runs until it returns
+
+
+def _nap(state: Trail) -> None:
+    time.sleep(30)
+
+
+def _sleep(state: Trail) -> dict[str, Any]:
+    time.sleep([item for item in state["trail"] if isinstance(item, int | float)][-1])
+    return {"trail": ["slept"]}
+
+
+def _die(state: Trail) -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def _flaky(state: Trail, runtime: Runtime) -> dict[str, Any]:
+    if runtime.attempt < 3:
+        raise ValueError(f"attempt {runtime.attempt}")
+    return {"trail": [f"attempt {runtime.attempt}"]}
+
+
+def _broken(state: Trail) -> None:
+    raise ZeroDivisionError("this node is broken")
+
+
+def _worker(state: Trail, runtime: Runtime) -> dict[str, Any]:
+    return {"trail": [os.getppid()]}
+
+
+async def _write(state: Trail, runtime: Runtime) -> dict[str, Any]:
+    for word in ("one", "two"):
+        runtime.stream_writer(word)
+    return {"trail": ["written"]}
+
+
+all_graphs = [compiled(name, RedisSaver()) for name in BUILDERS]
+few_graphs = [compiled("slow", RedisSaver())]
