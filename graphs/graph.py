@@ -10,6 +10,7 @@ from xxhash import xxh3_64_hexdigest
 
 from .channels import Channel
 from .commands import START
+from .copies import detached
 from .errors import InvalidDestination, InvalidGraph, UnknownKey, UnknownNode, UnmappedAnswer
 from .node import Node, plain_name
 from .schema import ROOT, Schema, classes_in
@@ -170,17 +171,17 @@ class Graph:
         """
         if isinstance(keys, str):
             self._check_keys([keys])
-            return values.get(keys)
+            return detached(values.get(keys))
         if keys is not None:
             self._check_keys(keys)
-            return {key: values[key] for key in keys if key in values}
+            return {key: detached(values[key]) for key in keys if key in values}
         return self.shown(values, self.output.channels)
 
     def shown(self, values: Mapping[str, Any], keys: Iterable[str] | None = None) -> Any:
-        """Return the values as users see them: a dict, or the bare value of a root state."""
+        """Return the values as users see them, and may change them: a dict of copies, or a root state's bare value."""
         if self.state.is_root:
-            return values.get(ROOT)
-        return {key: values[key] for key in (self.channels if keys is None else keys) if key in values}
+            return detached(values.get(ROOT))
+        return {key: detached(values[key]) for key in (self.channels if keys is None else keys) if key in values}
 
     def _check_keys(self, keys: Collection[str]) -> None:
         for key in keys:

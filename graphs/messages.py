@@ -27,10 +27,9 @@ def add_messages(left: Any, right: Any) -> list[Message]:
     Raises:
         InvalidUpdateError: something is not a message, or the message to remove is not there.
     """
-    merged: dict[Any, Message] = {}
-    for message in _as_messages(left):
-        _put(merged, message)
-    for message in _as_messages(right):
+    merged = _by_id(left)
+    for one in right if isinstance(right, list) else [right]:
+        message = _as_message(one)
         if message["role"] == REMOVE:
             _remove(merged, message.get("id"))
         else:
@@ -42,6 +41,17 @@ class MessagesState(TypedDict):
     """A state with one key, ``messages``, merged by ``add_messages``."""
 
     messages: Annotated[list[Message], add_messages]
+
+
+def _by_id(messages: Any) -> dict[Any, Message]:
+    merged: dict[Any, Message] = {}
+    for message in messages if isinstance(messages, list) else [messages]:
+        # what an earlier merge left needs no second look: a long chat comes by here on every turn
+        if type(message) is dict and message.get("id") is not None and "role" in message:
+            merged[message["id"]] = message
+        else:
+            _put(merged, _as_message(message))
+    return merged
 
 
 def _put(merged: dict[Any, Message], message: Message) -> None:
@@ -64,10 +74,6 @@ def _next_id(merged: dict[Any, Message], message: Message) -> str:
         found = xxh3_64_hexdigest(repr((found, message["role"], message.get("content"))).encode())
         if found not in merged:
             return found
-
-
-def _as_messages(value: Any) -> list[Message]:
-    return [_as_message(one) for one in (value if isinstance(value, list) else [value])]
 
 
 def _as_message(value: Any) -> Message:

@@ -121,7 +121,17 @@ def test_a_reduced_key_starts_from_the_empty_value_of_its_type(hint: Any, empty:
     assert (initial, type(initial)) == (empty, type(empty))
 
 
-@pytest.mark.parametrize("hint", [datetime, int | None, Optional[list[int]], Literal["a"], Any, Callable[[], int]])
+@pytest.mark.parametrize(
+    "hint",
+    [
+        datetime,
+        int | None,
+        Optional[list[int]],  # noqa: UP045  # both spellings are in use
+        Literal["a"],
+        Any,
+        Callable[[], int],
+    ],
+)
 def test_a_reduced_key_whose_type_has_no_empty_value_starts_without_one(hint: Any) -> None:
     assert channel_of("k", Annotated[hint, operator.add]).initial() is MISSING
 

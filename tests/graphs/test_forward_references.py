@@ -140,7 +140,7 @@ def test_the_first_parameter_of_a_function_is_resolved_from_its_module() -> None
 
 
 def test_one_unresolvable_annotation_hides_no_other() -> None:
-    def node(state: State, told: Runtime[Any], price: Decimal = ...) -> Literal["a", "b"]: ...  # type: ignore[assignment,empty-body]
+    def node(state: State, told: Runtime[Any], price: Decimal = ...) -> Literal["a", "b"]: ...  # type: ignore[empty-body]
 
     assert hints_of(node).keys() == {"state", "told", "return"}
     assert input_hint(node) is State

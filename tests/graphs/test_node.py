@@ -58,10 +58,10 @@ class Nameless:
     def invoke(self, state: Private) -> None: ...
 
 
-class Store(BaseStore): ...  # type: ignore[misc]  # only annotated with
+class Store(BaseStore): ...
 
 
-class Names(str, Enum):
+class Names(str, Enum):  # noqa: UP042  # unlike a StrEnum's, its members do not print as their values
     REVIEW = "review"
 
 
@@ -197,7 +197,7 @@ def test_the_view_of_a_node_is_the_state_class_of_its_first_parameter(func: Any,
     assert input_hint(func) is hint
 
 
-def by_name(state: State, config: Any, runtime: Any, store: Any, writer: Any, previous: Any) -> None: ...
+def by_name(state: State, config: Any, runtime: Any, store: Any, *, writer: Any, previous: Any) -> None: ...  # noqa: PLR0913  # all at once
 
 
 def by_annotation(state: State, a: Runtime[Any], b: Runtime, c: Store, d: StreamWriter) -> None: ...  # type: ignore[type-arg]

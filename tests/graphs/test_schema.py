@@ -274,7 +274,7 @@ LeafId = NewType("LeafId", Leaf)
         (list[Color], {list, Color}),
         (dict[str, list[tuple[Color, ...]]], {dict, str, list, tuple, Color}),
         (Color | None, {Color, type(None)}),
-        (Optional[Color], {Color, type(None)}),
+        (Optional[Color], {Color, type(None)}),  # noqa: UP045  # both spellings are in use
         (Annotated[Color, "remark", Leaf], {Color}),
         (NotRequired[Color], {Color}),
         (Literal[Color.RED, "text", 3], {Color, str, int}),

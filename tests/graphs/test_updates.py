@@ -10,7 +10,7 @@ from typing import Annotated, Any, TypedDict
 import pytest
 from pydantic import BaseModel, Field
 
-from graphs.channels import LastValue, Reduced
+from graphs.channels import Channel, LastValue, Reduced
 from graphs.commands import Overwrite
 from graphs.errors import InvalidUpdateError
 from graphs.schema import ROOT, schema_of
@@ -156,7 +156,7 @@ def fails(error: Exception) -> Callable[[Any, Any], Any]:
 
 @pytest.mark.parametrize("error", [TypeError("t"), ValueError("v"), KeyError("k"), ZeroDivisionError("z")])
 def test_whatever_a_reducer_raises_is_an_invalid_update_of_its_key(error: Exception) -> None:
-    channels = {"total": Reduced("total", fails(error), int), "name": LastValue("name")}
+    channels: dict[str, Channel] = {"total": Reduced("total", fails(error), int), "name": LastValue("name")}
 
     with pytest.raises(InvalidUpdateError, match=r"^At key 'total': the reducer failed: ") as caught:
         apply(channels, {"total": 1}, [{"total": 2}])
