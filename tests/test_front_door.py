@@ -1,0 +1,54 @@
+"""The front door: every public name is there, under LangGraph's module names, and costs nothing before it is used."""
+
+import importlib
+import subprocess
+import sys
+
+import pytest
+
+import treadle
+
+MODULES = [
+    "treadle.graph",
+    "treadle.types",
+    "treadle.errors",
+    "treadle.config",
+    "treadle.constants",
+    "treadle.runtime",
+    "treadle.checkpoint.base",
+    "treadle.checkpoint.memory",
+    "treadle.checkpoint.redis",
+    "treadle.store.base",
+    "treadle.store.memory",
+    "treadle.store.redis",
+]
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_treadle_itself_has_the_names_of_its_modules(module: str) -> None:
+    found = importlib.import_module(module)
+
+    for name in found.__all__:
+        assert getattr(treadle, name) is getattr(found, name)
+
+
+@pytest.mark.parametrize("name", treadle.__all__)
+def test_every_public_name_can_be_had(name: str) -> None:
+    assert getattr(treadle, name) is not None
+
+
+def test_importing_treadle_imports_none_of_the_heavy_packages() -> None:
+    heavy = ("celery", "kombu", "flower", "rich", "redis", "fakeredis", "pydantic")
+    code = f"import sys, treadle; print([name for name in {heavy!r} if name in sys.modules])"
+
+    printed = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+
+    assert printed.strip() == "[]"
+
+
+def test_a_client_that_runs_in_its_process_needs_no_celery() -> None:
+    code = "import sys, treadle.graph, treadle.checkpoint.redis; print('celery' in sys.modules, 'rich' in sys.modules)"
+
+    printed = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+
+    assert printed.strip() == "False False"
