@@ -44,6 +44,7 @@ def options(order: StepOrder) -> dict[str, Any]:
         # A small dict literal, so that Flower's search finds kwargs:thread=ID.
         "kwargsrepr": repr({"thread": order.ref.thread_id, "run": order.ref.run_id, "attempt": order.attempt}),
         "argsrepr": "()",
+        "ignore_result": True,
     }
     if order.soft_ms is not None and order.hard_ms is not None:
         found["soft_time_limit"], found["time_limit"] = order.soft_ms / 1000, order.hard_ms / 1000

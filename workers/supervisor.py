@@ -67,6 +67,8 @@ class Supervisor:
     def _on_unknown(self, name: str, message: Any, **_: Any) -> None:
         """Park the run of a step that this worker has no task for: its graph is not there, or has another shape."""
         _, kwargs, _ = message.payload
+        if "step" not in kwargs:  # a task of somebody else, who shares the queue
+            return
         ref = StepRef.from_message(kwargs)
         reason = (
             f"Worker {self._worker} has no task {name!r}: deploy the graph to every worker of this queue, "

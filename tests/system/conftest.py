@@ -66,7 +66,7 @@ class Deployment:
         environment = {**os.environ, **self.settings, **settings, "TREADLE_REDIS_URL": self.url}
         with (self.folder / f"{name}.log").open("wb") as log:
             self.processes[name] = subprocess.Popen(
-                [sys.executable, "/tmp/me/svc.py", *arguments],
+                [sys.executable, "-m", "treadle", *arguments],
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 cwd=_ROOT,

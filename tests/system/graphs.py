@@ -32,7 +32,7 @@ class Chat(TypedDict):
 def chat() -> StateGraph:
     """Build the notebook's chatbot."""
     builder = StateGraph(Chat)
-    builder.add_node("chat", lambda state: {"messages": [*state["messages"], f"Bot: I received -> {state['messages'][-1]}"]})
+    builder.add_node("chat", _answer)
     return builder.set_entry_point("chat").add_edge("chat", END)
 
 
@@ -114,6 +114,10 @@ def compiled(name: str, saver: BaseCheckpointSaver) -> CompiledStateGraph:
     return BUILDERS[name]().compile(saver, name=name)
 
 
+def _answer(state: Chat) -> Chat:
+    return {"messages": [*state["messages"], f"Bot: I received -> {state['messages'][-1]}"]}
+
+
 def _append(item: Any) -> Callable[[Trail], dict[str, Any]]:
     return lambda state: {"trail": [item]}
 
@@ -122,7 +126,7 @@ def _meet(name: str) -> Callable[..., dict[str, Any]]:
     """Return a node that waits, through the long-term memory, until its sibling runs as well."""
     other = {"left": "right", "right": "left"}[name]
 
-    def meet(state: Trail, runtime: Runtime) -> dict[str, Any]:
+    def meet(state: Trail, runtime: Runtime[None]) -> dict[str, Any]:
         assert runtime.store is not None
         assert runtime.execution_info is not None
         meeting = ("meetings", runtime.execution_info.run_id)
@@ -154,7 +158,7 @@ def _die(state: Trail) -> None:
     os.kill(os.getpid(), signal.SIGKILL)
 
 
-def _flaky(state: Trail, runtime: Runtime) -> dict[str, Any]:
+def _flaky(state: Trail, runtime: Runtime[None]) -> dict[str, Any]:
     if runtime.attempt < 3:
         raise ValueError(f"attempt {runtime.attempt}")
     return {"trail": [f"attempt {runtime.attempt}"]}
@@ -164,11 +168,11 @@ def _broken(state: Trail) -> None:
     raise ZeroDivisionError("this node is broken")
 
 
-def _worker(state: Trail, runtime: Runtime) -> dict[str, Any]:
+def _worker(state: Trail, runtime: Runtime[None]) -> dict[str, Any]:
     return {"trail": [os.getppid()]}
 
 
-async def _write(state: Trail, runtime: Runtime) -> dict[str, Any]:
+async def _write(state: Trail, runtime: Runtime[None]) -> dict[str, Any]:
     for word in ("one", "two"):
         runtime.stream_writer(word)
     return {"trail": ["written"]}

@@ -1,0 +1,155 @@
+"""What a worker does with a step, whatever comes of it."""
+
+import operator
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Annotated, Any, TypedDict
+
+import pytest
+import redis as redis_py
+
+from graphs.graph import Graph
+from scheduler.client import Client
+from scheduler.config import parse
+from scheduler.connection import Connection, open_connection
+from scheduler.dispatch import StepRef
+from scheduler.settings import Settings
+from scheduler.steps import Steps
+from tests.fakes import RecordingDispatcher
+from treadle.graph import END, StateGraph
+from treadle.types import RetryPolicy
+from workers.executor import Executor, Outcome
+from workers.limits import TimeUp
+
+
+class Trail(TypedDict):
+    trail: Annotated[list[Any], operator.add]
+
+
+def one_node(node: Callable[..., Any], **options: Any) -> Graph:
+    builder = StateGraph(Trail)
+    builder.add_node("node", node, **options)
+    return builder.set_entry_point("node").compile(name="one").graph
+
+
+@dataclass
+class Desk:
+    """A worker, a client beside it, and the messages between them."""
+
+    client: Client
+    executor: Executor
+    connection: Connection
+
+    def start(self, graph: Graph) -> StepRef:
+        started = self.client.start(graph, parse({"thread_id": "t"}), {"trail": []})
+        return started.orders[0].ref
+
+    def run(self, ref: StepRef, graph: Graph, delivery: str = "d") -> Outcome | None:
+        return self.executor.run(ref, delivery, {graph.name: graph})
+
+    def status(self) -> str:
+        return self.client.runs.recent("t")[0].status
+
+    def kinds(self) -> list[str]:
+        return [entry.kind for entry in self.client.log.read("t")]
+
+
+@pytest.fixture
+def desk(redis: redis_py.Redis) -> Desk:
+    connection = open_connection(redis, Settings(), RecordingDispatcher())
+    client = Client(connection, lambda call: call())
+    steps = Steps(connection, client.runs, "me")
+    return Desk(client, Executor(steps, connection.serde), connection)
+
+
+def test_a_doubled_message_is_dropped_without_a_word(desk: Desk) -> None:
+    graph = one_node(lambda state: {"trail": ["once"]})
+    ref = desk.start(graph)
+    desk.run(ref, graph)
+
+    again = desk.run(ref, graph)
+
+    assert again is None
+    assert desk.kinds().count("committed") == 1
+
+
+def test_a_graph_of_another_shape_parks_the_thread_and_loses_nothing(desk: Desk) -> None:
+    graph = one_node(lambda state: {"trail": ["old"]})
+    ref = desk.start(graph)
+    builder = StateGraph(Trail).add_node("node", lambda state: {"trail": ["new"]})
+    changed = builder.add_node("more", lambda state: None).set_entry_point("node").compile(name="one").graph
+
+    desk.run(ref, changed)
+
+    thread = desk.client.threads.get("t")
+    (run,) = desk.client.runs.recent("t")
+    assert (thread.status, run.status) == ("paused", "interrupted")
+    assert run.error is not None
+    assert "changed since the run began" in run.error["message"]
+    resumed = desk.client.start(changed, parse({"thread_id": "t"}), None)
+    desk.run(resumed.orders[0].ref, changed)
+    assert desk.client.output(changed, "t", resumed.run.id) == {"trail": ["new"]}
+
+
+def test_a_graph_that_the_process_does_not_know_parks_the_thread(desk: Desk) -> None:
+    ref = desk.start(one_node(lambda state: None))
+
+    desk.executor.run(ref, "d", {})
+
+    assert desk.client.threads.get("t").status == "paused"
+
+
+def test_a_failure_worth_another_attempt_waits_in_the_store(desk: Desk) -> None:
+    def node(state: Trail) -> None:
+        raise ConnectionError
+
+    graph = one_node(node, retry=RetryPolicy(initial_interval=7, jitter=False))
+    ref = desk.start(graph)
+
+    outcome = desk.run(ref, graph)
+
+    assert outcome is not None
+    assert outcome.progress.retry_ms == 7000
+    (step,) = desk.client.threads.pending("t")
+    assert (step.state, step.attempt, step.worker) == ("waiting", 1, None)
+
+
+def test_a_process_that_is_told_to_end_hands_its_step_back(desk: Desk) -> None:
+    def node(state: Trail) -> None:
+        raise SystemExit
+
+    graph = one_node(node)
+    ref = desk.start(graph)
+
+    with pytest.raises(SystemExit):
+        desk.run(ref, graph)
+
+    (step,) = desk.client.threads.pending("t")
+    assert (step.state, step.attempt) == ("waiting", 0)
+    assert desk.kinds()[-1] == "released"
+
+
+def test_a_time_limit_of_the_pool_ends_the_run_as_timeout(desk: Desk) -> None:
+    def node(state: Trail) -> None:
+        raise TimeUp
+
+    graph = one_node(node, timeout=5)
+    ref = desk.start(graph)
+
+    desk.run(ref, graph)
+
+    assert desk.status() == "timeout"
+    assert "timed out" in desk.kinds()
+
+
+def test_a_router_that_fails_is_its_nodes_failure(desk: Desk) -> None:
+    builder = StateGraph(Trail).add_node("node", lambda state: None).set_entry_point("node")
+    builder.add_conditional_edges("node", lambda state: "typo", {"ok": END})
+    graph = builder.compile(name="one").graph
+    ref = desk.start(graph)
+
+    outcome = desk.run(ref, graph)
+
+    assert outcome is not None
+    assert isinstance(outcome.error, KeyError)
+    assert desk.status() == "error"

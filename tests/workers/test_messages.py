@@ -1,0 +1,88 @@
+"""The pushed queue message is the one that Celery and kombu themselves would publish."""
+
+import json
+from base64 import b64decode
+from typing import Any
+
+import redis as redis_py
+
+from scheduler.dispatch import StepOrder, StepRef
+from tests.conftest import RealRedis
+from workers import messages
+from workers.app import QUEUE_PREFIX, make_app
+from workers.dispatcher import CeleryDispatcher
+from workers.settings import WorkerSettings
+
+#: What differs between any two messages: random, or the name of the process that published it.
+RANDOM = {("headers", "id"), ("properties", "correlation_id"), ("properties", "delivery_tag"), ("headers", "origin")}
+#: What Celery adds when it publishes by itself, and no worker reads.
+UNREAD = {("properties", "argsrepr"), ("properties", "kwargsrepr"), ("properties", "reply_to")}
+
+
+def order(**more: Any) -> StepOrder:
+    return StepOrder(StepRef("user 1", "run-1", "0123456789abcdef"), "support", "review", "", "1-1", **more)
+
+
+def published(real_redis: RealRedis, step: StepOrder) -> dict[str, Any]:
+    """Return what Celery pushes when it publishes the step itself."""
+    app = make_app(WorkerSettings(), real_redis.url)
+    CeleryDispatcher(app, pushes=False, default_queue="treadle").send([step])
+    with redis_py.Redis.from_url(real_redis.url) as client:
+        return dict(json.loads(client.rpop(f"{QUEUE_PREFIX}treadle")))
+
+
+def pushed(real_redis: RealRedis, step: StepOrder) -> dict[str, Any]:
+    """Return what the store's script would push."""
+    app = make_app(WorkerSettings(), real_redis.url)
+    envelope = CeleryDispatcher(app, pushes=True, default_queue="treadle").envelope(step)
+    assert envelope is not None
+    assert envelope.queue_key == f"{QUEUE_PREFIX}treadle"
+    return dict(json.loads(envelope.payload))
+
+
+def flat(message: dict[str, Any]) -> dict[tuple[str, str], Any]:
+    parts = {(part, key): value for part in ("headers", "properties") for key, value in message[part].items()}
+    plain = {("", key): value for key, value in message.items() if key not in ("headers", "properties", "body")}
+    return parts | plain | {("", "body"): json.loads(b64decode(message["body"]))}
+
+
+def test_the_pushed_message_is_the_one_celery_publishes(real_redis: RealRedis) -> None:
+    for step in (order(), order(attempt=3, soft_ms=2000, hard_ms=5000)):
+        real_redis.flush()
+
+        by_celery, by_script = flat(published(real_redis, step)), flat(pushed(real_redis, step))
+
+        assert by_celery.keys() - UNREAD == by_script.keys() - UNREAD
+        differing = {key for key in by_script if by_script[key] != by_celery.get(key)}
+        assert differing <= RANDOM | UNREAD
+
+
+def test_the_message_carries_ids_and_nothing_of_the_state() -> None:
+    assert messages.arguments(order(attempt=2)) == {
+        "thread": "user 1",
+        "run": "run-1",
+        "step": "0123456789abcdef",
+        "attempt": 2,
+        "checkpoint": "1-1",
+        "frame": "",
+    }
+
+
+def test_flower_can_read_what_the_message_is_about() -> None:
+    options = messages.options(order(attempt=2))
+
+    assert messages.task_name(order()) == "support.review"
+    assert options["task_id"].startswith("user 1:review:2:01234567-")
+    assert options["kwargsrepr"] == "{'thread': 'user 1', 'run': 'run-1', 'attempt': 2}"
+    assert options["root_id"] == "run-1"
+
+
+def test_every_sending_has_a_task_id_of_its_own() -> None:
+    assert messages.task_id(order()) != messages.task_id(order())
+
+
+def test_a_foreign_broker_gets_no_pushes() -> None:
+    app = make_app(WorkerSettings(broker_url="amqp://broker"), "redis://store")
+
+    assert app.conf.broker_url == "amqp://broker"
+    assert CeleryDispatcher(app, pushes=False, default_queue="treadle").envelope(order()) is None

@@ -1,0 +1,104 @@
+"""What the main process of a worker does when its pool loses a step, or gets one that nobody here knows."""
+
+import operator
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Annotated, Any, TypedDict
+
+import pytest
+import redis as redis_py
+from billiard.exceptions import TimeLimitExceeded, WorkerLostError
+from celery import signals
+
+from scheduler.client import Client
+from scheduler.config import parse
+from scheduler.connection import open_connection
+from scheduler.settings import Settings
+from scheduler.steps import Claim, Steps
+from tests.fakes import RecordingDispatcher
+from treadle.graph import StateGraph
+from workers.supervisor import Supervisor
+
+
+class Trail(TypedDict):
+    trail: Annotated[list[Any], operator.add]
+
+
+@dataclass
+class Message:
+    payload: tuple[Any, Any, Any]
+
+
+@dataclass
+class Scene:
+    """A supervisor of worker ``me``, and a step that its pool has claimed as task ``task``."""
+
+    client: Client
+    claim: Claim
+    kwargs: dict[str, Any] = field(default_factory=dict)
+
+    def state(self) -> str:
+        return self.client.threads.pending("t")[0].state
+
+    def kinds(self) -> list[str]:
+        return [entry.kind for entry in self.client.log.read("t")]
+
+
+@pytest.fixture
+def scene(redis: redis_py.Redis) -> Iterator[Scene]:
+    connection = open_connection(redis, Settings(), RecordingDispatcher())
+    client = Client(connection, lambda call: call())
+    graph = StateGraph(Trail).add_node("node", lambda state: None).set_entry_point("node").compile(name="one").graph
+    ref = client.start(graph, parse({"thread_id": "t"}), {"trail": []}).orders[0].ref
+    claim = Steps(connection, client.runs, "me").claim(ref, "task")
+    assert claim is not None
+    supervisor = Supervisor(connection, "me", pool=None)
+    supervisor.start()
+    yield Scene(client, claim, {"thread": ref.thread_id, "run": ref.run_id, "step": ref.step_id})
+    signals.task_failure.disconnect(supervisor._on_failure)
+    signals.task_unknown.disconnect(supervisor._on_unknown)
+
+
+@pytest.mark.parametrize(
+    ("error", "kind"),
+    [(WorkerLostError("signal 9"), "lost worker"), (TimeLimitExceeded(5), "timed out")],
+)
+def test_a_step_whose_process_is_gone_is_handed_back_at_once(scene: Scene, error: Exception, kind: str) -> None:
+    signals.task_failure.send(sender=None, task_id="task", exception=error, kwargs=scene.kwargs)
+
+    assert scene.state() == "waiting"
+    assert scene.kinds()[-1] == kind
+
+
+def test_it_is_handed_back_once_though_celery_says_so_twice(scene: Scene) -> None:
+    for _ in range(2):
+        signals.task_failure.send(sender=None, task_id="task", exception=TimeLimitExceeded(5), kwargs=scene.kwargs)
+
+    assert scene.kinds().count("timed out") == 1
+
+
+@pytest.mark.parametrize("task_id", ["task", "another"])
+def test_what_a_node_raises_and_what_is_not_ours_is_left_alone(scene: Scene, task_id: str) -> None:
+    error = ValueError() if task_id == "task" else WorkerLostError()
+
+    signals.task_failure.send(sender=None, task_id=task_id, exception=error, kwargs=scene.kwargs)
+
+    assert scene.state() == "leased"
+
+
+def test_a_task_of_somebody_else_is_none_of_our_business(scene: Scene) -> None:
+    signals.task_failure.send(sender=None, task_id="x", exception=WorkerLostError(), kwargs={"a": 1})
+    signals.task_unknown.send(sender=None, name="other.task", message=Message(((), {"a": 1}, {})), id="x", exc=None)
+
+    assert scene.state() == "leased"
+
+
+def test_a_step_of_an_unknown_graph_parks_its_thread_with_the_reason(scene: Scene) -> None:
+    signals.task_unknown.send(
+        sender=None, name="one.node", message=Message(((), scene.kwargs, {})), id="task", exc=None
+    )
+
+    (run,) = scene.client.runs.recent("t")
+    assert scene.client.threads.get("t").status == "paused"
+    assert run.error is not None
+    assert "no task 'one.node'" in run.error["message"]
