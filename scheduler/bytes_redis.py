@@ -1,10 +1,17 @@
-"""The commands of Redis that are read with, typed for a client that returns bytes.
+"""The commands of Redis that are read with, typed for a client that returns bytes, and what is said when it is down.
 
 redis-py types every reply as bytes or text, because one setting of the client decides it; here it is decided.
 """
 
-from collections.abc import Mapping, Sequence
-from typing import Any, Protocol
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any, Protocol, cast
+
+import redis
+
+from .errors import StoreUnavailable
+
+_UNAVAILABLE = (redis.ConnectionError, redis.TimeoutError, redis.ReadOnlyError, redis.OutOfMemoryError)
 
 StreamEntries = list[tuple[bytes, dict[bytes, bytes]]]
 
@@ -47,3 +54,36 @@ class BytesRedis(Protocol):
 
     def pipeline(self, transaction: bool) -> Any:
         """Return a pipeline: its commands travel together."""
+
+
+@contextmanager
+def available(doing: str) -> Iterator[None]:
+    """Say StoreUnavailable where Redis does not answer, is full, or only reads; ``doing`` says what it could not do."""
+    try:
+        yield
+    except _UNAVAILABLE as error:
+        raise StoreUnavailable(f"Redis could not {doing}: {error}") from error
+
+
+def reading(client: redis.Redis) -> BytesRedis:
+    """Return a client as one whose commands raise StoreUnavailable; its replies must be bytes."""
+    return cast(BytesRedis, _Reading(client))
+
+
+class _Reading:
+    """Hands every command on; one by one they would be a page of the same line."""
+
+    def __init__(self, client: Any) -> None:
+        self._client = client
+
+    def __getattr__(self, name: str) -> Any:
+        command = getattr(self._client, name)
+
+        def send(*args: Any, **options: Any) -> Any:
+            with available(f"answer {name.upper()}"):
+                return command(*args, **options)
+
+        return send
+
+    def pipeline(self, transaction: bool) -> Any:
+        return _Reading(self._client.pipeline(transaction=transaction))

@@ -6,6 +6,7 @@ what was said and not what was said before. A generation is written by one line 
 branches, the values of the branch are *sealed*, and the next change begins a generation of its own.
 """
 
+import threading
 from collections import OrderedDict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -69,6 +70,7 @@ class CheckpointStore:
         self._redis = client
         self._serde = serde
         self._seen: OrderedDict[tuple[str, str, str], StoredCheckpoint] = OrderedDict()
+        self._lock = threading.Lock()  # a process may work on several threads at once
 
     def encode(
         self,
@@ -103,10 +105,27 @@ class CheckpointStore:
 
     def remember(self, keys: ThreadKeys, ns: str, stored: StoredCheckpoint) -> None:
         """Keep a checkpoint that was written or loaded."""
-        self._seen[keys.token, ns, stored.checkpoint.id] = stored
-        self._seen.move_to_end((keys.token, ns, stored.checkpoint.id))
-        while len(self._seen) > _CACHE_SIZE:
-            self._seen.popitem(last=False)
+        with self._lock:
+            self._seen[keys.token, ns, stored.checkpoint.id] = stored
+            self._seen.move_to_end((keys.token, ns, stored.checkpoint.id))
+            while len(self._seen) > _CACHE_SIZE:
+                self._seen.popitem(last=False)
+
+    def forget(self, keys: ThreadKeys) -> None:
+        """Drop what is remembered of a thread that was deleted."""
+        with self._lock:
+            for key in [key for key in self._seen if key[0] == keys.token]:
+                del self._seen[key]
+
+    def named(self, keys: ThreadKeys, ns: str, checkpoint_id: str, thread_id: str) -> StoredCheckpoint:
+        """Return a checkpoint that somebody from outside names: it may have been deleted since it was remembered.
+
+        Raises:
+            CheckpointNotFound: the thread has none of this id.
+        """
+        if not self._redis.xrange(keys.checkpoints(ns), checkpoint_id, checkpoint_id):
+            raise CheckpointNotFound(thread_id, checkpoint_id)
+        return self.load(keys, ns, checkpoint_id, thread_id)
 
     def load(self, keys: ThreadKeys, ns: str, checkpoint_id: str, thread_id: str) -> StoredCheckpoint:
         """Return a checkpoint.
@@ -126,6 +145,8 @@ class CheckpointStore:
         self, keys: ThreadKeys, ns: str, before: str | None = None, limit: int | None = None
     ) -> list[StoredCheckpoint]:
         """Return checkpoints, the newest first; ``before`` leaves out that one and all that came after it."""
+        if limit is not None and limit < 1:  # Redis would take it for no limit, or not at all
+            return []
         newest = f"({before}" if before else "+"
         entries = self._redis.xrevrange(keys.checkpoints(ns), newest, "-", count=limit)
         return self._restored(keys, ns, [entry[1][b"record"] for entry in entries])
@@ -167,10 +188,11 @@ class CheckpointStore:
 
     def _latest(self, keys: ThreadKeys, ns: str) -> StoredCheckpoint | None:
         """Return the newest checkpoint of a frame that this process has seen: what it holds need not be loaded."""
-        of_frame = (
-            stored for (token, of, _), stored in reversed(self._seen.items()) if (token, of) == (keys.token, ns)
-        )
-        return next(of_frame, None)
+        with self._lock:
+            of_frame = (
+                stored for (token, of, _), stored in reversed(self._seen.items()) if (token, of) == (keys.token, ns)
+            )
+            return next(of_frame, None)
 
 
 class _Values:

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,7 +12,7 @@ from graphs.routing import Caller
 from .config import RunConfig
 from .connection import Connection
 from .editing import Editor
-from .errors import CursorMoved, ThreadBusy
+from .errors import CursorMoved, InvalidConfig, RunNotFound, ThreadBusy
 from .failure import revived
 from .following import Follower
 from .lifecycle import RunStatus
@@ -55,7 +56,8 @@ class Client:
             except ThreadBusy as busy:
                 if config.on_busy != "wait":
                     raise
-                self.wait(busy.thread_id, busy.run_id)
+                with suppress(RunNotFound):  # then its thread was deleted, and nothing is in the way
+                    self.wait(busy.thread_id, busy.run_id)
             except CursorMoved:  # a run began and ended between reading the thread and writing to it: read again
                 continue
 
@@ -111,12 +113,11 @@ class Client:
         Raises:
             RunTimeout, RunCancelled, WorkerLost, GraphChanged, NodeFailed: as ``outcome`` does.
         """
-        self.outcome(thread_id, run_id)
-        thread = self.threads.get(thread_id)
-        if thread.cursor is None:
+        left_at = self.outcome(thread_id, run_id).checkpoint
+        if left_at is None:
             return graph.output_of({}, keys)
         at = self.connection.place(thread_id).keys
-        stored = self.connection.checkpoints.load(at, "", thread.cursor, thread_id)
+        stored = self.connection.checkpoints.load(at, "", left_at, thread_id)
         return graph.output_of(stored.checkpoint.values, keys)
 
 
@@ -133,4 +134,7 @@ class Following:
 
 def _place(part_id: str) -> tuple[int, int]:
     seq, _, index = part_id.partition("-")
-    return int(seq), int(index)
+    try:
+        return int(seq), int(index)
+    except ValueError:
+        raise InvalidConfig(f"{part_id!r:.60} is not the id of a part; a stream's parts carry theirs.") from None

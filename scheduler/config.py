@@ -2,9 +2,11 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from math import inf
 from typing import Any, Literal
 
 from graphs.builder import names_of
+from graphs.errors import InvalidGraph
 
 from .errors import InvalidConfig
 from .ids import check_thread_id, is_checkpoint_id
@@ -66,7 +68,7 @@ def parse(config: Mapping[str, Any] | None, **given: Any) -> RunConfig:
         InvalidConfig: a key is not known, or a value does not fit.
     """
     config = check(config)
-    configurable = dict(_typed(config, "configurable", Mapping) or {})
+    configurable = _mapping(config, "configurable")
     where = {key: configurable.pop(key, None) for key in _SHORT_KEYS}
     where.update({key: config[key] for key in _SHORT_KEYS if config.get(key) is not None})
     run = {key: config.get(key) for key in _RUN_KEYS}
@@ -75,26 +77,31 @@ def parse(config: Mapping[str, Any] | None, **given: Any) -> RunConfig:
         check_thread_id(where["thread_id"]),
         _checkpoint_id(where["checkpoint_id"]),
         str(where["checkpoint_ns"] or ""),
-        _positive(run, "recursion_limit", int) or DEFAULT_RECURSION_LIMIT,
-        _positive(run, "max_concurrency", int),
+        positive(run, "recursion_limit", int) or DEFAULT_RECURSION_LIMIT,
+        positive(run, "max_concurrency", int),
         _names(run, "interrupt_before"),
         _names(run, "interrupt_after"),
-        _positive(run, "timeout", float),
+        positive(run, "timeout", float),
         _on_busy(run["on_busy"]),
         tuple(_typed(config, "tags", Sequence) or ()),
-        dict(_typed(config, "metadata", Mapping) or {}),
+        _mapping(config, "metadata"),
         configurable,
     )
 
 
 def merged(first: Mapping[str, Any], second: Mapping[str, Any]) -> dict[str, Any]:
-    """Return two configs as one: configurable and metadata merge, tags are joined, else the second wins."""
+    """Return two configs as one: configurable and metadata merge, tags are joined, else the second wins.
+
+    Raises:
+        InvalidConfig: one of them is no dict, or has a key that nothing reads.
+    """
+    first, second = check(first), check(second)
     both = {**first, **second}
     for key in ("configurable", "metadata"):
-        if key in first and key in second:
-            both[key] = {**first[key], **second[key]}
-    if "tags" in first and "tags" in second:
-        both["tags"] = [*first["tags"], *second["tags"]]
+        if key in both:
+            both[key] = {**_mapping(first, key), **_mapping(second, key)}
+    if "tags" in both:
+        both["tags"] = [tag for config in (first, second) for tag in _typed(config, "tags", Sequence) or ()]
     return both
 
 
@@ -125,12 +132,24 @@ def _typed(config: Mapping[str, Any], key: str, kind: Any) -> Any:
     return value
 
 
-def _positive(run: Mapping[str, Any], key: str, kind: type[int] | type[float]) -> Any:
+def _mapping(config: Mapping[str, Any], key: str) -> dict[str, Any]:
+    value = dict(_typed(config, key, Mapping) or {})
+    if not all(isinstance(name, str) for name in value):
+        raise InvalidConfig(f"The keys of the config's {key!r} are strings, got {value!r:.60}.")
+    return value
+
+
+def positive(run: Mapping[str, Any], key: str, kind: type[int] | type[float]) -> Any:
+    """Return a number that must be positive, or None where there is none.
+
+    Raises:
+        InvalidConfig: it is no number of this kind, not positive, or without end.
+    """
     value = run.get(key)
     if value is None:
         return None
     fits = isinstance(value, int) if kind is int else isinstance(value, int | float)
-    if isinstance(value, bool) or not fits or not value > 0:
+    if isinstance(value, bool) or not fits or not 0 < value < inf:
         unit = " (seconds)" if kind is float else ""
         raise InvalidConfig(f"{key!r} must be a positive {kind.__name__}{unit}, got {value!r:.60}.")
     return value
@@ -140,10 +159,10 @@ def _names(run: Mapping[str, Any], key: str) -> tuple[str, ...] | None:
     value = run.get(key)
     if value is None:
         return None
-    names = names_of(value) if isinstance(value, str | Sequence) else (value,)
-    if not all(isinstance(name, str) for name in names):
-        raise InvalidConfig(f"{key!r} is a list of node names or '*', got {value!r:.60}.")
-    return names
+    try:
+        return names_of(value)
+    except (InvalidGraph, TypeError) as error:
+        raise InvalidConfig(f"{key!r} is a list of node names or '*', got {value!r:.60}.") from error
 
 
 def _on_busy(value: Any) -> OnBusy:

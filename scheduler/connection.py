@@ -1,11 +1,10 @@
 """What every part of the scheduler works with: one Redis, its key names, its scripts, and the way to the workers."""
 
 from dataclasses import dataclass
-from typing import cast
 
 from redis import Redis
 
-from .bytes_redis import BytesRedis
+from .bytes_redis import BytesRedis, reading
 from .checkpoints import CheckpointStore
 from .dispatch import Dispatcher
 from .keys import Keys
@@ -35,7 +34,7 @@ class Connection:
 
 def open_connection(client: Redis, settings: Settings, dispatcher: Dispatcher) -> Connection:
     """Return a connection over a Redis client that returns bytes."""
-    serde, reader = Serde(limit_bytes=settings.max_value_bytes), cast(BytesRedis, client)
+    serde, reader = Serde(limit_bytes=settings.max_value_bytes), reading(client)
     return Connection(
         reader,
         client,

@@ -1,12 +1,13 @@
 """A person's hand on a thread's state: update it as if a node had written."""
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 from graphs.checkpoint import Checkpoint, Result
 from graphs.commands import START
 from graphs.graph import Graph
-from graphs.planner import node_to_write_as, plan_input, plan_next, plan_update, virtual_step
+from graphs.planner import node_to_write_as, plan_input, plan_next, virtual_step
 from graphs.routing import Caller, fresh, route
 from graphs.updates import Update, updates_of
 
@@ -17,7 +18,7 @@ from .errors import CursorMoved, TransitionNotAllowed
 from .ids import new_checkpoint_id
 from .lifecycle import TABLE, ThreadEvent, ThreadStatus, allowed_in
 from .moves import Move
-from .snapshots import config_of
+from .snapshots import config_of, with_finished
 from .thread import Thread
 from .threads import ThreadStore
 
@@ -69,12 +70,24 @@ class Editor:
         return config_of(config.thread_id, checkpoint.id)
 
     def _as_node(self, edit: _Edit) -> tuple[Checkpoint, dict[str, bytes]]:
-        parent = edit.parent.checkpoint if edit.parent is not None else self._blank(edit)
-        goto = self._route(edit, parent)
-        result = Result(virtual_step(parent, edit.node), edit.updates, goto)
-        due = next((step for step in parent.steps if step.node == edit.node), None)
-        results = {} if due is None else {due.id: self._connection.checkpoints.encode_result(result)}
-        return plan_update(edit.graph, parent, result, new_checkpoint_id(edit.cursor)), results
+        if edit.parent is None:
+            after, _ = self._written(edit, self._blank(edit), ())
+            return replace(after, parent_id=None), {}
+        checkpoint, store = edit.parent.checkpoint, self._connection.checkpoints
+        found = store.results(self._connection.place(edit.config.thread_id).keys, edit.config.ns, checkpoint.steps)
+        # Without a checkpoint_id, what has finished since then is part of the state that the person sees.
+        live = edit.config.checkpoint_id is None
+        values, done = with_finished(edit.graph, checkpoint, found if live else {})
+        after, result = self._written(edit, replace(checkpoint, values=values), done)
+        # The update is shown as the result of the step that it stands in for; what a run wrote is never replaced.
+        open_steps = [step for step in checkpoint.steps if "updates" not in found.get(step.id, {})]
+        return after, {step.id: store.encode_result(result) for step in open_steps if step.node == edit.node}
+
+    def _written(self, edit: _Edit, parent: Checkpoint, done: Sequence[Result]) -> tuple[Checkpoint, Result]:
+        result = Result(virtual_step(parent, edit.node), edit.updates, self._route(edit, parent))
+        followed = [replace(one, updates=()) for one in done]
+        after = plan_next(edit.graph, parent, [*followed, result], new_checkpoint_id(edit.cursor))
+        return replace(after, source="update", writers=(edit.node,)), result
 
     def _as_input(self, edit: _Edit) -> tuple[Checkpoint, dict[str, bytes]]:
         """Write what an input would: the first nodes are due next."""
@@ -83,20 +96,7 @@ class Editor:
         after = plan_next(edit.graph, blank, [result], new_checkpoint_id(edit.cursor))
         parent_id = edit.parent.checkpoint.id if edit.parent is not None else None
         number = edit.parent.checkpoint.number + 1 if edit.parent is not None else 0
-        return (
-            Checkpoint(
-                after.id,
-                parent_id,
-                "update",
-                number,
-                after.values,
-                after.joins,
-                after.steps,
-                after.deferred,
-                after.writers,
-            ),
-            {},
-        )
+        return replace(after, parent_id=parent_id, source="update", number=number), {}
 
     def _blank(self, edit: _Edit) -> Checkpoint:
         return plan_input(edit.graph, edit.parent.checkpoint if edit.parent else None, new_checkpoint_id(edit.cursor))
@@ -109,8 +109,9 @@ class Editor:
     def _parent(self, config: RunConfig, wanted: str | None) -> StoredCheckpoint | None:
         if wanted is None:
             return None
-        keys = self._connection.place(config.thread_id).keys
-        return self._connection.checkpoints.load(keys, config.ns, wanted, config.thread_id)
+        keys, checkpoints = self._connection.place(config.thread_id).keys, self._connection.checkpoints
+        find = checkpoints.load if config.checkpoint_id is None else checkpoints.named
+        return find(keys, config.ns, wanted, config.thread_id)
 
     def _store(self, edit: _Edit, encoded: Encoded, results: dict[str, bytes], thread: Thread | None) -> None:
         thread_id, checkpoint = edit.config.thread_id, encoded.stored.checkpoint

@@ -2,7 +2,7 @@
 
 import builtins
 import traceback
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from graphs import errors as graph_errors
@@ -22,10 +22,10 @@ def describe(error: BaseException, node: str | None = None) -> dict[str, Any]:
         "kind": "error",
         "type": type(error).__name__,
         "module": type(error).__module__,
-        "message": str(error)[:_MAX_TEXT],
-        "args": [arg for arg in error.args if isinstance(arg, str | int | float | bool)],
-        "repr": repr(error)[:_MAX_TEXT],
-        "traceback": "".join(traceback.format_exception(error))[-_MAX_TEXT:],
+        "message": _told(str, error),
+        "args": [_plain(arg) for arg in error.args if isinstance(arg, str | int | float)],
+        "repr": _told(repr, error),
+        "traceback": _storable("".join(traceback.format_exception(error)))[-_MAX_TEXT:],
         "node": node,
     }
 
@@ -52,6 +52,7 @@ def parked(reason: str, node: str | None = None) -> dict[str, Any]:
 
 def cancelled(reason: str) -> dict[str, Any]:
     """Return the record of a run that somebody cancelled."""
+    reason = _storable(reason)
     message = f"It was cancelled ({reason})." if reason else "It was cancelled."
     return {"kind": "cancelled", "type": "RunCancelled", "message": message, "repr": message, "node": None}
 
@@ -78,6 +79,28 @@ def revived(failure: Failure, thread_id: str, run_id: str) -> Exception:
         text = f"node {failure['node']!r} raised {failure['type']}: {failure['message']}"
         return NodeFailed(thread_id, run_id, f"{text}\n{failure.get('traceback', '')}".rstrip())
     return _noted(cls, failure, thread_id, run_id)
+
+
+def _told(how: Callable[[BaseException], str], error: BaseException) -> str:
+    try:
+        text = how(error)
+    except Exception:  # an error that fails to tell about itself is a node's failure all the same
+        text = f"{type(error).__name__} (it fails to say more)"
+    return _storable(text)[:_MAX_TEXT]
+
+
+def _plain(arg: str | float) -> str | float:
+    """Return an argument without its class, which the store need not know: members of an Enum, as a rule."""
+    if isinstance(arg, str):
+        return _storable(str.__str__(arg))[:_MAX_TEXT]
+    if isinstance(arg, int):
+        return arg if isinstance(arg, bool) else int(arg)
+    return float(arg)
+
+
+def _storable(text: str) -> str:
+    """Return a text without lone surrogates, as in names of files that are no UTF-8: neither JSON nor Lua take them."""
+    return text.encode("utf-8", "backslashreplace").decode()
 
 
 def _known_class(failure: Failure) -> type[Exception] | None:

@@ -10,6 +10,7 @@ from .errors import InvalidThreadId
 _MAX_THREAD_ID_BYTES = 255
 # Nineteen digits that fit Redis' 64-bit sequence numbers, so that the text of an id sorts as the id does.
 _LOWEST, _SPAN = 10**18, 8 * 10**18
+_TOO_MANY_DIGITS = 20
 
 
 def new_run_id() -> str:
@@ -33,7 +34,7 @@ def created_ms(checkpoint_id: str) -> int:
 def is_checkpoint_id(text: str) -> bool:
     """Return whether a text has the form of a checkpoint id."""
     moment, _, sequence = text.partition("-")
-    return moment.isascii() and moment.isdigit() and sequence.isascii() and sequence.isdigit()
+    return all(part.isascii() and part.isdigit() and len(part) < _TOO_MANY_DIGITS for part in (moment, sequence))
 
 
 def check_thread_id(value: Any) -> str:

@@ -9,6 +9,7 @@ from typing import Any
 from .connection import Connection
 from .errors import ThreadNotFound
 from .ids import check_thread_id
+from .keys import ThreadKeys
 
 _PAGE = 500
 
@@ -48,21 +49,29 @@ class Log:
         Raises:
             ThreadNotFound: there is no such thread.
         """
-        place = self._connection.place(check_thread_id(thread_id))
-        head = self._connection.redis.hget(place.keys.thread, "head")
+        keys = self._connection.place(check_thread_id(thread_id)).keys
+        head, newest = self._end(keys)
         if head is None:
             raise ThreadNotFound(thread_id)
         seen, expected = 0, ""
-        for seq, text, stored in self._raw(place.keys.log):
+        for seq, text, stored in self._raw(keys.log, newest):
             expected = hashlib.sha1(expected.encode() + text, usedforsecurity=False).hexdigest()
             if stored != expected:
                 return f"Entry {seq} was altered, or an entry between {seen} and {seq} was removed."
             seen = seq
         return None if head.decode() == expected else f"The log ends at entry {seen}, but the thread knows a later one."
 
-    def _raw(self, key: str) -> Iterator[tuple[int, bytes, str]]:
+    def _end(self, keys: ThreadKeys) -> tuple[bytes | None, str]:
+        """Return the hash and the stream id of the last entry, read together: a thread that runs goes on writing."""
+        pipeline = self._connection.redis.pipeline(transaction=True)
+        pipeline.hget(keys.thread, "head")
+        pipeline.xrevrange(keys.log, "+", "-", count=1)
+        head, newest = pipeline.execute()
+        return head, newest[0][0].decode() if newest else "0-0"
+
+    def _raw(self, key: str, newest: str) -> Iterator[tuple[int, bytes, str]]:
         after = 0
-        while entries := self._connection.redis.xrange(key, f"({after}-0", "+", count=_PAGE):
+        while entries := self._connection.redis.xrange(key, f"({after}-0", newest, count=_PAGE):
             for seq, fields in entries:
                 yield sequence(seq), fields[b"entry"], fields[b"hash"].decode()
             after = sequence(entries[-1][0])

@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import islice
@@ -23,7 +22,7 @@ from graphs.store import (
     SearchOp,
 )
 
-from .errors import StoreUnavailable
+from .bytes_redis import available
 from .keys import Keys
 from .memory_scripts import MemoryScripts
 from .namespaces import Span, below, from_entry, select, span_of, to_entry
@@ -36,7 +35,6 @@ SWEEP = 200
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MS_PER_MINUTE = 60_000
-_UNAVAILABLE = (redis.ConnectionError, redis.TimeoutError, redis.ReadOnlyError, redis.OutOfMemoryError)
 _FIELDS = ("value", "created_us", "updated_us", "ttl_ms")
 
 
@@ -81,7 +79,7 @@ class RedisStore(BaseStore):
         """
         listed = list(ops)
         writes = [self._encode(op) for op in listed if isinstance(op, PutOp)]
-        with _redis_errors():
+        with available("answer for the long-term memory"):
             found = iter(self._get([op for op in listed if isinstance(op, GetOp)]))
             results = [self._answer(op, found) for op in listed]
             self._apply(writes)
@@ -211,11 +209,3 @@ def _unranked(item: Item) -> SearchItem:
         created_at=item.created_at,
         updated_at=item.updated_at,
     )
-
-
-@contextmanager
-def _redis_errors() -> Iterator[None]:
-    try:
-        yield
-    except _UNAVAILABLE as error:
-        raise StoreUnavailable(f"Redis could not answer for the long-term memory: {error}") from error

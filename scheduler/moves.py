@@ -1,5 +1,6 @@
 """Moving a cursor, prepared: the request that stores a checkpoint, opens its steps and pushes their messages."""
 
+import secrets
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -90,8 +91,13 @@ class Orders:
 
 
 def ended(status: RunStatus, *, error: bool = False) -> dict[str, Any]:
-    """Return what a script is told about a run that ends with it."""
-    return {"run_status": status, "thread_status": after_run(status), "error": error}
+    """Return what a script is told about a run that ends with it; by the nonce it knows its own repetition."""
+    return {
+        "run_status": status,
+        "thread_status": after_run(status),
+        "error": error,
+        "nonce": secrets.token_hex(8),
+    }
 
 
 def finish_entries(run_id: str, status: RunStatus, **why: Any) -> list[dict[str, Any]]:

@@ -32,6 +32,8 @@ class Run:
     ended_ms: int | None = None
     deadline_ms: int | None = None
     error: Mapping[str, Any] | None = None
+    #: The checkpoint on which it left the thread; None while it is active.
+    checkpoint: str | None = None
     #: The log's last entry before the run began: where its followers begin to read.
     log_start: int = 0
 

@@ -60,6 +60,8 @@ class RunStore:
 
     def recent(self, thread_id: str, limit: int = 20) -> list[Run]:
         """Return a thread's runs, the newest first."""
+        if limit < 1:
+            return []
         found = self._connection.redis.lrange(self._connection.place(thread_id).keys.runs, 0, limit - 1)
         return [self.get(thread_id, run_id.decode()) for run_id in found]
 
@@ -105,6 +107,7 @@ class RunStore:
             started_ms=_int(fields, b"started"),
             ended_ms=_int(fields, b"ended"),
             deadline_ms=_int(fields, b"deadline"),
+            checkpoint=fields.get(b"checkpoint", b"").decode() or None,
             log_start=_int(fields, b"log_start") or 0,
             error=None if error is None else self._connection.serde.loads(error),
         )

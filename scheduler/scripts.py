@@ -15,16 +15,10 @@ from typing import Any
 import redis
 from redis.commands.core import Script
 
-from .errors import StoreUnavailable
+from .bytes_redis import available
 from .keys import ThreadKeys
 
 _FOLDER = files("scheduler") / "lua"
-_UNAVAILABLE = (
-    redis.ConnectionError,
-    redis.TimeoutError,
-    redis.ReadOnlyError,
-    redis.OutOfMemoryError,
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,9 +133,9 @@ class Scripts:
         return self._strings(self._run("set_status", place, request.args()))
 
     def delete_thread(self, place: Place, run_ids: Sequence[str], token: str) -> list[Any]:
-        """Delete a thread and the records of its runs; return deleted, busy (by which run, since when) or unknown."""
+        """Delete a thread and its runs; return deleted, busy (by which run, since when), unknown or more (runs)."""
         more = [place.keys.run(run_id) for run_id in run_ids]
-        return self._strings(self._run("delete_thread", place, {"token": token}, more))
+        return self._strings(self._run("delete_thread", place, {"token": token, "runs": len(run_ids)}, more))
 
     def publish_event(self, place: Place, **args: str | int | bytes) -> int:
         """Publish a live event; return its sequence number, or 0 when the run is over."""
@@ -165,10 +159,8 @@ class Scripts:
         script = self._scripts.get(name)
         if script is None:
             script = self._scripts[name] = self._redis.register_script(load(name).text)
-        try:
+        with available(name.replace("_", " ")):
             return script(keys=keys, args=args)
-        except _UNAVAILABLE as error:
-            raise StoreUnavailable(f"Redis could not {name.replace('_', ' ')}: {error}") from error
 
     @staticmethod
     def _strings(answer: Sequence[Any]) -> list[Any]:

@@ -18,8 +18,7 @@ from graphs.schema import is_pydantic
 from .errors import NotSerializable, StateTooLarge
 
 _OPTIONS = (
-    ormsgpack.OPT_NON_STR_KEYS
-    | ormsgpack.OPT_PASSTHROUGH_BIG_INT
+    ormsgpack.OPT_PASSTHROUGH_BIG_INT
     | ormsgpack.OPT_PASSTHROUGH_DATACLASS
     | ormsgpack.OPT_PASSTHROUGH_DATETIME
     | ormsgpack.OPT_PASSTHROUGH_ENUM
@@ -29,6 +28,14 @@ _OPTIONS = (
 )
 #: The extension type of an instance of an allowed class: (class name, content).
 _INSTANCE = 100
+
+#: What the library says of other keys; allowed to, it would make texts of dates and Enum members without a word.
+_ODD_KEY = "Dict key must be str"
+
+
+class _Pairs(list[Any]):
+    """The items of a dict whose keys are not all plain strings."""
+
 
 #: Plain types that MessagePack lacks: type -> (extension type, to plain, from plain). The numbers are for ever.
 _PLAIN: Mapping[type, tuple[int, Callable[[Any], Any], Callable[[Any], Any]]] = {
@@ -44,8 +51,8 @@ _PLAIN: Mapping[type, tuple[int, Callable[[Any], Any], Callable[[Any], Any]]] = 
     int: (10, str, int),
     complex: (11, lambda value: [value.real, value.imag], lambda plain: complex(*plain)),
     deque: (12, lambda value: [list(value), value.maxlen], lambda plain: deque(*plain)),
-    bytearray: (13, bytes, bytearray),
     PurePosixPath: (14, str, PurePosixPath),
+    _Pairs: (15, list, dict),
 }
 _FROM_PLAIN = {tag: from_plain for tag, _, from_plain in _PLAIN.values()}
 
@@ -84,7 +91,7 @@ class Serde:
         encoder = _Encoder(self._classes)
         try:
             data = encoder.pack(value)
-        except ormsgpack.MsgpackEncodeError as error:
+        except (ormsgpack.MsgpackEncodeError, RecursionError) as error:
             type_name, reason = encoder.refused or (type(value).__name__, f"{error}.")
             raise NotSerializable(where, type_name, reason) from error
         if self._limit_bytes is not None and len(data) > self._limit_bytes:
@@ -96,7 +103,7 @@ class Serde:
 
         Instances of classes that are not allowed here come back as ``Unknown``; nothing is imported or run.
         """
-        return ormsgpack.unpackb(data, ext_hook=self._restore, option=ormsgpack.OPT_NON_STR_KEYS)
+        return ormsgpack.unpackb(data, ext_hook=self._restore)
 
     def _restore(self, tag: int, data: bytes) -> Any:
         plain = self.loads(data)
@@ -115,7 +122,12 @@ class _Encoder:
         self.refused: tuple[str, str] | None = None
 
     def pack(self, value: Any) -> bytes:
-        return ormsgpack.packb(value, default=self._extend, option=_OPTIONS)
+        try:
+            return ormsgpack.packb(value, default=self._extend, option=_OPTIONS)
+        except ormsgpack.MsgpackEncodeError as error:
+            if str(error) != _ODD_KEY:
+                raise
+        return ormsgpack.packb(_in_pairs(value), default=self._extend, option=_OPTIONS)
 
     def _extend(self, value: Any) -> ormsgpack.Ext:
         known = _PLAIN.get(type(value))
@@ -129,6 +141,17 @@ class _Encoder:
             self.refused = self.refused or (name.removeprefix("builtins:"), _why_not(value))
             raise TypeError(name)
         return ormsgpack.Ext(_INSTANCE, self.pack([name, content_of(value)]))
+
+
+def _in_pairs(value: Any) -> Any:
+    """Return a value in which every dict that has other keys than plain strings is a list of its items."""
+    if type(value) is list:
+        return [_in_pairs(item) for item in value]
+    if type(value) is not dict:
+        return value
+    if all(type(key) is str for key in value):
+        return {key: _in_pairs(item) for key, item in value.items()}
+    return _Pairs([key, item] for key, item in value.items())
 
 
 def class_name(cls: type) -> str:

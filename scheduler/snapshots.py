@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
-from graphs.checkpoint import Checkpoint, Step
+from graphs.checkpoint import Checkpoint, Result, Step
+from graphs.errors import InvalidUpdateError
 from graphs.graph import Graph
 from graphs.updates import apply
 
@@ -75,8 +76,9 @@ class Snapshots:
             wanted = thread.cursor if thread is not None else None
         if wanted is None:
             return StateSnapshot({}, (), dict(given or {}), None, None, None, ())
-        keys = self._connection.place(config.thread_id).keys
-        stored = self._connection.checkpoints.load(keys, config.ns, wanted, config.thread_id)
+        keys, checkpoints = self._connection.place(config.thread_id).keys, self._connection.checkpoints
+        find = checkpoints.load if config.checkpoint_id is None else checkpoints.named
+        stored = find(keys, config.ns, wanted, config.thread_id)
         reading = _Reading(graph, config.thread_id, config.ns, live=config.checkpoint_id is None)
         return self._snapshot(reading, stored)
 
@@ -115,10 +117,11 @@ class Snapshots:
         checkpoint, graph = stored.checkpoint, reading.graph
         keys = self._connection.place(reading.thread_id).keys
         results = self._connection.checkpoints.results(keys, reading.ns, checkpoint.steps)
+        values, done = with_finished(graph, checkpoint, results) if reading.live else (checkpoint.values, ())
+        finished = {result.step.id for result in done}
         steps = _shown_order(graph, checkpoint.steps)
-        finished = {step.id for step in steps if "updates" in results.get(step.id, {})} if reading.live else set()
         return StateSnapshot(
-            graph.shown(_merged(graph, checkpoint, results) if reading.live else checkpoint.values),
+            graph.shown(values),
             tuple(step.node for step in steps if step.id not in finished),
             config_of(reading.thread_id, checkpoint.id, reading.ns),
             metadata_of(stored),
@@ -149,15 +152,25 @@ def result_shown(updates: Sequence[Mapping[str, Any]], graph: Graph) -> Any:
     return next(iter(shown.values()), None) if graph.state.is_root else shown
 
 
+def with_finished(
+    graph: Graph, checkpoint: Checkpoint, found: Mapping[str, Mapping[str, Any]]
+) -> tuple[Mapping[str, Any], tuple[Result, ...]]:
+    """Return the state with what the finished steps of an open superstep wrote, and what each of them wrote.
+
+    Where their writes do not go together the superstep can never close; the state must be readable all the same.
+    """
+    ordered = sorted(checkpoint.steps, key=lambda step: step.path)
+    done = [(step, found[step.id]) for step in ordered if "updates" in found.get(step.id, {})]
+    results = tuple(Result(step, tuple(result["updates"]), tuple(result["goto"])) for step, result in done)
+    try:
+        return apply(graph.channels, checkpoint.values, (one for result in results for one in result.updates)), results
+    except InvalidUpdateError:
+        return checkpoint.values, ()
+
+
 def _shown_order(graph: Graph, steps: Sequence[Step]) -> list[Step]:
     order = {name: index for index, name in enumerate(graph.nodes)}
     return sorted(steps, key=lambda step: order.get(step.node, -1))
-
-
-def _merged(graph: Graph, checkpoint: Checkpoint, results: Mapping[str, Mapping[str, Any]]) -> Mapping[str, Any]:
-    ordered = sorted(checkpoint.steps, key=lambda step: step.path)
-    updates = [update for step in ordered for update in results.get(step.id, {}).get("updates", ())]
-    return apply(graph.channels, checkpoint.values, updates) if updates else checkpoint.values
 
 
 def _step_state(step: Step, result: Mapping[str, Any], graph: Graph) -> StepState:

@@ -10,6 +10,7 @@ from graphs.errors import EmptyInputError
 from graphs.graph import Graph
 from graphs.planner import Verdict, plan_fork, plan_input, plan_next, stops
 from graphs.routing import Caller, fresh, route
+from graphs.updates import Update
 
 from .checkpoints import Encoded, StoredCheckpoint
 from .config import RunConfig
@@ -85,11 +86,12 @@ class Starter:
         return self._store(graph, run, beginning, thread, config)
 
     def _head(self, config: RunConfig, thread: Thread | None) -> StoredCheckpoint | None:
-        wanted = config.checkpoint_id or (thread.cursor if thread is not None else None)
-        if wanted is None:
+        checkpoints, keys = self._connection.checkpoints, self._connection.place(config.thread_id).keys
+        if config.checkpoint_id is not None:
+            return checkpoints.named(keys, config.ns, config.checkpoint_id, config.thread_id)
+        if thread is None or thread.cursor is None:
             return None
-        keys = self._connection.place(config.thread_id).keys
-        return self._connection.checkpoints.load(keys, config.ns, wanted, config.thread_id)
+        return checkpoints.load(keys, config.ns, thread.cursor, config.thread_id)
 
     def _run(self, graph: Graph, config: RunConfig, context: Any) -> Run:
         before = graph.interrupt_before if config.interrupt_before is None else config.interrupt_before
@@ -117,15 +119,21 @@ class Starter:
         update = graph.input.read(value)
         cursor = thread.cursor if thread is not None else None
         old = head.checkpoint if head is not None else None
-        arrived = plan_input(graph, old, new_checkpoint_id(cursor))
-        goto = route(graph, START, fresh(graph, arrived.values, (update,)), self._offered(run), self._call)
-        result = Result(arrived.steps[0], (update,), goto)
+        arrived, branching = plan_input(graph, old, new_checkpoint_id(cursor)), old is not None and old.id != cursor
+        first = self._connection.checkpoints.encode(arrived, head, run.id, run.metadata, branching=branching)
+        return self._applied(graph, run, first, (update,), ThreadEvent.START)
+
+    def _applied(
+        self, graph: Graph, run: Run, first: Encoded, updates: tuple[Update, ...], event: ThreadEvent
+    ) -> _Beginning:
+        """Begin with an input that has arrived: START is the one step that nobody has to run."""
+        arrived, store = first.stored.checkpoint, self._connection.checkpoints
+        goto = route(graph, START, fresh(graph, arrived.values, updates), self._offered(run), self._call)
+        result = Result(arrived.steps[0], updates, goto)
         applied = plan_next(graph, arrived, [result], new_checkpoint_id(arrived.id))
-        store, branching = self._connection.checkpoints, old is not None and old.id != cursor
-        first = store.encode(arrived, head, run.id, run.metadata, branching=branching)
         second = store.encode(applied, first.stored, run.id, run.metadata)
         results = {result.step.id: store.encode_result(result)}
-        return _Beginning([first, second], results, applied, applied.steps, ThreadEvent.START)
+        return _Beginning([first, second], results, applied, applied.steps, event)
 
     def _resumed(
         self, graph: Graph, run: Run, head: StoredCheckpoint | None, thread: Thread | None, config: RunConfig
@@ -133,21 +141,26 @@ class Starter:
         if head is None:
             raise EmptyInputError(f"Received no input, and thread {run.thread_id!r} has nothing to go on from.")
         if config.checkpoint_id is not None and _is_replay(head.checkpoint, thread):
-            return self._forked(run, head, thread)
-        keys = self._connection.place(run.thread_id).keys
-        results = self._connection.checkpoints.results(keys, "", head.checkpoint.steps)
+            return self._forked(graph, run, head, thread)
+        results = self._results(run, head.checkpoint)
         finished = {step_id for step_id, result in results.items() if "error" not in result}
         open_steps = [step for step in head.checkpoint.steps if step.id not in finished]
         if not open_steps:  # nothing is due, or all has finished and was never closed: then any step leads there
             return _Beginning([], {}, head.checkpoint, head.checkpoint.steps[:1], ThreadEvent.RESUME, done=True)
         return _Beginning([], {}, head.checkpoint, open_steps, ThreadEvent.RESUME)
 
-    def _forked(self, run: Run, head: StoredCheckpoint, thread: Thread | None) -> _Beginning:
+    def _forked(self, graph: Graph, run: Run, head: StoredCheckpoint, thread: Thread | None) -> _Beginning:
         cursor = thread.cursor if thread is not None else None
-        fork = plan_fork(head.checkpoint, new_checkpoint_id(cursor))
-        branching = head.checkpoint.id != cursor
-        encoded = self._connection.checkpoints.encode(fork, head, run.id, run.metadata, branching=branching)
-        return _Beginning([encoded], {}, fork, fork.steps, ThreadEvent.RESUME)
+        fork, branching = plan_fork(head.checkpoint, new_checkpoint_id(cursor)), head.checkpoint.id != cursor
+        first = self._connection.checkpoints.encode(fork, head, run.id, run.metadata, branching=branching)
+        if [step.node for step in fork.steps] == [START]:  # the input itself is replayed
+            written = self._results(run, head.checkpoint)[head.checkpoint.steps[0].id]["updates"]
+            return self._applied(graph, run, first, tuple(written), ThreadEvent.RESUME)
+        return _Beginning([first], {}, fork, fork.steps, ThreadEvent.RESUME)
+
+    def _results(self, run: Run, checkpoint: Checkpoint) -> Mapping[str, Mapping[str, Any]]:
+        keys = self._connection.place(run.thread_id).keys
+        return self._connection.checkpoints.results(keys, "", checkpoint.steps)
 
     def _store(
         self, graph: Graph, run: Run, beginning: _Beginning, thread: Thread | None, config: RunConfig
@@ -189,7 +202,14 @@ class Starter:
         created = [{"kind": "created", "run": run.id}] if thread is None else []
         kind = "started" if beginning.event is ThreadEvent.START else "resumed"
         ids = [encoded.stored.checkpoint.id for encoded in beginning.encoded]
-        began = {"kind": kind, "run": run.id, "graph": run.graph, "checkpoint": beginning.head.id, "checkpoints": ids}
+        began = {
+            "kind": kind,
+            "run": run.id,
+            "graph": run.graph,
+            "checkpoint": beginning.head.id,
+            "checkpoints": ids,
+            "steps": [] if beginning.done else [step.id for step in beginning.steps],
+        }
         why = {"why": Verdict.PAUSE_BEFORE.value} if end is RunStatus.INTERRUPTED else {}
         return [*created, began, *(finish_entries(run.id, end, **why) if end is not None else [])]
 

@@ -272,12 +272,13 @@ class Steps:
             Orders(graph, run, claim.ns, self._connection.settings.grace_ms).of(steps, after.id),
             [_advanced_entry(claim, after.id, single=single), *_ending_entries(run, next_verdict)],
         )
-        self._commit(claim, move, next_verdict, single=single)
+        if not self._commit(claim, move, next_verdict, single=single):
+            return Progress()  # somebody else closed it first
         if goes_on:
             return Progress(tuple(move.orders))
         return Progress(ended=_STATUS[next_verdict])
 
-    def _commit(self, claim: Claim, move: Move, next_verdict: Verdict, *, single: bool) -> None:
+    def _commit(self, claim: Claim, move: Move, next_verdict: Verdict, *, single: bool) -> bool:
         more: dict[str, Any] = {"fence": claim.fence, "step": claim.ref.step_id} if single else {}
         error = self._run_error(claim.run, next_verdict)
         if next_verdict is not Verdict.GO_ON:
@@ -290,6 +291,7 @@ class Steps:
             raise LeaseLost(claim.ref.thread_id, claim.ref.step_id)
         if answer == "committed":
             move.done(self._connection)
+        return answer == "committed"
 
     def _run_error(self, run: Run, next_verdict: Verdict) -> bytes | None:
         if next_verdict is not Verdict.OUT_OF_STEPS:

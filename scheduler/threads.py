@@ -1,12 +1,15 @@
 """The store of threads: create, look up, list, close, delete."""
 
 import json
+import secrets
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import islice
 from typing import Any
 from urllib.parse import unquote
 
+from .config import positive
 from .connection import Connection
-from .errors import ThreadBusy, ThreadNotFound, TransitionNotAllowed
+from .errors import InvalidConfig, ThreadBusy, ThreadNotFound, TransitionNotAllowed
 from .ids import check_thread_id
 from .lifecycle import TABLE, ThreadEvent, ThreadStatus, allowed_in
 from .scripts import Place, Request
@@ -26,10 +29,11 @@ class ThreadStore:
 
         Raises:
             InvalidThreadId: the id is not usable.
+            InvalidConfig: the metadata is no JSON, or the time limit no positive number.
             TransitionNotAllowed: the thread is there already.
         """
-        fields = {"metadata": json.dumps(dict(metadata or {}))}
-        if timeout_s is not None:
+        fields = {"metadata": _json(metadata or {})}
+        if positive({"timeout_s": timeout_s}, "timeout_s", float) is not None:
             fields["timeout"] = str(timeout_s)
         body = {"create": True, "status": ThreadStatus.CREATED, "allowed": {}, "thread_fields": fields}
         answer = self._set(check_thread_id(thread_id), body, {"kind": "created"})
@@ -50,7 +54,8 @@ class ThreadStore:
 
     def find(self, thread_id: str) -> Thread | None:
         """Return a thread, or None."""
-        place = self._connection.place(check_thread_id(thread_id))
+        thread_id = check_thread_id(thread_id)
+        place = self._connection.place(thread_id)
         pipeline = self._connection.redis.pipeline(transaction=False)
         pipeline.hgetall(place.keys.thread)
         pipeline.hget(place.keys.frame(""), "cursor")
@@ -65,13 +70,12 @@ class ThreadStore:
     ) -> Sequence[Thread]:
         """Return threads, the one changed last first; with a status, and with these metadata values."""
         wanted = None if status is None else ThreadStatus(status)
-        found = []
-        for thread in self._newest_first():
-            if wanted in (None, thread.status) and _has(thread, metadata or {}):
-                found.append(thread)
-                if len(found) >= limit:
-                    break
-        return found
+        found = (
+            thread
+            for thread in self._newest_first()
+            if wanted in (None, thread.status) and _has(thread, metadata or {})
+        )
+        return [*islice(found, limit)]
 
     def pending(self, thread_id: str) -> Sequence[PendingStep]:
         """Return the steps in flight: on which worker, since when, due when."""
@@ -107,10 +111,13 @@ class ThreadStore:
             ThreadBusy: a run is active on it.
         """
         place = self._connection.place(check_thread_id(thread_id))
-        run_ids = [run.decode() for run in self._connection.redis.lrange(place.keys.runs, 0, -1)]
-        answer = self._connection.scripts.delete_thread(place, run_ids, place.keys.token)
+        answer = ["more"]
+        while answer[0] == "more":
+            run_ids = [run.decode() for run in self._connection.redis.lrange(place.keys.runs, 0, -1)]
+            answer = self._connection.scripts.delete_thread(place, run_ids, place.keys.token)
         if answer[0] == "busy":
             raise self.busy(thread_id, answer[1], int(answer[2]))
+        self._connection.checkpoints.forget(place.keys)
 
     def busy(self, thread_id: str, run_id: str, since_ms: int) -> ThreadBusy:
         """Return the error that says what a thread is busy with."""
@@ -129,7 +136,7 @@ class ThreadStore:
 
     def _set(self, thread_id: str, body: dict[str, Any], entry: Mapping[str, Any]) -> Sequence[Any]:
         place = self._connection.place(thread_id)
-        body = {"token": place.keys.token, "entries": [dict(entry)], **body}
+        body = {"token": place.keys.token, "nonce": secrets.token_hex(8), "entries": [dict(entry)], **body}
         return self._connection.scripts.set_status(place, Request(body))
 
     def _newest_first(self) -> Iterator[Thread]:
@@ -149,6 +156,13 @@ def place_of(connection: Connection, member: str) -> tuple[Place, str, str]:
     thread_id = unquote(token)
     run_id = what.removeprefix("run:") if what.startswith("run:") else ""
     return connection.place(thread_id, run_id), thread_id, what
+
+
+def _json(metadata: Mapping[str, Any]) -> str:
+    try:
+        return json.dumps(dict(metadata))
+    except (TypeError, ValueError) as error:
+        raise InvalidConfig(f"A thread's metadata is a dict that JSON can hold: {error}.") from error
 
 
 def _thread(thread_id: str, fields: Mapping[bytes, bytes], cursor: bytes | None) -> Thread:

@@ -5,7 +5,8 @@ that is computed where it is read, and costs the workers nothing.
 """
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from functools import partial
 from typing import Any, Final, Literal, get_args
 
@@ -65,7 +66,10 @@ class View:
     #: The checkpoint whose steps run now.
     _stored: StoredCheckpoint | None = None
     _announced: bool = False
-    _finished: set[str] = field(default_factory=set)
+    #: When the thing happened that is shown.
+    _at_ms: int = 0
+    #: Those of them that are still to run when the run takes the superstep up; None: all.
+    _open: Collection[str] | None = None
 
     def parts(self, happening: Happening) -> Iterator[Part]:
         """Yield what is shown of one thing that happened."""
@@ -75,13 +79,14 @@ class View:
     def _shown(self, happening: Happening) -> Iterator[Part]:
         if isinstance(happening, LiveEvent):
             return self._part("custom", lambda: happening.value)
+        self._at_ms = happening.at_ms
         shower = _SHOWERS.get(happening.kind)
         return iter(()) if shower is None else shower(self, happening)
 
     def _began(self, entry: LogEntry) -> Iterator[Part]:
         first = [self._load(checkpoint_id) for checkpoint_id in entry.data["checkpoints"]]
         self._stored = self._load(entry.data["checkpoint"])
-        self._finished = set(self._results()) if not first else set()
+        self._open = entry.data["steps"]
         yield from (part for stored in first[:-1] for part in self._checkpoint(stored))
         yield from self._values()
         yield from (part for stored in first[-1:] for part in self._checkpoint(stored))
@@ -91,7 +96,7 @@ class View:
             return
         self._announced = True
         for step in self._standing().steps:
-            if step.id not in self._finished:
+            if self._open is None or step.id in self._open:
                 yield from self._task("task", partial(self._start, step))
 
     def _committed(self, entry: LogEntry) -> Iterator[Part]:
@@ -107,7 +112,7 @@ class View:
     def _advanced(self, entry: LogEntry) -> Iterator[Part]:
         wrote = any(result.get("updates") for result in self._results().values())
         self._stored = self._load(entry.data["checkpoint"])
-        self._announced, self._finished = False, set()
+        self._announced, self._open = False, None
         if wrote:
             yield from self._values()
         yield from self._checkpoint(self._stored)
@@ -118,6 +123,10 @@ class View:
         failure = self._results().get(step.id, {}).get("error")
         error = None if failure is None else revived(failure, self.thread_id, self.run_id)
         yield from self._task("task_result", lambda: self._end(step, (), error))
+
+    def _timed_out(self, entry: LogEntry) -> Iterator[Part]:
+        # of an attempt that may be followed by another one, the log says no error
+        return self._failed(entry) if "error" in entry.data else self._leased(entry)
 
     def _interrupted(self, entry: LogEntry) -> Iterator[Part]:
         yield from self._part("updates", lambda: {INTERRUPT: ()})
@@ -137,19 +146,17 @@ class View:
             return
         shown = self._snapshot(stored.checkpoint.id)
         yield from self._part("checkpoints", lambda: shown)
-        yield from self._debug("checkpoint", shown)
+        yield from self._debug("checkpoint", stored.checkpoint.number, shown)
 
     def _task(self, kind: str, data: Callable[[], Any]) -> Iterator[Part]:
         yield from self._part("tasks", data)
         if "debug" in self.modes:
-            yield from self._debug(kind, data())
+            yield from self._debug(kind, self._standing().number + 1, data())
 
-    def _debug(self, kind: str, payload: Any) -> Iterator[Part]:
-        stored = self._stored
-        number = stored.checkpoint.number if stored is not None else -1
+    def _debug(self, kind: str, step: int, payload: Any) -> Iterator[Part]:
         if "debug" in self.modes:
-            step = number if kind == "checkpoint" else number + 1
-            yield Part("debug", {"step": step, "type": kind, "payload": payload})
+            at = datetime.fromtimestamp(self._at_ms / 1000, UTC).isoformat()
+            yield Part("debug", {"step": step, "timestamp": at, "type": kind, "payload": payload})
 
     def _start(self, step: Step) -> dict[str, Any]:
         state = self.graph.node(step.node).input.view(self._standing().values)
@@ -194,7 +201,7 @@ _SHOWERS: Mapping[str, Callable[[View, LogEntry], Iterator[Part]]] = {
     "committed": View._committed,
     "advanced": View._advanced,
     "failed": View._failed,
-    "timed out": View._failed,
+    "timed out": View._timed_out,
     "interrupted": View._interrupted,
 }
 

@@ -57,6 +57,15 @@ class Watchdog:
         return [key for key, count in zip(keys, pipeline.execute(), strict=True) if count]
 
     def _look_at(self, member: str) -> str:
+        try:
+            return self._looked_at(member)
+        except StoreUnavailable:
+            raise
+        except Exception:  # whatever is wrong with one thread, or with the broker, the others are looked after
+            logger.exception("due entry not handled", extra={"member": member})
+            return "not handled"
+
+    def _looked_at(self, member: str) -> str:
         place, thread_id, what = place_of(self._connection, member)
         if what.startswith("run:"):
             return self._look_at_run(place, member, thread_id)

@@ -47,7 +47,7 @@ class RealRedis:
         """Start it and wait until it answers."""
         server = shutil.which("redis-server") or shutil.which("valkey-server")
         if server is None:
-            pytest.fail("These tests need redis-server or valkey-server on PATH (Debian: apt-get install redis-server).")
+            pytest.fail("This test needs redis-server or valkey-server on PATH (Debian: apt-get install redis-server).")
         self._process = subprocess.Popen(
             [server, "--port", "0", "--unixsocket", str(self.socket), "--dir", str(self._folder), *self._options],
             stdout=subprocess.DEVNULL,

@@ -22,7 +22,10 @@ def make_app(settings: WorkerSettings, url: str) -> Celery:
         task_acks_late=False,  # the lease is the acknowledgement
         task_send_sent_event=settings.events,
         worker_send_task_events=settings.events,
-        worker_prefetch_multiplier=1,  # a step that waits behind a long one is better off with another worker
+        # A step that waits behind a long one is better off with another worker. The multiplier alone lets a worker
+        # take as many as it runs once more, and is what other brokers than Redis know.
+        worker_disable_prefetch=_is_redis(settings),
+        worker_prefetch_multiplier=1,
         worker_hijack_root_logger=True,
         worker_cancel_long_running_tasks_on_connection_loss=False,  # a step outlives the loss of its broker
         task_default_queue=settings.default_queue,
@@ -40,7 +43,7 @@ def pushes(settings: WorkerSettings) -> bool:
 
 
 def _transport_options(settings: WorkerSettings) -> dict[str, object]:
-    if settings.broker_url is not None and not settings.broker_url.startswith(("redis", "unix", "sentinel")):
+    if not _is_redis(settings):
         return {}
     return {
         "global_keyprefix": QUEUE_PREFIX,
@@ -49,3 +52,7 @@ def _transport_options(settings: WorkerSettings) -> dict[str, object]:
         "socket_timeout": _SOCKET_TIMEOUT_S,
         "socket_connect_timeout": _SOCKET_TIMEOUT_S,
     }
+
+
+def _is_redis(settings: WorkerSettings) -> bool:
+    return settings.broker_url is None or settings.broker_url.startswith(("redis", "unix", "sentinel"))

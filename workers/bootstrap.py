@@ -4,6 +4,7 @@ import atexit
 import sys
 from functools import cache
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import redis
 from redis.backoff import ExponentialWithJitterBackoff
@@ -12,6 +13,7 @@ from redis.retry import Retry
 from graphs.registry import Registry, load
 from scheduler.connection import Connection, open_connection
 from scheduler.embedded import EmbeddedRedis
+from scheduler.errors import InvalidConfig
 from scheduler.settings import Settings
 
 from .app import make_app, pushes
@@ -20,7 +22,7 @@ from .engine import Engine, open_engine
 from .settings import WorkerSettings
 
 #: The graphs that come with Treadle; a worker knows them unless its settings say otherwise.
-EXAMPLES: tuple[str, ...] = ()
+EXAMPLES: tuple[str, ...] = ("graphs.examples.research:graph", "graphs.examples.agent:graph")
 
 _RETRIES = 3
 _LONGEST_PAUSE_S = 1.0
@@ -31,13 +33,27 @@ def redis_url(settings: Settings) -> str:
     return settings.redis_url or _embedded(str(settings.data or "")).url
 
 
+def described(settings: Settings) -> str:
+    """Return in a few words which Redis the store is, without its password."""
+    if settings.redis_url is None:
+        return _embedded(str(settings.data or "")).describe()
+    parts = urlsplit(settings.redis_url)
+    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
+
+
 def redis_client(settings: Settings) -> redis.Redis:
     """Return a client of the store that returns bytes.
 
     It sends a command again when the connection breaks: the scripts are made for that, each knows its own repetition.
+
+    Raises:
+        InvalidConfig: the URL is none of a Redis.
     """
     backoff = ExponentialWithJitterBackoff(base=0.05, cap=_LONGEST_PAUSE_S)
-    return redis.Redis.from_url(redis_url(settings), retry=Retry(backoff, _RETRIES))
+    try:
+        return redis.Redis.from_url(redis_url(settings), retry=Retry(backoff, _RETRIES))
+    except ValueError as error:
+        raise InvalidConfig(f"TREADLE_REDIS_URL is not the address of a Redis: {error}") from error
 
 
 def connect(settings: Settings) -> Engine:

@@ -1,6 +1,5 @@
 """The settings of the workers' floor, from the environment (TREADLE_*)."""
 
-
 from scheduler.settings import Settings
 
 

@@ -1,10 +1,11 @@
 -- Delete a thread that rests, with everything that is its own.
 -- KEYS thread index steps log events runs frame checkpoints channels results; then the keys of its runs
--- ARGV token
--- Returns {"deleted"}, {"busy", run, since} or {"unknown"}.
+-- ARGV token runs
+-- Returns {"deleted"}, {"busy", run, since}, {"unknown"}, or {"more"}: another run was begun since its runs were listed.
 local thread = redis.call("HMGET", K.thread, "status", "run", "since")
 if not thread[1] then return {"unknown"} end
 if thread[1] == "running" then return {"busy", thread[2], thread[3]} end
+if redis.call("LLEN", K.runs) ~= tonumber(A.runs) then return {"more"} end
 redis.call("ZREM", K.index, A.token)
 for _, key in ipairs(KEYS) do
   if key ~= K.index then redis.call("DEL", key) end

@@ -4,7 +4,9 @@
 -- Returns {"ended", step...} with the steps that were in flight, {"over"} or {"open"} (a sibling still runs).
 local request = cjson.decode(ARGV[1])
 local now = now_ms()
-if redis.call("HGET", K.thread, "run") ~= request.run then return {"over"} end
+if redis.call("HGET", K.thread, "run") ~= request.run then
+  return {redis.call("HGET", K.run, "nonce") == request.ended.nonce and "ended" or "over"} -- or this call, sent again
+end
 if request.closing and tonumber(redis.call("HGET", K.frame, "remaining")) ~= 0 then return {"open"} end
 if request.lapsed and tonumber(redis.call("HGET", K.run, "until") or now) >= now then return {"open"} end
 local answer = {"ended"}

@@ -15,15 +15,8 @@ if step.state == "leased" and step.nonce == A.nonce then return {step.verdict, r
 if step.state == "leased" and step["until"] > now then return {"held"} end
 
 local entries = {}
-if step.state == "leased" then -- the lease ran out, and no scheduler has seen it yet
-  step.timed_out = step.deadline ~= nil and step.deadline <= now
-  if not step.timed_out then
-    step.losses = step.losses + 1
-    entries[1] = {kind = "lost worker", run = step.run, step = A.step, node = step.node, attempt = step.attempt,
-      worker = step.worker, token = step.fence}
-  end
-end
-step.verdict = step.timed_out and "timed_out" or step.losses >= tonumber(A.max_attempts) and "lost" or "run"
+if step.state == "leased" then entries[1] = lapse(step, now) end -- no scheduler has seen it yet
+step.verdict = step.losses >= tonumber(A.max_attempts) and "lost" or step.timed_out and "timed_out" or "run"
 if step.verdict == "run" then step.attempt = step.attempt + 1 end
 step.state, step.worker, step.delivery, step.nonce = "leased", A.worker, A.delivery, A.nonce
 step.fence = redis.call("HINCRBY", K.thread, "fence", 1)

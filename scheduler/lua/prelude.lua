@@ -46,9 +46,19 @@ local function move(request, now)
   redis.call("HSET", K.frame, "remaining", request.remaining)
 end
 
+-- Take a lease back whose time is over, and return the log's entry on it. A time limit that passed stays passed, even
+-- when the worker that should have recorded it is lost as well.
+local function lapse(step, now)
+  local over = step.deadline ~= nil and step.deadline <= now
+  if over then step.timed_out = true else step.losses = step.losses + 1 end
+  return {kind = over and "timed out" or "lost worker", run = step.run, step = step.id, node = step.node,
+    attempt = step.attempt, worker = step.worker, token = step.fence, ms = now - step.started}
+end
+
 -- End the active run: the thread rests in the status that follows.
 local function finish(ended, request, now)
-  redis.call("HSET", K.run, "status", ended.run_status, "ended", now)
+  redis.call("HSET", K.run, "status", ended.run_status, "ended", now, "nonce", ended.nonce,
+    "checkpoint", redis.call("HGET", K.frame, "cursor") or "")
   redis.call("HSET", K.thread, "status", ended.thread_status, "run", "", "updated", now)
   redis.call("ZREM", K.due, request.token .. " run:" .. request.run)
   redis.call("ZADD", K.index, now, request.token)

@@ -8,7 +8,7 @@ local step = cjson.decode(raw)
 local now = now_ms()
 if step.fence ~= tonumber(A.fence) then return -1 end
 if step.state == "done" then return tonumber(redis.call("HGET", K.frame, "remaining")) end
-if step.deadline and step.deadline <= now then return -1 end
+if step.state ~= "leased" or (step.deadline and step.deadline <= now) then return -1 end
 redis.call("HSET", K.results, A.step, A.result)
 step.state = "done"
 redis.call("HSET", K.steps, A.step, cjson.encode(step))

@@ -13,13 +13,11 @@ if step.state == "leased" and step["until"] > now then
   redis.call("ZADD", K.due, step["until"], A.member)
   return false
 end
-if step.state == "leased" then
-  step.timed_out = step.deadline ~= nil and step.deadline <= now or nil
-  local kind = step.timed_out and "timed out" or "lost worker"
-  if not step.timed_out then step.losses = step.losses + 1 end
-  write_log(now, {{kind = kind, run = step.run, step = A.step, node = step.node, attempt = step.attempt,
-    worker = step.worker, token = step.fence, ms = now - step.started}})
+if step.state == "waiting" and step.due > now then -- handed back since this scheduler took its due entry
+  redis.call("ZADD", K.due, step.due, A.member)
+  return false
 end
+if step.state == "leased" then write_log(now, {lapse(step, now)}) end
 if step.state ~= "done" then step.state = "queued" end
 step.sends = step.sends + 1
 redis.call("HSET", K.steps, A.step, cjson.encode(step))

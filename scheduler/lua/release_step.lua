@@ -7,7 +7,7 @@ local step = raw and cjson.decode(raw)
 if not step or step.state ~= "leased" or step.worker ~= A.worker or step.delivery ~= A.delivery then return 0 end
 local now = now_ms()
 step.state, step.due = "waiting", now
-step.timed_out = A.kind == "timed out" or nil
+if A.kind == "timed out" then step.timed_out = true end
 if A.kind == "lost worker" then step.losses = step.losses + 1 end
 if A.kind == "released" then step.attempt = step.attempt - 1 end
 redis.call("HSET", K.steps, A.step, cjson.encode(step))

@@ -4,7 +4,9 @@
 -- Returns 1, or 0 when the lease was lost.
 local raw = redis.call("HGET", K.steps, A.step)
 local step = raw and cjson.decode(raw)
-if not step or step.fence ~= tonumber(A.fence) or step.state ~= "leased" then return 0 end
+if not step or step.fence ~= tonumber(A.fence) then return 0 end
+if step.state == "waiting" then return 1 end -- this very call, sent again
+if step.state ~= "leased" then return 0 end
 local now = now_ms()
 step.state, step.due, step.timed_out, step.deadline = "waiting", now + A.delay_ms, nil, nil
 redis.call("HSET", K.steps, A.step, cjson.encode(step))

@@ -4,12 +4,14 @@
 -- Returns {"set"}, or {"refused", status} when the thread's status does not allow it.
 local request = cjson.decode(ARGV[1])
 local now = now_ms()
-local status = redis.call("HGET", K.thread, "status")
+local thread = redis.call("HMGET", K.thread, "status", "nonce")
+local status = thread[1]
+if status and thread[2] == request.nonce then return {"set"} end -- this very call, sent again
 if request.create and status then return {"refused", status} end
 if not request.create and not status then return {"refused", "unknown"} end
 if status and not request.allowed[status] then return {"refused", status} end
 if request.create then redis.call("HSET", K.thread, "created", now) end
-redis.call("HSET", K.thread, "status", request.status, "updated", now)
+redis.call("HSET", K.thread, "status", request.status, "updated", now, "nonce", request.nonce)
 for name, value in pairs(request.thread_fields) do redis.call("HSET", K.thread, name, value) end
 redis.call("ZADD", K.index, now, request.token)
 write_log(now, request.entries)

@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from copy import copy
 from pathlib import Path
@@ -26,9 +26,20 @@ from scheduler.urls import broker_url
 pytestmark = pytest.mark.skipif(find_server() is None, reason="needs redis-server or valkey-server of at least 6.2")
 
 
+#: The processes that this one has started since the test began.
+Children = Callable[[], set[psutil.Process]]
+
+
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     return tmp_path / "data"
+
+
+@pytest.fixture
+def children() -> Children:
+    """Only the test's own: a redis-server for the whole session may run beside it."""
+    others = set(psutil.Process().children())
+    return lambda: set(psutil.Process().children()) - others
 
 
 @pytest.fixture
@@ -156,7 +167,7 @@ def test_a_forked_copy_of_the_starter_leaves_the_server_running(
     assert answers(url)
 
 
-def test_stopping_twice_or_before_a_start_does_nothing(folder: Path) -> None:
+def test_stopping_twice_or_before_a_start_does_nothing(folder: Path, children: Children) -> None:
     embedded_redis = EmbeddedRedis(folder)
     embedded_redis.stop()
     embedded_redis.start()
@@ -164,17 +175,17 @@ def test_stopping_twice_or_before_a_start_does_nothing(folder: Path) -> None:
 
     embedded_redis.stop()
 
-    assert not psutil.Process().children()
+    assert not children()
 
 
-def test_many_starts_at_once_make_one_server(folder: Path) -> None:
+def test_many_starts_at_once_make_one_server(folder: Path, children: Children) -> None:
     contenders = [EmbeddedRedis(folder) for _ in range(8)]
 
     with ThreadPoolExecutor(len(contenders)) as pool:
         urls = set(pool.map(EmbeddedRedis.start, contenders))
 
     assert len(urls) == 1
-    assert len(psutil.Process().children()) == 1
+    assert len(children()) == 1
     for contender in contenders:
         contender.stop()
 
@@ -212,7 +223,9 @@ def test_there_is_never_a_second_server_beside_one_that_hangs(
     os.kill(pid, signal.SIGCONT)
 
 
-def test_a_server_that_hangs_is_killed_in_the_end(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_server_that_hangs_is_killed_in_the_end(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, children: Children
+) -> None:
     monkeypatch.setattr(server, "_STOP_LIMIT_S", 0.1)
     embedded_redis = EmbeddedRedis(folder)
     embedded_redis.start()
@@ -220,7 +233,7 @@ def test_a_server_that_hangs_is_killed_in_the_end(folder: Path, monkeypatch: pyt
 
     embedded_redis.stop()
 
-    assert not psutil.Process().children()
+    assert not children()
 
 
 def test_a_terminal_s_interrupt_does_not_reach_the_server(started: EmbeddedRedis) -> None:
@@ -303,14 +316,14 @@ def test_a_folder_that_cannot_be_made_is_a_clear_error(tmp_path: Path) -> None:
 
 
 def test_a_binary_that_stays_silent_is_given_up_and_ended(
-    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, impatient: None
+    folder: Path, monkeypatch: pytest.MonkeyPatch, impatient: None, children: Children
 ) -> None:
-    install(tmp_path / "bin", monkeypatch, "exec /bin/sleep 60")
+    install(folder.parent / "bin", monkeypatch, "exec /bin/sleep 60")
 
     with pytest.raises(EmbeddedRedisError, match="does not answer"):
         EmbeddedRedis(folder).start()
 
-    assert not psutil.Process().children()
+    assert not children()
 
 
 def test_a_failed_start_leaves_the_folder_free_for_the_next(

@@ -3,7 +3,6 @@
 import asyncio
 import subprocess
 import sys
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from itertools import count
 from pathlib import Path
@@ -12,42 +11,20 @@ from typing import Any, cast
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from redis import ConnectionError, Redis
-from redis.backoff import ConstantBackoff, NoBackoff
+from redis import Redis
+from redis.backoff import NoBackoff
 from redis.crc import key_slot
 from redis.retry import Retry
 
 from graphs.errors import InvalidNamespaceError
 from graphs.store import BaseStore, GetOp, Item, ListNamespacesOp, Namespace, PutOp, SearchItem, SearchOp
 from scheduler.errors import NotSerializable, StateTooLarge, StoreUnavailable
-from scheduler.fake import fake_redis, fake_server
 from scheduler.keys import Keys
 from scheduler.memory import PAGE, InMemoryStore, RedisStore
 from scheduler.serde import Serde
 
 KEYS = Keys("test")
 USER = ("users", "u1")
-
-
-@pytest.fixture(scope="module")
-def real_redis(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Redis]:
-    folder = tmp_path_factory.mktemp("redis")
-    command = ["redis-server", "--port", "0", "--unixsocket", "redis.sock", "--save", "", "--appendonly", "no"]
-    waiting = Retry(ConstantBackoff(0.02), 250, supported_errors=(ConnectionError,))
-    with (
-        subprocess.Popen(command, cwd=folder, stdout=subprocess.DEVNULL) as server,
-        Redis(unix_socket_path=str(folder / "redis.sock"), retry=waiting) as client,
-    ):
-        client.ping()
-        yield client
-        server.terminate()
-
-
-@pytest.fixture(params=["fake", "real"])
-def redis(request: pytest.FixtureRequest) -> Redis:
-    client: Redis = request.getfixturevalue("real_redis") if request.param == "real" else fake_redis(fake_server())
-    client.flushdb()
-    return client
 
 
 @pytest.fixture

@@ -1,17 +1,13 @@
 """The lifetimes of the long-term memory: what ends by itself, what a read prolongs, what is left of it."""
 
-import subprocess
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import cast
 
 import pytest
-from redis import ConnectionError, Redis
-from redis.backoff import ConstantBackoff
-from redis.retry import Retry
+from redis import Redis
 
 from graphs.store import BaseStore, Item, Namespace, PutOp, SearchItem
-from scheduler.fake import fake_redis, fake_server
 from scheduler.keys import Keys
 from scheduler.memory import SWEEP, RedisStore
 from scheduler.namespaces import to_entry
@@ -19,27 +15,6 @@ from scheduler.serde import Serde
 
 KEYS = Keys("test")
 USER = ("users", "u1")
-
-
-@pytest.fixture(scope="module")
-def real_redis(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Redis]:
-    folder = tmp_path_factory.mktemp("redis")
-    command = ["redis-server", "--port", "0", "--unixsocket", "redis.sock", "--save", "", "--appendonly", "no"]
-    waiting = Retry(ConstantBackoff(0.02), 250, supported_errors=(ConnectionError,))
-    with (
-        subprocess.Popen(command, cwd=folder, stdout=subprocess.DEVNULL) as server,
-        Redis(unix_socket_path=str(folder / "redis.sock"), retry=waiting) as client,
-    ):
-        client.ping()
-        yield client
-        server.terminate()
-
-
-@pytest.fixture(params=["fake", "real"])
-def redis(request: pytest.FixtureRequest) -> Redis:
-    client: Redis = request.getfixturevalue("real_redis") if request.param == "real" else fake_redis(fake_server())
-    client.flushdb()
-    return client
 
 
 @pytest.fixture

@@ -1,41 +1,14 @@
 """The scripts of the memory, each alone: what only a race or a large store would show."""
 
-import subprocess
-from collections.abc import Iterator
-
 import pytest
-from redis import ConnectionError, Redis
-from redis.backoff import ConstantBackoff
-from redis.retry import Retry
+from redis import Redis
 
-from scheduler.fake import fake_redis, fake_server
 from scheduler.keys import Keys
 from scheduler.memory_scripts import MemoryScripts
 from scheduler.namespaces import Span, to_entry, to_token
 
 KEYS = Keys("test")
 TASTE = to_entry(("users", "u1"), "taste")
-
-
-@pytest.fixture(scope="module")
-def real_redis(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Redis]:
-    folder = tmp_path_factory.mktemp("redis")
-    command = ["redis-server", "--port", "0", "--unixsocket", "redis.sock", "--save", "", "--appendonly", "no"]
-    waiting = Retry(ConstantBackoff(0.02), 250, supported_errors=(ConnectionError,))
-    with (
-        subprocess.Popen(command, cwd=folder, stdout=subprocess.DEVNULL) as server,
-        Redis(unix_socket_path=str(folder / "redis.sock"), retry=waiting) as client,
-    ):
-        client.ping()
-        yield client
-        server.terminate()
-
-
-@pytest.fixture(params=["fake", "real"])
-def redis(request: pytest.FixtureRequest) -> Redis:
-    client: Redis = request.getfixturevalue("real_redis") if request.param == "real" else fake_redis(fake_server())
-    client.flushdb()
-    return client
 
 
 @pytest.fixture

@@ -18,7 +18,9 @@ class Trail(TypedDict):
 
 
 def compiled(saver: BaseCheckpointSaver, node: Any) -> CompiledStateGraph:
-    return StateGraph(Trail).add_node("node", node).set_entry_point("node").compile(saver)
+    builder = StateGraph(Trail).set_entry_point("node")
+    builder.add_node("node", node)
+    return builder.compile(saver)
 
 
 async def node(state: Trail) -> dict[str, Any]:

@@ -50,7 +50,9 @@ def line(saver: BaseCheckpointSaver, *names: str, **options: Any) -> CompiledSta
 
 def single(saver: BaseCheckpointSaver | None, node: Any, state: Any = Trail, **options: Any) -> CompiledStateGraph:
     """Compile a graph of one node."""
-    return StateGraph(state).add_node("node", node, **options).set_entry_point("node").compile(saver)
+    builder = StateGraph(state).set_entry_point("node")
+    builder.add_node("node", node, **options)
+    return builder.compile(saver)
 
 
 # Identity and turns
@@ -167,7 +169,8 @@ def test_parallel_branches_write_in_the_order_of_their_names_and_join_once(saver
 
 
 def test_a_router_sees_its_nodes_own_writes_and_may_go_round_in_circles(saver: BaseCheckpointSaver) -> None:
-    builder = StateGraph(Trail).add_node("count", lambda state: {"trail": [len(state["trail"])]}).set_entry_point("count")
+    builder = StateGraph(Trail).set_entry_point("count")
+    builder.add_node("count", lambda state: {"trail": [len(state["trail"])]})
     builder.add_conditional_edges("count", lambda state: END if state["trail"][-1] == 4 else "count")
 
     assert builder.compile(saver).invoke({"trail": []}, CONFIG) == {"trail": [0, 1, 2, 3, 4]}
@@ -446,7 +449,7 @@ def test_a_new_input_on_a_failed_thread_keeps_its_state(saver: BaseCheckpointSav
 def test_a_node_past_its_time_limit_ends_the_run_as_timeout(saver: BaseCheckpointSaver) -> None:
     never = threading.Event()
 
-    with pytest.raises(NodeTimeoutError, match="0.05 s"):
+    with pytest.raises(NodeTimeoutError, match=r"0\.05 s"):
         single(saver, lambda state: never.wait(30), timeout=0.05).invoke({"trail": []}, CONFIG)
 
     never.set()
@@ -590,7 +593,7 @@ def test_a_terminated_thread_refuses_to_run_and_says_why(saver: BaseCheckpointSa
 
     saver.threads.terminate("t")
 
-    with pytest.raises(TransitionNotAllowed, match="terminated.*start"):
+    with pytest.raises(TransitionNotAllowed, match=r"terminated.*start"):
         graph.invoke({"trail": []}, CONFIG)
 
 

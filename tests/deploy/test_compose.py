@@ -1,0 +1,94 @@
+"""compose.yaml: what is reachable from where, what waits for what, and what a stop may take."""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import click
+import pytest
+import yaml  # type: ignore[import-untyped]
+
+from workers.cli import main
+from workers.settings import WorkerSettings
+
+ROOT = Path(__file__).parents[2]
+WORKERS = ("worker", "worker-slow")
+#: What prefork needs at worst to end after its last step.
+PREFORK_STOP_S = 35
+
+
+@pytest.fixture(scope="module")
+def services() -> dict[str, Any]:
+    return dict(yaml.safe_load((ROOT / "compose.yaml").read_text(encoding="utf-8"))["services"])
+
+
+def options(service: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    for word in service["command"]:
+        name, _, value = word.partition("=")
+        yield name, value
+
+
+def test_only_flower_is_published_and_only_to_loopback(services: dict[str, Any]) -> None:
+    published = {name: service["ports"] for name, service in services.items() if "ports" in service}
+
+    assert published == {"flower": ["127.0.0.1:5555:5555"]}
+
+
+def test_flower_has_no_default_password(services: dict[str, Any]) -> None:
+    password = services["flower"]["environment"]["TREADLE_FLOWER_PASSWORD"]
+
+    assert password.startswith("${TREADLE_FLOWER_PASSWORD:?")
+
+
+@pytest.mark.parametrize("name", [*WORKERS, "scheduler", "flower"])
+def test_what_it_runs_is_a_command_of_treadle(services: dict[str, Any], name: str) -> None:
+    command, *arguments = services[name]["command"]
+
+    found = main.get_command(click.Context(main), command)
+
+    assert found is not None
+    assert {argument.partition("=")[0] for argument in arguments} <= {opt for p in found.params for opt in p.opts}
+
+
+@pytest.mark.parametrize("name", WORKERS)
+def test_a_worker_may_finish_what_it_began(services: dict[str, Any], name: str) -> None:
+    grace = re.fullmatch(r"(\d+)s", services[name]["stop_grace_period"])
+
+    assert grace is not None
+    assert int(grace[1]) > PREFORK_STOP_S
+
+
+def test_nodes_that_name_no_queue_have_a_worker(services: dict[str, Any]) -> None:
+    queues = dict(options(services["worker"]))["--queues"]
+
+    assert queues.split(",") == [WorkerSettings.model_fields["default_queue"].default]
+
+
+def test_the_pools_share_no_queue(services: dict[str, Any]) -> None:
+    pools = [set(dict(options(services[name]))["--queues"].split(",")) for name in WORKERS]
+
+    assert not set.intersection(*pools)
+
+
+@pytest.mark.parametrize("name", [*WORKERS, "scheduler", "flower"])
+def test_everything_waits_until_redis_answers(services: dict[str, Any], name: str) -> None:
+    assert services[name]["depends_on"] == {"redis": {"condition": "service_healthy"}}
+    assert "PONG" in services["redis"]["healthcheck"]["test"][-1]
+
+
+def test_redis_keeps_its_data_and_reads_our_settings(services: dict[str, Any]) -> None:
+    volumes = dict(volume.split(":")[:2] for volume in services["redis"]["volumes"])
+
+    assert volumes["redis-data"] == "/data"
+    assert volumes["./deploy/redis.conf"] in services["redis"]["command"]
+
+
+def test_a_scheduler_may_die(services: dict[str, Any]) -> None:
+    assert services["scheduler"]["deploy"]["replicas"] >= 2
+
+
+def test_images_are_named_without_a_host(services: dict[str, Any]) -> None:
+    images = {service["image"] for service in services.values()}
+
+    assert not [image for image in images if "." in image.partition("/")[0]]

@@ -1,0 +1,145 @@
+"""A deployment in one terminal: it runs graphs, replaces what dies, and leaves nothing behind."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+
+from tests.system.home import Home
+
+pytestmark = [pytest.mark.system, pytest.mark.timeout(120)]
+
+TREADLE = [sys.executable, "-m", "treadle"]
+
+
+class Up:
+    """A running `treadle up`."""
+
+    def __init__(self, home: Home, *options: str, treadle: list[str] = TREADLE) -> None:
+        self.home = home
+        self.process = home.start(*treadle, "up", "-c", "1", *options)
+        self.output: list[str] = []
+
+    def until(self, words: str) -> None:
+        """Read what it prints until it has printed these words once more."""
+        assert self.process.stdout is not None
+        for line in self.process.stdout:
+            self.output.append(line)
+            if words in line:
+                return
+        pytest.fail(f"It ended without saying {words!r}:\n{''.join(self.output)}")
+
+    def child(self, what: str) -> psutil.Process:
+        """Return one of its children."""
+        children = psutil.Process(self.process.pid).children()
+        return next(child for child in children if what in child.cmdline())
+
+    def stop(self, how: signal.Signals = signal.SIGTERM) -> int:
+        """Stop it and return its exit code."""
+        self.process.send_signal(how)
+        self.output.append(self.process.communicate(timeout=60)[0])
+        return self.process.returncode
+
+    def run(self, thread_id: str) -> "subprocess.CompletedProcess[str]":
+        """Run a graph on it."""
+        graph_input = json.dumps({"folder": str(self.home.work)})
+        return self.home.run(*TREADLE, "run", "research", "--thread", thread_id, "--input", graph_input, "--json")
+
+
+@pytest.fixture
+def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Home]:
+    home = Home(tmp_path_factory.mktemp("h"))
+    (home.work / "document.md").write_text("# Title\n\nSome words.\n")
+    yield home
+    for process in home.processes():
+        process.kill()
+
+
+def until(condition: Callable[[], bool]) -> None:
+    """Wait for a condition."""
+    deadline = time.monotonic() + 30
+    while not condition():
+        assert time.monotonic() < deadline, "it did not come true in time"
+        time.sleep(0.1)
+
+
+def test_a_graph_runs_and_nothing_is_left_at_the_end(home: Home) -> None:
+    up = Up(home, "--no-flower")
+    up.until(" ready.")
+
+    done = up.run("t-1")
+
+    assert json.loads(done.stdout)["next"] == ["write_report"], done.stderr
+    assert home.run(*TREADLE, "doctor").returncode == 0
+    assert up.stop() == 0
+    assert home.left() == []
+
+
+def test_what_dies_is_started_again(home: Home) -> None:
+    up = Up(home, "--no-flower")
+    up.until(" ready.")
+    worker, scheduler = up.child("worker"), up.child("scheduler")
+    os.killpg(worker.pid, signal.SIGKILL)
+    scheduler.kill()
+    up.until(" ready.")
+
+    done = up.run("t-1")
+
+    assert done.returncode == 0, done.stderr
+    assert any("worker    | ended with code -9" in line for line in up.output)
+    assert up.stop(signal.SIGINT) == 0
+    assert home.left() == []
+
+
+def test_flower_answers_only_those_who_know_its_password(home: Home, free_port: int) -> None:
+    up = Up(home, "--flower-port", str(free_port))
+    up.until("Visit me at")
+
+    password = next(line for line in up.output if "password" in line).split("password ")[1].split()[0]
+    shown = home.run("curl", "-s", "-u", f"treadle:{password}", f"http://127.0.0.1:{free_port}/tasks")
+    refused = home.run("curl", "-s", "-o", "/dev/null", "-w", "%{http_code}", f"http://127.0.0.1:{free_port}/tasks")
+
+    assert "<html" in shown.stdout
+    assert refused.stdout == "401"
+    assert not any(password in " ".join(process.cmdline()) for process in home.processes())
+    assert up.stop() == 0
+    assert home.left() == []
+
+
+def test_the_children_of_a_killed_parent_end_by_themselves(home: Home) -> None:
+    up = Up(home, "--no-flower")
+    up.until(" ready.")
+
+    up.process.kill()
+
+    until(lambda: all("redis-server" in line for line in home.left()))
+    up.process.communicate()
+
+
+@pytest.fixture
+def free_port() -> int:
+    """A port that nobody listens on."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        return int(server.getsockname()[1])
+
+
+def test_the_folder_of_a_user_hides_nothing_of_ours(home: Home) -> None:
+    for name in ("workers", "graphs", "scheduler"):
+        (home.work / name).mkdir()
+        Path(home.work / name / "__init__.py").touch()
+    treadle = str(Path(sys.executable).with_name("treadle"))
+    up = Up(home, "--no-flower", treadle=[treadle])
+    up.until(" ready.")
+
+    done = home.run(treadle, "threads")
+
+    assert done.returncode == 0, done.stderr
+    assert up.stop() == 0

@@ -1,0 +1,110 @@
+"""What commands are given: JSON, ``key=value`` pairs, threads, and how they shall answer."""
+
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from ..desk import Desk
+
+#: Gives a command the store that its settings name.
+with_desk = click.make_pass_decorator(Desk, ensure=True)
+
+Callback = TypeVar("Callback", bound=Callable[..., Any])
+
+
+class Json(click.ParamType[Any]):
+    """A value in JSON: written out, ``@FILE``, or ``-`` for the standard input."""
+
+    name = "json"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Return the value that a text means."""
+        if not isinstance(value, str):
+            return value
+        try:
+            return json.loads(_text(value))
+        except OSError as error:
+            self.fail(f"{value} cannot be read: {error.strerror}.", param, ctx)
+        except ValueError as error:
+            self.fail(f'this is not JSON: {error}. Put it between single quotes: \'{{"key": "value"}}\'.', param, ctx)
+
+
+class JsonObject(Json):
+    """A JSON object."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Return the dict that a text means."""
+        converted = super().convert(value, param, ctx)
+        if not isinstance(converted, dict):
+            self.fail(f"a JSON object is wanted, got {value!r:.60}.", param, ctx)
+        return converted
+
+
+class Pair(click.ParamType[tuple[str, Any]]):
+    """``key=value``; the value is JSON where it can be read as such, else a text."""
+
+    name = "key=value"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[str, Any]:
+        """Return key and value."""
+        if isinstance(value, tuple):
+            return value
+        key, equals, text = value.partition("=")
+        if not key or not equals:
+            self.fail(f"write KEY=VALUE, got {value!r:.60}.", param, ctx)
+        try:
+            return key, json.loads(text)
+        except ValueError:
+            return key, text
+
+
+def _text(value: str) -> str:
+    if value == "-":
+        return sys.stdin.read()
+    return Path(value[1:]).read_text(encoding="utf-8") if value.startswith("@") else value
+
+
+def thread_argument(callback: Callback) -> Callback:
+    """Add the argument THREAD, the id of a thread."""
+    return click.argument("thread_id", metavar="THREAD")(callback)
+
+
+def thread_option(callback: Callback) -> Callback:
+    """Add the option --thread, the id of a thread."""
+    return click.option("--thread", "thread_id", metavar="ID", required=True, help="The thread's id.")(callback)
+
+
+def json_option(callback: Callback) -> Callback:
+    """Add the option --json: an answer for programs."""
+    return click.option("--json", "as_json", is_flag=True, help="Answer in JSON, for programs.")(callback)
+
+
+def wait_option(callback: Callback) -> Callback:
+    """Add the option --wait/--detach."""
+    told = "Follow the run to its end (the default), or leave it to the workers and return at once."
+    return click.option("--wait/--detach", default=True, help=told)(callback)
+
+
+def config_option(callback: Callback) -> Callback:
+    """Add the option --config: what else a run's config says."""
+    told = 'More of the run\'s config, for example \'{"timeout": 60, "metadata": {"user": "ada"}}\'.'
+    return click.option("--config", type=JsonObject(), default=None, metavar="JSON", help=told)(callback)
+
+
+def confirmed(what: str, *, yes: bool) -> None:
+    """Ask at a terminal whether to go on; a script is taken at its word.
+
+    Raises:
+        click.Abort: the person said no.
+    """
+    if not yes and sys.stdin.isatty():
+        click.confirm(what, abort=True, err=True)
+
+
+def yes_option(callback: Callback) -> Callback:
+    """Add the option --yes."""
+    return click.option("--yes", "-y", is_flag=True, help="Do not ask.")(callback)

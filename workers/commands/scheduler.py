@@ -1,0 +1,52 @@
+"""The command that runs a scheduler in this process."""
+
+import logging
+import signal
+import threading
+from types import FrameType
+
+import click
+
+from scheduler.runs import RunStore
+from scheduler.watchdog import Watchdog
+
+from .. import bootstrap
+from ..leash import follow_parent, leashed_option
+from ..settings import WorkerSettings
+
+logger = logging.getLogger(__name__)
+
+_LEVELS = click.Choice(["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"], case_sensitive=False)
+
+
+@click.command()
+@click.option("-l", "--level", type=_LEVELS, default="INFO", show_default=True, help="What it logs.")
+@leashed_option
+def scheduler(level: str, leashed: bool) -> None:
+    """Run a scheduler: it sends on what fell due, so that no step is ever lost.
+
+    Every deployment needs one; any number of them work side by side. SIGTERM and Ctrl-C stop it.
+
+    \b
+    Example:
+      treadle scheduler
+    """
+    logging.basicConfig(level=level.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    stop = _asked_to_stop()
+    if leashed:
+        follow_parent()
+    settings = WorkerSettings()
+    connection = bootstrap.connection(settings)
+    logger.info("scheduler started, prefix %r, one sweep every %d ms", settings.prefix, settings.sweep_ms)
+    Watchdog(connection, RunStore(connection)).run(stop)
+
+
+def _asked_to_stop() -> threading.Event:
+    stop = threading.Event()
+
+    def ask(number: int, frame: FrameType | None) -> None:
+        stop.set()
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, ask)
+    return stop

@@ -1,0 +1,157 @@
+"""The commands that look at threads."""
+
+from dataclasses import asdict
+from typing import Any
+
+import click
+
+from scheduler.lifecycle import ThreadStatus
+from scheduler.snapshots import StateSnapshot
+from scheduler.thread import PendingStep, Thread
+
+from ..desk import Desk, config_for
+from ..rendering import compact, moment, print_fields, print_json, print_table
+from .arguments import Pair, json_option, thread_argument, with_desk
+
+_STATUSES = click.Choice([str(status) for status in ThreadStatus])
+
+
+@click.command()
+@click.option("--status", type=_STATUSES, default=None, help="Only threads in this status.")
+@click.option("--metadata", type=Pair(), multiple=True, metavar="KEY=VALUE", help="Only threads that have it.")
+@click.option("--limit", type=click.IntRange(min=1), default=100, show_default=True, help="At the most so many.")
+@json_option
+@with_desk
+def threads(desk: Desk, status: str | None, metadata: tuple[tuple[str, Any], ...], limit: int, as_json: bool) -> None:
+    """List threads, the one changed last first.
+
+    \b
+    Examples:
+      treadle threads --status failed
+      treadle threads --metadata user=ada --limit 10
+    """
+    found = desk.client.threads.list(status, dict(metadata), limit)
+    if as_json:
+        print_json([asdict(thread) for thread in found])
+        return
+    columns = ("thread", "status", "graph", "changed", "active run", "metadata")
+    print_table(columns, map(_row, found), empty="There are no such threads.")
+
+
+@click.command()
+@thread_argument
+@click.option("--checkpoint", default=None, metavar="ID", help="One of its checkpoints; where it stands when left out.")
+@json_option
+@with_desk
+def state(desk: Desk, thread_id: str, checkpoint: str | None, as_json: bool) -> None:
+    """Show where a thread stands: its values and the nodes due next.
+
+    \b
+    Example:
+      treadle state my-1
+    """
+    thread = desk.client.threads.get(thread_id)
+    if thread.cursor is None:
+        snapshot = StateSnapshot({}, (), {}, None, None, None, ())
+    else:
+        config = config_for(thread_id, {"checkpoint_id": checkpoint})
+        snapshot = desk.client.snapshots.current(desk.graph(thread_id), config, None)
+    if as_json:
+        print_json({"thread": thread_id, "status": thread.status, **_record(snapshot)})
+        return
+    print_fields(
+        {
+            "thread": thread_id,
+            "status": thread.status,
+            "graph": thread.graph or "-",
+            "checkpoint": _checkpoint_of(snapshot) or "-",
+            "made": snapshot.created_at or "-",
+            "next": ", ".join(snapshot.next) or "nothing",
+        }
+    )
+    print_json(snapshot.values)
+
+
+@click.command()
+@thread_argument
+@click.option("--limit", type=click.IntRange(min=1), default=None, help="At the most so many.")
+@json_option
+@with_desk
+def history(desk: Desk, thread_id: str, limit: int | None, as_json: bool) -> None:
+    """List a thread's checkpoints, the newest first.
+
+    \b
+    Examples:
+      treadle history my-1 --limit 5
+      treadle history my-1 --json
+    """
+    thread = desk.client.threads.get(thread_id)
+    found = (
+        desk.client.snapshots.history(desk.graph(thread_id), config_for(thread_id), limit=limit)
+        if thread.cursor is not None
+        else []
+    )
+    if as_json:
+        print_json([_record(snapshot) for snapshot in found])
+        return
+    columns = ("checkpoint", "step", "source", "made", "next")
+    print_table(columns, map(_checkpoint_row, found), empty=f"Thread {thread_id} has no checkpoint yet.")
+
+
+@click.command()
+@thread_argument
+@json_option
+@with_desk
+def pending(desk: Desk, thread_id: str, as_json: bool) -> None:
+    """Show a thread's steps in flight: on which worker, since when, due when.
+
+    "due" is when somebody looks at the step again: at the end of its lease, of its pause before another attempt, or
+    when its message may have been lost.
+
+    \b
+    Example:
+      treadle pending my-1
+    """
+    desk.client.threads.get(thread_id)
+    found = desk.client.threads.pending(thread_id)
+    if as_json:
+        print_json([asdict(step) for step in found])
+        return
+    columns = ("node", "state", "attempt", "worker", "since", "due", "queue", "step")
+    print_table(columns, map(_step_row, found), empty=f"Thread {thread_id} has nothing in flight.")
+
+
+def _row(thread: Thread) -> tuple[object, ...]:
+    metadata = compact(thread.metadata) if thread.metadata else ""
+    changed = moment(thread.updated_ms)
+    return thread.id, thread.status, thread.graph or "-", changed, thread.run_id or "-", metadata
+
+
+def _step_row(step: PendingStep) -> tuple[object, ...]:
+    since, due = moment(step.since_ms), moment(step.due_ms)
+    return step.node, step.state, step.attempt, step.worker or "-", since, due, step.queue or "(default)", step.id
+
+
+def _checkpoint_row(snapshot: StateSnapshot) -> tuple[object, ...]:
+    metadata = snapshot.metadata or {}
+    made = (snapshot.created_at or "")[:23].replace("T", " ")
+    return _checkpoint_of(snapshot), metadata["step"], metadata["source"], made, ", ".join(snapshot.next)
+
+
+def _checkpoint_of(snapshot: StateSnapshot) -> str | None:
+    found: str | None = snapshot.config.get("configurable", {}).get("checkpoint_id")
+    return found
+
+
+def _record(snapshot: StateSnapshot) -> dict[str, Any]:
+    parent = (snapshot.parent_config or {}).get("configurable", {}).get("checkpoint_id")
+    steps = [{"id": step.id, "node": step.name, "error": step.error, "result": step.result} for step in snapshot.tasks]
+    return {
+        "checkpoint": _checkpoint_of(snapshot),
+        "parent": parent,
+        "made": snapshot.created_at,
+        "metadata": snapshot.metadata,
+        "next": snapshot.next,
+        "steps": steps,
+        "values": snapshot.values,
+    }

@@ -1,0 +1,169 @@
+"""What is right and wrong with a deployment, judged from what was found: no Redis and no Celery in here."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from graphs.graph import Graph
+from scheduler.thread import PendingStep
+
+_OLDEST = (6, 2)
+_MANY = 20
+
+
+class Level(StrEnum):
+    """How bad it is."""
+
+    OK = "ok"
+    #: It works, and somebody should look at it.
+    WARN = "warn"
+    #: Something does not work.
+    FAIL = "fail"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One line of the diagnosis."""
+
+    level: Level
+    about: str
+    told: str
+
+
+@dataclass(frozen=True, slots=True)
+class Workers:
+    """What the workers that answered say of themselves, by their names."""
+
+    queues: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    tasks: Mapping[str, frozenset[str]] = field(default_factory=dict)
+
+    def of_queue(self, queue: str) -> list[str]:
+        """Return the workers that consume a queue."""
+        return [name for name, queues in self.queues.items() if queue in queues]
+
+
+@dataclass(frozen=True, slots=True)
+class RunningThread:
+    """A thread with an active run, and its steps in flight."""
+
+    id: str
+    steps: Sequence[PendingStep]
+
+
+def of_version(version: str | None) -> Finding:
+    """Judge the version of Redis."""
+    if version is None:
+        return Finding(Level.WARN, "redis", "version unknown: it does not tell")
+    parts = tuple(int(part) for part in version.split(".")[:2] if part.isdigit())
+    if parts < _OLDEST:
+        return Finding(Level.FAIL, "redis", f"version {version} is older than 6.2: install a newer one")
+    return Finding(Level.OK, "redis", f"version {version}")
+
+
+def of_persistence(settings: Mapping[str, str]) -> Iterator[Finding]:
+    """Judge what Redis keeps when it dies; ``settings`` is its own, empty where it does not tell."""
+    if not settings:
+        yield Finding(Level.WARN, "persistence", "unknown: it does not tell, and may keep nothing")
+        return
+    policy = settings.get("maxmemory-policy", "unknown")
+    if policy == "noeviction":
+        yield Finding(Level.OK, "memory", "maxmemory-policy is noeviction")
+    else:
+        yield Finding(
+            Level.FAIL,
+            "memory",
+            f"maxmemory-policy is {policy}: Redis may throw threads away. Set it to noeviction.",
+        )
+    yield _of_append_only(settings)
+
+
+def of_workers(workers: Workers) -> Finding:
+    """Judge whether anybody works."""
+    if not workers.queues:
+        return Finding(Level.FAIL, "workers", "none answers: start one with `treadle worker` or `treadle up`")
+    told = ", ".join(f"{name} ({', '.join(sorted(queues))})" for name, queues in sorted(workers.queues.items()))
+    return Finding(Level.OK, "workers", told)
+
+
+def of_graph(graph: Graph, workers: Workers, default_queue: str) -> Iterator[Finding]:
+    """Judge whether the workers can run a graph."""
+    wanted: dict[str, list[str]] = {}
+    for node in graph.nodes.values():
+        wanted.setdefault(node.queue or default_queue, []).append(node.name)
+    problems = list(_problems(graph, wanted, workers)) if workers.queues else []
+    yield from problems
+    if not problems:
+        told = f"{len(graph.nodes)} nodes, fingerprint {graph.fingerprint}, queues {', '.join(sorted(wanted))}"
+        yield Finding(Level.OK, f"graph {graph.name}", told)
+
+
+def of_overdue(count: int) -> Finding:
+    """Judge how much has been due for longer than a scheduler would leave it."""
+    if count:
+        told = f"{count} entries are overdue, and nobody sends them on: start one with `treadle scheduler`"
+        return Finding(Level.FAIL, "scheduler", told)
+    return Finding(Level.OK, "scheduler", "nothing is overdue")
+
+
+def of_threads(running: Iterable[RunningThread], workers: Workers, default_queue: str, now_ms: int) -> list[Finding]:
+    """Judge the threads that run: what is stuck, and why."""
+    threads = list(running)
+    found = [finding for thread in threads for finding in _of_thread(thread, workers, default_queue, now_ms)]
+    shown = found[:_MANY]
+    if len(found) > _MANY:
+        shown.append(Finding(Level.WARN, "threads", f"and {len(found) - _MANY} more of this sort"))
+    return shown or [Finding(Level.OK, "threads", f"{len(threads)} running, none is stuck")]
+
+
+def of_parked(reasons: Mapping[str, str]) -> Iterator[Finding]:
+    """Judge the threads that no worker could go on with."""
+    for thread_id, reason in list(reasons.items())[:_MANY]:
+        yield Finding(Level.WARN, f"thread {thread_id}", f"is parked: {reason}")
+
+
+def _of_append_only(settings: Mapping[str, str]) -> Finding:
+    if settings.get("appendonly") != "yes":
+        told = "appendonly is off: what happened since the last snapshot is lost when Redis dies"
+        return Finding(Level.WARN, "persistence", told)
+    every = settings.get("appendfsync", "unknown")
+    lost = {"always": "nothing", "everysec": "at most a second"}.get(every, "what the system has not written yet")
+    return Finding(Level.OK, "persistence", f"appendonly, appendfsync {every}: {lost} is lost when the machine dies")
+
+
+def _problems(graph: Graph, wanted: Mapping[str, Sequence[str]], workers: Workers) -> Iterator[Finding]:
+    for queue, nodes in wanted.items():
+        consumers = workers.of_queue(queue)
+        if not consumers:
+            told = f"no worker takes queue {queue!r}, which {', '.join(nodes)} need: `treadle worker -Q {queue}`"
+            yield Finding(Level.FAIL, f"graph {graph.name}", told)
+        for name in consumers:
+            missing = [node for node in nodes if f"{graph.name}.{node}" not in workers.tasks.get(name, ())]
+            if missing:
+                told = (
+                    f"worker {name} takes queue {queue!r} and does not know {', '.join(missing)}: deploy it there too"
+                )
+                yield Finding(Level.FAIL, f"graph {graph.name}", told)
+
+
+def _of_thread(thread: RunningThread, workers: Workers, default_queue: str, now_ms: int) -> Iterator[Finding]:
+    about = f"thread {thread.id}"
+    if not thread.steps:
+        yield Finding(Level.FAIL, about, "runs, with nothing in flight: cancel its run, and resume it")
+    for step in thread.steps:
+        level, told = _of_step(step, workers, step.queue or default_queue, now_ms)
+        if level is not Level.OK:
+            yield Finding(level, about, told)
+
+
+def _of_step(step: PendingStep, workers: Workers, queue: str, now_ms: int) -> tuple[Level, str]:
+    attempts = f" (attempt {step.attempt})" if step.attempt > 1 else ""
+    age_s = (now_ms - step.since_ms) / 1000
+    if step.state == "queued" and not workers.of_queue(queue):
+        return Level.FAIL, f"{step.node} has waited {age_s:.0f} s in queue {queue!r}, which no worker takes"
+    if step.state == "leased" and step.due_ms is not None and step.due_ms < now_ms:
+        return Level.WARN, f"{step.node}{attempts} is on {step.worker}, which has been silent past its lease"
+    if step.state == "waiting" and step.due_ms is not None:
+        return Level.WARN, f"{step.node} waits for another attempt, due in {max(0, step.due_ms - now_ms) / 1000:.0f} s"
+    if step.attempt > 1:
+        return Level.WARN, f"{step.node} is at attempt {step.attempt}, on {step.worker or 'no worker yet'}"
+    return Level.OK, ""

@@ -1,0 +1,115 @@
+"""Looking at a deployment: asks Redis and the workers, and has a diagnosis made of what they answer."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import kombu.exceptions
+import redis
+
+from graphs.errors import InvalidGraph
+from scheduler.connection import Connection
+from scheduler.errors import StoreUnavailable
+from scheduler.lifecycle import RunStatus, ThreadStatus
+
+from . import bootstrap, diagnosis
+from .app import make_app
+from .desk import Desk
+from .diagnosis import Finding, Level, RunningThread, Workers
+
+_ANSWER_S = 1.0
+#: A scheduler looks several times a second, and keeps what it took for some seconds.
+_OVERDUE_MS = 15_000
+_SETTINGS = ("appendonly", "appendfsync", "maxmemory-policy")
+_MOST_THREADS = 1_000
+
+
+def examine(desk: Desk) -> Iterator[Finding]:
+    """Yield what is found, the foundations first; without Redis, there is nothing more to find."""
+    connection = desk.engine.connection
+    try:
+        connection.client.ping()
+    except (redis.RedisError, StoreUnavailable) as error:
+        yield Finding(Level.FAIL, "redis", f"{bootstrap.described(desk.settings)} does not answer: {error}")
+        return
+    yield Finding(Level.OK, "redis", bootstrap.described(desk.settings))
+    yield diagnosis.of_version(_info(connection.client).get("redis_version"))
+    yield from diagnosis.of_persistence(_config(connection.client))
+    try:
+        workers = _workers(desk)
+    except (kombu.exceptions.OperationalError, OSError) as error:
+        yield Finding(Level.FAIL, "broker", f"does not answer: {error}")
+        workers = Workers()
+    yield diagnosis.of_workers(workers)
+    yield from _graphs(desk, workers)
+    yield diagnosis.of_overdue(_overdue(connection))
+    yield from _threads(desk, workers)
+
+
+def _info(client: redis.Redis) -> Mapping[str, Any]:
+    try:
+        return dict(client.info("server"))
+    except redis.ResponseError:  # fakeredis has none, and some who offer Redis as a service forbid it
+        return {}
+
+
+def _config(client: redis.Redis) -> Mapping[str, str]:
+    try:
+        return {name: str(client.config_get(name)[name]) for name in _SETTINGS}
+    except (redis.ResponseError, KeyError):
+        return {}
+
+
+def _workers(desk: Desk) -> Workers:
+    app = make_app(desk.settings, bootstrap.redis_url(desk.settings))
+    inspect = app.control.inspect(timeout=_ANSWER_S)
+    queues = {
+        name: frozenset(queue["name"] for queue in found) for name, found in (inspect.active_queues() or {}).items()
+    }
+    # A task with options of its own is told as "name [rate_limit=...]".
+    tasks = {
+        name: frozenset(task.partition(" ")[0] for task in found)
+        for name, found in ((inspect.registered() or {}).items() if queues else ())
+    }
+    return Workers(queues, tasks)
+
+
+def _graphs(desk: Desk, workers: Workers) -> Iterator[Finding]:
+    try:
+        graphs = desk.graphs
+    except InvalidGraph as error:
+        yield Finding(Level.FAIL, "graphs", str(error))
+        return
+    if not graphs:
+        yield Finding(Level.WARN, "graphs", "none is known: name some in TREADLE_GRAPHS='package.module:attribute'")
+    for graph in graphs.values():
+        yield from diagnosis.of_graph(graph, workers, desk.settings.default_queue)
+
+
+def _overdue(connection: Connection) -> int:
+    pipeline = connection.redis.pipeline(transaction=False)
+    for key in connection.keys.due_sets():
+        pipeline.zcount(key, "-inf", _now_ms(connection) - _OVERDUE_MS)
+    return sum(pipeline.execute())
+
+
+def _threads(desk: Desk, workers: Workers) -> Iterator[Finding]:
+    store = desk.client.threads
+    running = [
+        RunningThread(thread.id, store.pending(thread.id))
+        for thread in store.list(ThreadStatus.RUNNING, limit=_MOST_THREADS)
+    ]
+    now_ms = _now_ms(desk.engine.connection)
+    yield from diagnosis.of_threads(running, workers, desk.settings.default_queue, now_ms)
+    yield from diagnosis.of_parked(dict(_parked(desk)))
+
+
+def _parked(desk: Desk) -> Iterator[tuple[str, str]]:
+    for thread in desk.client.threads.list(ThreadStatus.PAUSED, limit=_MOST_THREADS):
+        for run in desk.client.runs.recent(thread.id, 1):
+            if run.status is RunStatus.INTERRUPTED and run.error is not None:
+                yield thread.id, str(run.error["message"])
+
+
+def _now_ms(connection: Connection) -> int:
+    seconds, micros = connection.redis.time()
+    return int(seconds) * 1000 + int(micros) // 1000

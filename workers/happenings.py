@@ -1,0 +1,55 @@
+"""How a thing that happened is told: one line for people, one JSON object for programs."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from rich.text import Text
+
+from scheduler.following import Happening, LiveEvent
+
+from .rendering import clock, compact, duration, styled
+
+_LONGEST_TEXT = 160
+_KIND_WIDTH, _NODE_WIDTH = 11, 16
+
+
+def line_of(happening: Happening) -> Text:
+    """Return one line: when, what, which node, and what else is worth knowing."""
+    if isinstance(happening, LiveEvent):
+        return _line("", "writes", happening.node, compact(happening.value))
+    node = str(happening.data.get("node", ""))
+    return _line(clock(happening.at_ms), happening.kind, node, _details(happening.data))
+
+
+def record_of(happening: Happening) -> dict[str, Any]:
+    """Return it as a dict for JSON."""
+    if isinstance(happening, LiveEvent):
+        ids = {"run": happening.run_id, "step": happening.step_id, "node": happening.node}
+        return {"seq": happening.seq, "kind": "writes", **ids, "attempt": happening.attempt, "value": happening.value}
+    known = {"seq": happening.seq, "kind": happening.kind, "at_ms": happening.at_ms, "run": happening.run_id}
+    return {**known, **happening.data, "hash": happening.hash}
+
+
+def _line(at: str, kind: str, node: str, details: str) -> Text:
+    short = details if len(details) <= _LONGEST_TEXT else f"{details[:_LONGEST_TEXT]}…"
+    short = "".join(char if char.isprintable() else " " for char in short)  # what nodes say must not steer a terminal
+    line = Text(f"{at:<12}  ", style="dim")
+    line.append_text(styled(kind))
+    line.append(" " * max(1, _KIND_WIDTH + 2 - len(kind)), style="default")
+    line.append(f"{node:<{_NODE_WIDTH}}", style="bold not dim")
+    line.append(f"  {short}", style="default not dim")
+    return line
+
+
+def _details(data: Mapping[str, Any]) -> str:
+    found = [
+        f"attempt {data['attempt']}" if "attempt" in data else "",
+        f"on {data['worker']}" if "worker" in data else "",
+        f"after {duration(data['ms'])}" if "ms" in data else "",
+        f"again in {duration(data['after_ms'])}" if "after_ms" in data else "",
+        str(data.get("graph", "")),
+        str(data.get("status", "")),
+        str(data.get("why", "")),
+        str(data.get("error", "")),
+    ]
+    return ", ".join(text for text in found if text)

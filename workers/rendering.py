@@ -1,0 +1,121 @@
+"""How answers look: tables for people, JSON for programs."""
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+import click
+from pydantic_core import to_json
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+_PIPE_WIDTH = 200  # rich takes 80 for what is not a terminal, and would break ids in two
+
+_STYLES: Mapping[str, str] = {
+    "running": "cyan",
+    "paused": "yellow",
+    "interrupted": "yellow",
+    "failed": "red",
+    "error": "red",
+    "timeout": "red",
+    "lost worker": "red",
+    "timed out": "red",
+    "fail": "bold red",
+    "warn": "yellow",
+    "ok": "green",
+    "idle": "green",
+    "success": "green",
+    "committed": "green",
+    "finished": "green",
+    "leased": "cyan",
+    "writes": "dim",
+}
+
+_SECOND_MS = 1_000
+_MINUTE_MS = 60 * _SECOND_MS
+_HOUR_MS = 60 * _MINUTE_MS
+_DAY_MS = 24 * _HOUR_MS
+
+
+def console(*, err: bool = False) -> Console:
+    """Return the terminal, or what stands in its place; one for every command, so that tests can catch what it says."""
+    found = Console(stderr=err, highlight=False, soft_wrap=False)
+    return found if found.is_terminal else Console(stderr=err, highlight=False, width=_PIPE_WIDTH)
+
+
+def plain(value: Any) -> Any:
+    """Return a value as JSON can hold it, whatever a state is made of."""
+    # By way of its text: only there does it have a name for the numbers that JSON lacks.
+    return json.loads(to_json(value, serialize_unknown=True, bytes_mode="base64", inf_nan_mode="strings"))
+
+
+def compact(value: Any) -> str:
+    """Return a value as one line of JSON."""
+    return json.dumps(plain(value), ensure_ascii=False)
+
+
+def print_json(value: Any) -> None:
+    """Print a value as indented JSON."""
+    click.echo(json.dumps(plain(value), ensure_ascii=False, indent=2))
+
+
+def print_line(value: Any) -> None:
+    """Print a value as one line of JSON: what a program reads while it is still being written."""
+    click.echo(compact(value))
+
+
+def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]], *, empty: str) -> None:
+    """Print rows below their columns' names, or a sentence when there are none."""
+    ready = [[styled(str(cell)) for cell in row] for row in rows]
+    if not ready:
+        click.echo(empty)
+        return
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for name in columns:
+        table.add_column(name, overflow="fold")  # an id that is cut off could not be copied
+    for row in ready:
+        table.add_row(*row)
+    console().print(table)
+
+
+def print_fields(fields: Mapping[str, object]) -> None:
+    """Print names and values, one pair a line."""
+    table = Table(box=None, pad_edge=False, show_header=False)
+    table.add_column(style="bold", no_wrap=True)
+    table.add_column(overflow="fold")
+    for name, value in fields.items():
+        table.add_row(name, styled(str(value)))
+    console().print(table)
+
+
+def styled(word: str) -> Text:
+    """Return a text; a status or a kind of entry in its colour. Nothing in it is read as markup."""
+    return Text(word, style=_STYLES.get(word, ""))
+
+
+def moment(at_ms: int | None) -> str:
+    """Return a time as people of this machine's time zone read it."""
+    if at_ms is None:
+        return "-"
+    return datetime.fromtimestamp(at_ms / 1000).astimezone().isoformat(sep=" ", timespec="milliseconds")[:23]
+
+
+def clock(at_ms: int) -> str:
+    """Return a time of day."""
+    return moment(at_ms)[11:]
+
+
+def duration(span_ms: float | None) -> str:
+    """Return a span in the unit that suits it."""
+    if span_ms is None:
+        return "-"
+    span_ms = abs(span_ms)
+    if span_ms < _SECOND_MS:
+        return f"{span_ms:.0f} ms"
+    if span_ms < _MINUTE_MS:
+        return f"{span_ms / _SECOND_MS:.1f} s"
+    if span_ms < _HOUR_MS:
+        return f"{span_ms / _MINUTE_MS:.1f} min"
+    return f"{span_ms / _HOUR_MS:.1f} h" if span_ms < _DAY_MS else f"{span_ms / _DAY_MS:.1f} d"
