@@ -2,15 +2,20 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 from xxhash import xxh3_128_hexdigest
+
+from .channels import MISSING
+from .commands import Send
 
 #: How a checkpoint came to be: an input arrived, a superstep closed, a person edited, an old one was copied.
 Source = Literal["input", "loop", "update", "fork"]
 
 #: The first part of the path of a step that an edge triggered.
-PULL = "__pregel_pull"
+PULL: Final = "__pregel_pull"
+#: The first part of the path of a step that a Send made due; it is also what triggered the step.
+PUSH: Final = "__pregel_push"
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +28,8 @@ class Step:
     path: tuple[str | int, ...]
     #: What made the step due, for example ``branch:to:review``.
     triggers: tuple[str, ...]
+    #: The state that a Send gave it; MISSING: it sees the frame's.
+    arg: Any = MISSING
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,8 +39,8 @@ class Result:
     step: Step
     #: One mapping of state key to value for each batch the node wrote.
     updates: tuple[Mapping[str, Any], ...] = ()
-    #: The nodes that the step's conditional edges chose.
-    goto: tuple[str, ...] = ()
+    #: The nodes and Sends that the step's Commands and conditional edges chose.
+    goto: tuple[str | Send, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,10 +3,11 @@
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from .errors import NoStore, OutsideOfStep
+from .interrupts import Questions
 from .runtime import Runtime, StreamWriter
 from .store import BaseStore
 
@@ -17,6 +18,7 @@ class StepContext:
 
     config: Mapping[str, Any]
     runtime: Runtime[Any]
+    questions: Questions = field(default_factory=lambda: Questions(""))
 
 
 _current: ContextVar[StepContext] = ContextVar("treadle_step")
@@ -30,6 +32,19 @@ def entered(context: StepContext) -> Iterator[None]:
         yield
     finally:
         _current.reset(token)
+
+
+def interrupt(value: Any) -> Any:
+    """Ask a person and return the answer.
+
+    The first time the node ends here: the question is recorded, and the run pauses when its siblings are done. With
+    ``Command(resume=answer)`` the node starts again from its top, and the questions that were answered return at once,
+    in the order in which they were asked; what stands before an ``interrupt`` runs again.
+
+    Raises:
+        OutsideOfStep: no step is running here.
+    """
+    return _here("interrupt").questions.ask(value)
 
 
 def get_config() -> Mapping[str, Any]:

@@ -9,11 +9,12 @@ from typing import Any, Literal, get_args, get_origin
 from xxhash import xxh3_64_hexdigest
 
 from .channels import Channel
-from .commands import START
+from .commands import START, Send
 from .copies import detached
 from .errors import InvalidDestination, InvalidGraph, UnknownKey, UnknownNode, UnmappedAnswer
 from .node import Node, plain_name
 from .schema import ROOT, Schema, classes_in
+from .updates import checked_target
 
 #: The name of a graph that was given none.
 DEFAULT_NAME = "graph"
@@ -63,8 +64,8 @@ class Branch:
     input: Schema | None = None
     injected: Mapping[str, str] = field(default_factory=dict)
 
-    def targets(self, answer: Any) -> tuple[str, ...]:
-        """Return the nodes that a router's answer means.
+    def targets(self, answer: Any) -> tuple[str | Send, ...]:
+        """Return the nodes and Sends that a router's answer means.
 
         Raises:
             InvalidDestination: the answer names no target.
@@ -72,9 +73,11 @@ class Branch:
         """
         answers = answer if isinstance(answer, list | tuple | set | frozenset) else [answer]
         found = [self._target(one) for one in answers]
-        return tuple(found if isinstance(answer, list | tuple) else sorted(found))
+        return tuple(found if isinstance(answer, list | tuple) else sorted(found, key=str))
 
-    def _target(self, answer: Any) -> str:
+    def _target(self, answer: Any) -> str | Send:
+        if isinstance(answer, Send):
+            return checked_target(answer)
         target = answer if self.ends is None else self._mapped(self.ends, answer)
         if not isinstance(target, str | Enum) or target == START:
             raise InvalidDestination(self.name, f"{answer!r:.80}")

@@ -10,12 +10,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from enum import Enum
 
-from .checkpoint import PULL, Checkpoint, Result, Source, Step, step_id
-from .commands import START
+from .checkpoint import PULL, PUSH, Checkpoint, Result, Source, Step, step_id
+from .commands import START, Send
 from .errors import InvalidUpdateError
 from .graph import Graph
 from .schema import initial_values
-from .updates import Update, apply
+from .updates import Update, Written, apply
 
 Joins = Mapping[str, frozenset[str]]
 
@@ -60,6 +60,28 @@ def plan_update(graph: Graph, checkpoint: Checkpoint, result: Result, checkpoint
     """
     joins = _emptied(graph, checkpoint.joins, [result.step.node])
     return _advance(graph, checkpoint, [result], joins, ("update", checkpoint_id, ns))
+
+
+def plan_command(graph: Graph, checkpoint: Checkpoint, said: Written, checkpoint_id: str, ns: str = "") -> Checkpoint:
+    """Return the checkpoint after a caller's Command: its writes applied, and its targets due beside what was.
+
+    The steps that were due come first and in their order.
+
+    Raises:
+        InvalidUpdateError: the state cannot take the update.
+    """
+    kept = plan_fork(checkpoint, checkpoint_id, ns)
+    sent = Result(virtual_step(checkpoint, START, ns), said.updates, said.goto)
+    named = {target for target in said.goto if isinstance(target, str) and target in graph.nodes}
+    added = named.difference(step.node for step in kept.steps)
+    first = sum(step.path[0] == PUSH for step in kept.steps)
+    pushed = _pushed(graph, [sent], checkpoint_id, ns, first)
+    return replace(
+        kept,
+        source="update",
+        values=apply(graph.channels, checkpoint.values, said.updates),
+        steps=(*kept.steps, *(_pull(graph, name, checkpoint_id, ns) for name in sorted(added)), *pushed),
+    )
 
 
 def plan_fork(checkpoint: Checkpoint, checkpoint_id: str, ns: str = "") -> Checkpoint:
@@ -140,7 +162,8 @@ def _advance(
     source, checkpoint_id, ns = made
     ordered = sorted(results, key=lambda result: result.step.path)
     arrived = _arrive(graph, joins, [result.step.node for result in ordered])
-    due, deferred = _due(graph, ordered, arrived, checkpoint.deferred)
+    pushed = _pushed(graph, ordered, checkpoint_id, ns)
+    due, deferred = _due(graph, ordered, arrived, checkpoint.deferred, busy=bool(pushed))
     return Checkpoint(
         checkpoint_id,
         checkpoint.id,
@@ -148,7 +171,7 @@ def _advance(
         checkpoint.number + 1,
         apply(graph.channels, checkpoint.values, _updates(ordered)),
         arrived,
-        tuple(_pull(graph, name, checkpoint_id, ns) for name in due),
+        (*(_pull(graph, name, checkpoint_id, ns) for name in due), *pushed),
         deferred,
         tuple(result.step.node for result in ordered),
     )
@@ -159,12 +182,12 @@ def _updates(results: Iterable[Result]) -> Iterable[Update]:
 
 
 def _due(
-    graph: Graph, results: Sequence[Result], joins: Joins, waiting: Iterable[str]
+    graph: Graph, results: Sequence[Result], joins: Joins, waiting: Iterable[str], *, busy: bool
 ) -> tuple[list[str], tuple[str, ...]]:
-    """Return the nodes that are due next, and those that wait until nothing else is."""
+    """Return the nodes that are due next, and those that wait until nothing else is; ``busy``: Sends are due too."""
     named = set(waiting).difference(result.step.node for result in results)
     for result in results:
-        named.update(graph.edges.get(result.step.node, ()), result.goto)
+        named.update(graph.edges.get(result.step.node, ()), (name for name in result.goto if isinstance(name, str)))
     for name, arrived in joins.items():
         join = graph.joins_by_name.get(name)
         if join is not None and join.is_full(arrived):
@@ -172,7 +195,16 @@ def _due(
     named.intersection_update(graph.nodes)  # END is none; a name that nothing answers to leads nowhere
     deferred = {name for name in named if graph.nodes[name].defer}
     ready = named - deferred
-    return (sorted(ready), tuple(sorted(deferred))) if ready else (sorted(deferred), ())
+    return (sorted(ready), tuple(sorted(deferred))) if ready or busy else (sorted(deferred), ())
+
+
+def _pushed(graph: Graph, results: Sequence[Result], checkpoint_id: str, ns: str, first: int = 0) -> list[Step]:
+    """Return a step for every Send, in the order in which they were sent; ``first`` numbers the first one."""
+    sends = [send for result in results for send in result.goto if isinstance(send, Send) and send.node in graph.nodes]
+    return [
+        Step(step_id(checkpoint_id, ns, send.node, PUSH, index), send.node, (PUSH, index, False), (PUSH,), send.arg)
+        for index, send in enumerate(sends, first)
+    ]
 
 
 def _pull(graph: Graph, name: str, checkpoint_id: str, ns: str) -> Step:

@@ -1,11 +1,11 @@
 """Asking a node's conditional edges where to go."""
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from typing import Any
 
-from .commands import END
+from .commands import END, Send
 from .graph import Branch, Graph
 from .updates import Update, apply
 
@@ -17,8 +17,8 @@ Caller = Callable[[Callable[[], Any]], Any]
 
 def route(
     graph: Graph, source: str, values: Mapping[str, Any], offered: Mapping[str, Any], call: Caller
-) -> tuple[str, ...]:
-    """Return the nodes that the routers after a node choose for a state.
+) -> tuple[str | Send, ...]:
+    """Return the nodes and Sends that the routers after a node choose for a state.
 
     A name that no node answers to leads nowhere, and is logged.
 
@@ -26,13 +26,19 @@ def route(
         InvalidDestination: a router's answer is no name.
         UnmappedAnswer: a router's answer is not in its map.
     """
-    chosen: list[str] = []
+    chosen: list[str | Send] = []
     for branch in graph.branches.get(source, ()):
         chosen += branch.targets(call(partial(_ask, graph, branch, values, offered)))
-    for target in chosen:
-        if target not in graph.nodes and target != END:
-            logger.warning("router named an unknown node", extra={"graph": graph.name, "node": source, "to": target})
+    warn_of_unknown(graph, source, chosen)
     return tuple(chosen)
+
+
+def warn_of_unknown(graph: Graph, source: str, targets: Iterable[str | Send]) -> None:
+    """Log the targets that no node answers to: they lead nowhere."""
+    for target in targets:
+        name = target.node if isinstance(target, Send) else target
+        if name not in graph.nodes and name != END:
+            logger.warning("unknown node named", extra={"graph": graph.name, "node": source, "to": name})
 
 
 def fresh(graph: Graph, values: Mapping[str, Any], updates: tuple[Update, ...]) -> Mapping[str, Any]:

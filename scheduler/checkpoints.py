@@ -17,6 +17,7 @@ from xxhash import xxh3_64_hexdigest
 
 from graphs.channels import MISSING
 from graphs.checkpoint import Checkpoint, Result, Step
+from graphs.commands import Interrupt
 
 from .bytes_redis import BytesRedis
 from .errors import CheckpointNotFound
@@ -158,6 +159,11 @@ class CheckpointStore:
         found = self._redis.hmget(keys.results(ns), [step.id for step in steps])
         return {step.id: self._serde.loads(data) for step, data in zip(steps, found, strict=True) if data is not None}
 
+    def questions(self, keys: ThreadKeys, ns: str, checkpoint: Checkpoint) -> dict[str, tuple[Interrupt, ...]]:
+        """Return the questions that wait for an answer, by step id, in the order of the steps' paths."""
+        found = self.results(keys, ns, sorted(checkpoint.steps, key=lambda step: step.path))
+        return {step_id: asked for step_id, result in found.items() if (asked := interrupts_of(result))}
+
     def encode_result(self, result: Result) -> bytes:
         """Return a step's writes as bytes.
 
@@ -173,9 +179,26 @@ class CheckpointStore:
                     self._serde.dumps(value, f"Key {key!r} of the update of node {result.step.node!r}")
             raise
 
-    def encode_error(self, error: Mapping[str, Any]) -> bytes:
-        """Return a step's failure as bytes."""
-        return self._serde.dumps({"error": dict(error)})
+    def encode_questions(self, node: str, questions: Sequence[Interrupt], answers: Sequence[Any]) -> bytes:
+        """Return what a step asks as bytes, and the answers that it has been given so far.
+
+        Raises:
+            NotSerializable: a question cannot be stored; the error names the node.
+        """
+        asked = [[question.value, question.id, question.response_schema] for question in questions]
+        return self._serde.dumps({"interrupts": asked, "answers": list(answers)}, f"What node {node!r} asks")
+
+    def encode_known(self, known: Mapping[str, Any], where: str = "The result") -> bytes:
+        """Return what is known of a step as bytes; ``where`` names it in errors.
+
+        Raises:
+            NotSerializable: it holds something that cannot be stored.
+        """
+        return self._serde.dumps(dict(known), where)
+
+    def encode_error(self, error: Mapping[str, Any], answers: Sequence[Any] = ()) -> bytes:
+        """Return a step's failure as bytes, and the answers that its next attempt is given again."""
+        return self._serde.dumps({"error": dict(error), **({"answers": list(answers)} if answers else {})})
 
     def _restored(self, keys: ThreadKeys, ns: str, records: Iterable[bytes]) -> list[StoredCheckpoint]:
         plain = [self._serde.loads(record) for record in records]
@@ -193,6 +216,11 @@ class CheckpointStore:
                 stored for (token, of, _), stored in reversed(self._seen.items()) if (token, of) == (keys.token, ns)
             )
             return next(of_frame, None)
+
+
+def interrupts_of(result: Mapping[str, Any]) -> tuple[Interrupt, ...]:
+    """Return what a step asks, from what is known of it."""
+    return tuple(Interrupt(value, id_, schema) for value, id_, schema in result.get("interrupts", ()))
 
 
 class _Values:
@@ -261,12 +289,21 @@ def _record(stored: StoredCheckpoint) -> dict[str, Any]:
         "number": checkpoint.number,
         "refs": {name: list(ref) for name, ref in stored.refs.items()},
         "joins": {name: sorted(arrived) for name, arrived in checkpoint.joins.items()},
-        "steps": [[step.id, step.node, list(step.path), list(step.triggers)] for step in checkpoint.steps],
+        "steps": [_step_record(step) for step in checkpoint.steps],
         "deferred": list(checkpoint.deferred),
         "writers": list(checkpoint.writers),
         "run": stored.run_id,
         "metadata": dict(stored.metadata),
     }
+
+
+def _step_record(step: Step) -> list[Any]:
+    plain: list[Any] = [step.id, step.node, list(step.path), list(step.triggers)]
+    return plain if step.arg is MISSING else [*plain, step.arg]
+
+
+def _step(id_: str, node: str, path: list[str | int], triggers: list[str], arg: Any = MISSING) -> Step:
+    return Step(id_, node, tuple(path), tuple(triggers), arg)
 
 
 def _refs(record: Mapping[str, Any]) -> dict[str, ChannelRef]:
@@ -282,7 +319,7 @@ def _stored(record: Mapping[str, Any], values: _Values) -> StoredCheckpoint:
         record["number"],
         {name: values.value(name, ref) for name, ref in refs.items()},
         {name: frozenset(arrived) for name, arrived in record["joins"].items()},
-        tuple(Step(id_, node, tuple(path), tuple(triggers)) for id_, node, path, triggers in record["steps"]),
+        tuple(_step(*step) for step in record["steps"]),
         tuple(record["deferred"]),
         tuple(record["writers"]),
     )

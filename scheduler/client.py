@@ -22,7 +22,7 @@ from .runs import RunStore
 from .snapshots import Snapshots
 from .starting import Started, Starter
 from .threads import ThreadStore
-from .views import Part, View
+from .views import Part, View, with_interrupts
 
 
 class Client:
@@ -113,12 +113,16 @@ class Client:
         Raises:
             RunTimeout, RunCancelled, WorkerLost, GraphChanged, NodeFailed: as ``outcome`` does.
         """
-        left_at = self.outcome(thread_id, run_id).checkpoint
-        if left_at is None:
+        run = self.outcome(thread_id, run_id)
+        if run.checkpoint is None:
             return graph.output_of({}, keys)
-        at = self.connection.place(thread_id).keys
-        stored = self.connection.checkpoints.load(at, "", left_at, thread_id)
-        return graph.output_of(stored.checkpoint.values, keys)
+        at, checkpoints = self.connection.place(thread_id).keys, self.connection.checkpoints
+        checkpoint = checkpoints.load(at, "", run.checkpoint, thread_id).checkpoint
+        output = graph.output_of(checkpoint.values, keys)
+        if run.status is not RunStatus.INTERRUPTED:
+            return output
+        asked = [one for questions in checkpoints.questions(at, "", checkpoint).values() for one in questions]
+        return with_interrupts(output, asked, list) if asked else output
 
 
 @dataclass(frozen=True, slots=True)

@@ -37,6 +37,8 @@ class StepOrder:
     hard_ms: int | None = None
     #: Whether the step has its result already, and only its superstep waits to be closed.
     done: bool = False
+    #: Whether it was asked something before, and has answers to be replayed.
+    resumed: bool = False
 
     def record(self) -> dict[str, Any]:
         """Return the step as it is kept while it is in flight; a step begins its life in a queue."""
@@ -50,6 +52,7 @@ class StepOrder:
             "queue": self.queue,
             "soft_ms": self.soft_ms,
             "hard_ms": self.hard_ms,
+            "resumed": self.resumed or None,
         }
         counters = {"state": "done" if self.done else "queued", "attempt": 0, "losses": 0, "sends": 0}
         return {name: value for name, value in record.items() if value is not None} | counters

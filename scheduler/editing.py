@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from graphs.checkpoint import Checkpoint, Result
-from graphs.commands import START
+from graphs.commands import START, Send
 from graphs.graph import Graph
 from graphs.planner import node_to_write_as, plan_input, plan_next, virtual_step
 from graphs.routing import Caller, fresh, route
@@ -101,7 +101,7 @@ class Editor:
     def _blank(self, edit: _Edit) -> Checkpoint:
         return plan_input(edit.graph, edit.parent.checkpoint if edit.parent else None, new_checkpoint_id(edit.cursor))
 
-    def _route(self, edit: _Edit, parent: Checkpoint) -> tuple[str, ...]:
+    def _route(self, edit: _Edit, parent: Checkpoint) -> tuple[str | Send, ...]:
         values = fresh(edit.graph, parent.values, edit.updates)
         offered = {"config": edit.config.for_nodes(), "runtime": None, "store": None, "writer": None, "previous": None}
         return route(edit.graph, edit.node, values, offered, self._call)

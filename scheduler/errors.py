@@ -5,6 +5,7 @@ TreadleError (graphs.errors)
     ├── InvalidThreadId, InvalidConfig      bad input, refused at the door
     ├── ThreadNotFound, RunNotFound, CheckpointNotFound
     ├── ThreadBusy                          another run is active on the thread
+    ├── AlreadyResumed, AmbiguousAnswer     an answer that no question, or more than one, waits for
     ├── TransitionNotAllowed                the thread's status does not know this event
     ├── LeaseLost                           a step's lease went to somebody else
     ├── CursorMoved                         somebody else moved the cursor first
@@ -92,6 +93,34 @@ class ThreadBusy(SchedulerError):
         return (
             f"Thread {self.thread_id!r} is busy: run {self.run_id} is active since {since}, "
             f"at step {', '.join(self.steps) or '(none open)'}. Wait for it (on_busy='wait') or cancel it."
+        )
+
+
+class AlreadyResumed(SchedulerError):
+    """The questions were answered before, as a rule by somebody else who was faster."""
+
+    def __init__(self, thread_id: str, interrupt_ids: Iterable[str]) -> None:
+        self.thread_id = thread_id
+        self.interrupt_ids = tuple(interrupt_ids)
+        super().__init__(thread_id, self.interrupt_ids)
+
+    def __str__(self) -> str:
+        ids = ", ".join(self.interrupt_ids) or "any"
+        return f"Thread {self.thread_id!r} does not wait for an answer to {ids} any more: its log says who resumed it."
+
+
+class AmbiguousAnswer(SchedulerError, RuntimeError):
+    """Several questions wait, and it is not said which one the answer is for."""
+
+    def __init__(self, thread_id: str, interrupt_ids: Iterable[str]) -> None:
+        self.thread_id = thread_id
+        self.interrupt_ids = tuple(interrupt_ids)
+        super().__init__(thread_id, self.interrupt_ids)
+
+    def __str__(self) -> str:
+        return (
+            "When there are multiple pending interrupts, you must specify the interrupt id when resuming. "
+            f"Thread {self.thread_id!r} waits for: {', '.join(self.interrupt_ids)}."
         )
 
 

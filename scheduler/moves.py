@@ -103,6 +103,6 @@ def ended(status: RunStatus, *, error: bool = False) -> dict[str, Any]:
 def finish_entries(run_id: str, status: RunStatus, **why: Any) -> list[dict[str, Any]]:
     """Return the log's last words on a run; a pause is said as such before."""
     entry = {"kind": "finished", "run": run_id, "status": status, **why}
-    if status is RunStatus.INTERRUPTED:
+    if why and status is RunStatus.INTERRUPTED:  # without a reason, its steps have said what they ask
         return [{"kind": "interrupted", "run": run_id, **why}, entry]
     return [entry]

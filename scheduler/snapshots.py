@@ -5,12 +5,12 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
-from graphs.checkpoint import Checkpoint, Result, Step
+from graphs.checkpoint import PUSH, Checkpoint, Result, Step
 from graphs.errors import InvalidUpdateError
 from graphs.graph import Graph
 from graphs.updates import apply
 
-from .checkpoints import StoredCheckpoint
+from .checkpoints import StoredCheckpoint, interrupts_of
 from .config import RunConfig
 from .connection import Connection
 from .ids import created_ms
@@ -120,6 +120,7 @@ class Snapshots:
         values, done = with_finished(graph, checkpoint, results) if reading.live else (checkpoint.values, ())
         finished = {result.step.id for result in done}
         steps = _shown_order(graph, checkpoint.steps)
+        states = tuple(_step_state(step, results.get(step.id, {}), graph) for step in steps)
         return StateSnapshot(
             graph.shown(values),
             tuple(step.node for step in steps if step.id not in finished),
@@ -127,7 +128,8 @@ class Snapshots:
             metadata_of(stored),
             datetime.fromtimestamp(created_ms(checkpoint.id) / 1000, UTC).isoformat(),
             None if checkpoint.parent_id is None else config_of(reading.thread_id, checkpoint.parent_id, reading.ns),
-            tuple(_step_state(step, results.get(step.id, {}), graph) for step in steps),
+            states,
+            tuple(asked for state in states for asked in state.interrupts),
         )
 
 
@@ -170,13 +172,17 @@ def with_finished(
 
 def _shown_order(graph: Graph, steps: Sequence[Step]) -> list[Step]:
     order = {name: index for index, name in enumerate(graph.nodes)}
-    return sorted(steps, key=lambda step: order.get(step.node, -1))
+    return sorted(
+        steps, key=lambda step: (step.path[0] != PUSH, 0 if step.path[0] == PUSH else order.get(step.node, -1))
+    )
 
 
 def _step_state(step: Step, result: Mapping[str, Any], graph: Graph) -> StepState:
     error = result.get("error")
     shown = result_shown(result["updates"], graph) if "updates" in result else None
-    return StepState(step.id, step.node, step.path, error["repr"] if error else None, (), None, shown)
+    return StepState(
+        step.id, step.node, step.path, error["repr"] if error else None, interrupts_of(result), None, shown
+    )
 
 
 def _matches(metadata: Mapping[str, Any], wanted: Mapping[str, Any]) -> bool:

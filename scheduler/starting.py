@@ -1,23 +1,20 @@
 """Beginning a run: with a new input, from where the thread stands, or from an old checkpoint."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from graphs.checkpoint import Checkpoint, Result, Step
-from graphs.commands import START
-from graphs.errors import EmptyInputError
 from graphs.graph import Graph
-from graphs.planner import Verdict, plan_fork, plan_input, plan_next, stops
-from graphs.routing import Caller, fresh, route
-from graphs.updates import Update
+from graphs.planner import Verdict, stops
+from graphs.routing import Caller
 
-from .checkpoints import Encoded, StoredCheckpoint
+from .beginnings import Beginning, Beginnings, Stand
+from .checkpoints import StoredCheckpoint
 from .config import RunConfig
 from .connection import Connection
 from .dispatch import StepOrder
 from .errors import CursorMoved, TransitionNotAllowed
-from .ids import new_checkpoint_id, new_run_id
+from .ids import new_run_id
 from .lifecycle import RunStatus, ThreadEvent, allowed_in
 from .moves import Move, Orders, ended, finish_entries
 from .run import Run
@@ -39,19 +36,6 @@ class Started:
     log_start: int
 
 
-@dataclass(frozen=True, slots=True)
-class _Beginning:
-    """What a run begins with, before it is stored."""
-
-    encoded: Sequence[Encoded]
-    results: Mapping[str, bytes]
-    head: Checkpoint
-    steps: Sequence[Step]
-    event: ThreadEvent
-    #: Whether all steps have their results, and only the superstep waits to be closed.
-    done: bool = False
-
-
 class Starter:
     """Plans the beginning of runs and stores it in one script.
 
@@ -64,13 +48,14 @@ class Starter:
     def __init__(self, connection: Connection, threads: ThreadStore, call: Caller) -> None:
         self._connection = connection
         self._threads = threads
-        self._call = call
+        self._beginnings = Beginnings(connection, call)
 
     def start(self, graph: Graph, config: RunConfig, value: Any, context: Any = None) -> Started:
-        """Begin a run; ``value`` is the input, or None to go on from where the thread (or the checkpoint) stands.
+        """Begin a run; ``value`` is the input, a Command, or None to go on from where the thread stands.
 
         Raises:
             EmptyInputError: there is no input and nothing to go on from.
+            AlreadyResumed, AmbiguousAnswer: a Command's answer is for no question, or for more than one.
             ThreadBusy: another run is active on the thread.
             CheckpointNotFound: the config names a checkpoint that the thread does not have.
             TransitionNotAllowed: the thread is terminated or archived.
@@ -79,9 +64,9 @@ class Starter:
         thread = self._threads.find(config.thread_id)
         head = self._head(config, thread)
         run = self._run(graph, config, context)
-        beginning = self._with_input(graph, run, head, thread, value) if value is not None else self._resumed(
-            graph, run, head, thread, config
-        )  # fmt: skip
+        cursor = thread.cursor if thread is not None else None
+        stand = Stand(graph, run, head, cursor, named=config.checkpoint_id is not None)
+        beginning = self._beginnings.plan(stand, value)
         run = replace(run, first_number=beginning.head.number)
         return self._store(graph, run, beginning, thread, config)
 
@@ -113,58 +98,7 @@ class Starter:
             metadata=config.checkpoint_metadata(),
         )
 
-    def _with_input(
-        self, graph: Graph, run: Run, head: StoredCheckpoint | None, thread: Thread | None, value: Any
-    ) -> _Beginning:
-        update = graph.input.read(value)
-        cursor = thread.cursor if thread is not None else None
-        old = head.checkpoint if head is not None else None
-        arrived, branching = plan_input(graph, old, new_checkpoint_id(cursor)), old is not None and old.id != cursor
-        first = self._connection.checkpoints.encode(arrived, head, run.id, run.metadata, branching=branching)
-        return self._applied(graph, run, first, (update,), ThreadEvent.START)
-
-    def _applied(
-        self, graph: Graph, run: Run, first: Encoded, updates: tuple[Update, ...], event: ThreadEvent
-    ) -> _Beginning:
-        """Begin with an input that has arrived: START is the one step that nobody has to run."""
-        arrived, store = first.stored.checkpoint, self._connection.checkpoints
-        goto = route(graph, START, fresh(graph, arrived.values, updates), self._offered(run), self._call)
-        result = Result(arrived.steps[0], updates, goto)
-        applied = plan_next(graph, arrived, [result], new_checkpoint_id(arrived.id))
-        second = store.encode(applied, first.stored, run.id, run.metadata)
-        results = {result.step.id: store.encode_result(result)}
-        return _Beginning([first, second], results, applied, applied.steps, event)
-
-    def _resumed(
-        self, graph: Graph, run: Run, head: StoredCheckpoint | None, thread: Thread | None, config: RunConfig
-    ) -> _Beginning:
-        if head is None:
-            raise EmptyInputError(f"Received no input, and thread {run.thread_id!r} has nothing to go on from.")
-        if config.checkpoint_id is not None and _is_replay(head.checkpoint, thread):
-            return self._forked(graph, run, head, thread)
-        results = self._results(run, head.checkpoint)
-        finished = {step_id for step_id, result in results.items() if "error" not in result}
-        open_steps = [step for step in head.checkpoint.steps if step.id not in finished]
-        if not open_steps:  # nothing is due, or all has finished and was never closed: then any step leads there
-            return _Beginning([], {}, head.checkpoint, head.checkpoint.steps[:1], ThreadEvent.RESUME, done=True)
-        return _Beginning([], {}, head.checkpoint, open_steps, ThreadEvent.RESUME)
-
-    def _forked(self, graph: Graph, run: Run, head: StoredCheckpoint, thread: Thread | None) -> _Beginning:
-        cursor = thread.cursor if thread is not None else None
-        fork, branching = plan_fork(head.checkpoint, new_checkpoint_id(cursor)), head.checkpoint.id != cursor
-        first = self._connection.checkpoints.encode(fork, head, run.id, run.metadata, branching=branching)
-        if [step.node for step in fork.steps] == [START]:  # the input itself is replayed
-            written = self._results(run, head.checkpoint)[head.checkpoint.steps[0].id]["updates"]
-            return self._applied(graph, run, first, tuple(written), ThreadEvent.RESUME)
-        return _Beginning([first], {}, fork, fork.steps, ThreadEvent.RESUME)
-
-    def _results(self, run: Run, checkpoint: Checkpoint) -> Mapping[str, Mapping[str, Any]]:
-        keys = self._connection.place(run.thread_id).keys
-        return self._connection.checkpoints.results(keys, "", checkpoint.steps)
-
-    def _store(
-        self, graph: Graph, run: Run, beginning: _Beginning, thread: Thread | None, config: RunConfig
-    ) -> Started:
+    def _store(self, graph: Graph, run: Run, beginning: Beginning, thread: Thread | None, config: RunConfig) -> Started:
         paused = beginning.event is ThreadEvent.START and stops(
             run.interrupt_before, (step.node for step in beginning.steps)
         )
@@ -178,7 +112,7 @@ class Starter:
             (thread.cursor if thread is not None else None) or "",
             beginning.encoded,
             beginning.results,
-            orders=[replace(order, done=beginning.done) for order in orders],
+            orders=[_marked(order, beginning) for order in orders],
             entries=self._entries(run, beginning, thread, end),
         )
         limits = [limit for limit in (config.timeout_s, thread.timeout_s if thread else None) if limit is not None]
@@ -197,7 +131,7 @@ class Starter:
         return Started(run, tuple(move.orders), end, answer[1])
 
     def _entries(
-        self, run: Run, beginning: _Beginning, thread: Thread | None, end: RunStatus | None
+        self, run: Run, beginning: Beginning, thread: Thread | None, end: RunStatus | None
     ) -> list[dict[str, Any]]:
         created = [{"kind": "created", "run": run.id}] if thread is None else []
         kind = "started" if beginning.event is ThreadEvent.START else "resumed"
@@ -221,12 +155,6 @@ class Starter:
         if answer[0] == "moved":
             raise CursorMoved(run.thread_id)
 
-    @staticmethod
-    def _offered(run: Run) -> Mapping[str, Any]:
-        return {"config": run.config, "runtime": None, "store": None, "writer": None, "previous": None}
 
-
-def _is_replay(checkpoint: Checkpoint, thread: Thread | None) -> bool:
-    """Return whether going on from a checkpoint forks history; a head that is itself a fork or an edit goes on."""
-    at_head = thread is not None and checkpoint.id == thread.cursor
-    return not (at_head and checkpoint.source in ("update", "fork"))
+def _marked(order: StepOrder, beginning: Beginning) -> StepOrder:
+    return replace(order, done=beginning.done, resumed=order.ref.step_id in beginning.resumed)

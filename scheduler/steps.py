@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from graphs.checkpoint import Result, Step
+from graphs.commands import Interrupt
 from graphs.errors import GraphError, GraphRecursionError
 from graphs.graph import Graph
 from graphs.planner import Verdict, plan_next, verdict
@@ -54,6 +55,8 @@ class Claim:
     delivery: str
     losses: int = 0
     soft_ms: int | None = None
+    #: The answers to the questions that earlier attempts asked.
+    answers: Sequence[Any] = ()
 
     @property
     def ids(self) -> dict[str, Any]:
@@ -125,6 +128,7 @@ class Steps:
             delivery,
             record["losses"],
             record.get("soft_ms"),
+            self._answers(place, ns, step) if record.get("resumed") else (),
         )
 
     def renew(self, ref: StepRef, delivery: str) -> bool:
@@ -179,7 +183,19 @@ class Steps:
         """
         logger.info("step failed", extra={**claim.ids, "thread_id": claim.ref.thread_id, "kind": failure["kind"]})
         kind = "timed out" if failure["kind"] == "timeout" else "failed"
-        return self._put(claim, graph, kind, self._connection.checkpoints.encode_error(failure), error=failure["repr"])
+        return self._put(
+            claim, graph, kind, self._connection.checkpoints.encode_error(failure, claim.answers), error=failure["repr"]
+        )
+
+    def ask(self, claim: Claim, graph: Graph, questions: Sequence[Interrupt]) -> Progress:
+        """Store what a step asks; the run pauses when its siblings have ended too.
+
+        Raises:
+            LeaseLost: the lease is no longer ours, and nothing was stored.
+            NotSerializable: a question cannot be stored.
+        """
+        asked = self._connection.checkpoints.encode_questions(claim.step.node, questions, claim.answers)
+        return self._put(claim, graph, "interrupted", asked, questions=[question.id for question in questions])
 
     def retry(self, claim: Claim, failure: Failure, delay_ms: int) -> Progress:
         """Let a step wait for its next attempt, in the store and not in a worker.
@@ -214,7 +230,9 @@ class Steps:
         failures = [found[step.id]["error"] for step in steps if "error" in found.get(step.id, {})]
         if failures:
             return self.end(claim, failures[0], closing=True)
-        if len(found) < len(steps) or graph is None:
+        if any("interrupts" in result for result in found.values()):
+            return self._end(claim, RunStatus.INTERRUPTED, None, closing=True)
+        if graph is None or not all("updates" in found.get(step.id, {}) for step in steps):
             return Progress()  # another worker is in the middle of it
         results = [Result(step, tuple(found[step.id]["updates"]), tuple(found[step.id]["goto"])) for step in steps]
         try:
@@ -224,19 +242,26 @@ class Steps:
 
     def end(self, claim: Claim, failure: Failure, *, closing: bool = False) -> Progress:
         """End the run where it stands: its cursor stays, and it can be taken up again."""
-        status = status_of(failure)
+        return self._end(claim, status_of(failure), failure, closing=closing)
+
+    def _end(self, claim: Claim, status: RunStatus, failure: Failure | None, *, closing: bool) -> Progress:
+        why = {} if failure is None else {"error": failure["repr"][:2000]}
         request = Request(
             {
                 "token": self._place(claim).keys.token,
                 "run": claim.run.id,
                 "closing": closing,
-                "ended": ended(status, error=True),
-                "entries": finish_entries(claim.run.id, status, error=failure["repr"][:2000]),
+                "ended": ended(status, error=failure is not None),
+                "entries": finish_entries(claim.run.id, status, **why),
             },
-            [self._connection.serde.dumps(failure)],
+            [] if failure is None else [self._connection.serde.dumps(failure)],
         )
         answer, _ = self._connection.scripts.end_run(self._place(claim), request)
         return Progress(ended=status) if answer == "ended" else Progress()
+
+    def _answers(self, place: Place, ns: str, step: Step) -> Sequence[Any]:
+        known = self._connection.checkpoints.results(place.keys, ns, [step])
+        return list(known.get(step.id, {}).get("answers", ()))
 
     def _put(self, claim: Claim, graph: Graph | None, kind: str, result: bytes, **more: Any) -> Progress:
         place = self._place(claim)

@@ -5,20 +5,23 @@ that is computed where it is read, and costs the workers nothing.
 """
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
 from typing import Any, Final, Literal, get_args
 
+from graphs.channels import MISSING
 from graphs.checkpoint import Checkpoint, Step
+from graphs.commands import Interrupt
 from graphs.graph import Graph
 from graphs.schema import ROOT
 
-from .checkpoints import StoredCheckpoint
+from .checkpoints import StoredCheckpoint, interrupts_of
 from .connection import Connection
 from .errors import InvalidConfig
 from .failure import revived
 from .following import Happening, LiveEvent
+from .lifecycle import RunStatus
 from .log import LogEntry
 from .snapshots import Snapshots, result_shown
 
@@ -129,17 +132,31 @@ class View:
         return self._failed(entry) if "error" in entry.data else self._leased(entry)
 
     def _interrupted(self, entry: LogEntry) -> Iterator[Part]:
-        yield from self._part("updates", lambda: {INTERRUPT: ()})
+        if "step" not in entry.data:  # a breakpoint asks nothing
+            yield from self._part("updates", lambda: {INTERRUPT: ()})
+            return
+        yield from self._leased(entry)
+        step = self._step(entry)
+        asked = interrupts_of(self._results().get(step.id, {}))
+        yield from self._part("updates", lambda: {INTERRUPT: asked})
+        yield from self._task("task_result", partial(self._end, step, (), asked=asked))
+
+    def _finished(self, entry: LogEntry) -> Iterator[Part]:
+        results = self._results() if entry.data["status"] == RunStatus.INTERRUPTED else {}
+        asked = tuple(one for result in results.values() for one in interrupts_of(result))
+        if asked:
+            yield from self._part("values", lambda: with_interrupts(self._values_shown(), asked))
 
     def _part(self, mode: str, data: Callable[[], Any]) -> Iterator[Part]:
         if mode in self.modes:
             yield Part(mode, data())
 
     def _values(self) -> Iterator[Part]:
-        values = self._standing().values
-        keys = self.output_keys
-        shown = self.graph.shown(values) if keys is None else self.graph.output_of(values, keys)
-        yield from self._part("values", lambda: shown)
+        yield from self._part("values", self._values_shown)
+
+    def _values_shown(self) -> Any:
+        values, keys = self._standing().values, self.output_keys
+        return self.graph.shown(values) if keys is None else self.graph.output_of(values, keys)
 
     def _checkpoint(self, stored: StoredCheckpoint) -> Iterator[Part]:
         if not {"checkpoints", "debug"}.intersection(self.modes):
@@ -159,12 +176,20 @@ class View:
             yield Part("debug", {"step": step, "timestamp": at, "type": kind, "payload": payload})
 
     def _start(self, step: Step) -> dict[str, Any]:
-        state = self.graph.node(step.node).input.view(self._standing().values)
+        given = step.arg is not MISSING
+        state = step.arg if given else self.graph.node(step.node).input.view(self._standing().values)
         return {"id": step.id, "name": step.node, "input": state, "triggers": step.triggers}
 
-    def _end(self, step: Step, updates: Sequence[Mapping[str, Any]], error: Exception | None = None) -> dict[str, Any]:
-        result = result_shown(updates, self.graph) if error is None else {}
-        return {"id": step.id, "name": step.node, "error": error, "result": result, "interrupts": []}
+    def _end(
+        self,
+        step: Step,
+        updates: Sequence[Mapping[str, Any]],
+        error: Exception | None = None,
+        asked: Sequence[Interrupt] = (),
+    ) -> dict[str, Any]:
+        result = {} if error is not None or asked else result_shown(updates, self.graph)
+        shown = [asdict(question) for question in asked]
+        return {"id": step.id, "name": step.node, "error": error, "result": result, "interrupts": shown}
 
     def _snapshot(self, checkpoint_id: str) -> dict[str, Any]:
         snapshot = self.snapshots.at(self.graph, self.thread_id, checkpoint_id)
@@ -203,7 +228,13 @@ _SHOWERS: Mapping[str, Callable[[View, LogEntry], Iterator[Part]]] = {
     "failed": View._failed,
     "timed out": View._timed_out,
     "interrupted": View._interrupted,
+    "finished": View._finished,
 }
+
+
+def with_interrupts(values: Any, asked: Sequence[Interrupt], kind: type = tuple) -> Any:
+    """Return a state as it is shown with the questions that wait: under a key of its own, alone for a bare value."""
+    return {**(values if isinstance(values, dict) else {}), INTERRUPT: kind(asked)}
 
 
 def _update_shown(updates: Sequence[Mapping[str, Any]], graph: Graph) -> Any:
@@ -213,5 +244,6 @@ def _update_shown(updates: Sequence[Mapping[str, Any]], graph: Graph) -> Any:
 
 
 def _task_shown(task: dict[str, Any]) -> dict[str, Any]:
-    shown = {key: task[key] for key in ("id", "name", "interrupts", "state")}
+    shown = {key: task[key] for key in ("id", "name", "state")}
+    shown["interrupts"] = tuple(asdict(question) for question in task["interrupts"])
     return shown | {key: task[key] for key in ("error", "result") if task[key] is not None}

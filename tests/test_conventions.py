@@ -6,7 +6,7 @@ import inspect
 import pickle
 import pkgutil
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from functools import cache
 from itertools import takewhile
 from pathlib import Path
@@ -14,6 +14,7 @@ from typing import get_type_hints
 
 import pytest
 
+from graphs.commands import Interrupt
 from graphs.errors import TreadleError
 from scheduler import scripts
 from scheduler.keys import Keys, ThreadKeys
@@ -28,13 +29,14 @@ EXAMPLES = "graphs.examples"
 #: Importing it builds the Celery app of a deployment, and starts a Redis where none is configured.
 UNIMPORTABLE = {"workers.celery"}
 #: What is not an error but a signal, and so no Exception: users' code must not catch it by accident.
-SIGNALS = {"workers.limits.TimeUp"}
+SIGNALS = {"graphs.interrupts.GraphInterrupt", "workers.limits.TimeUp"}
 #: What the sample of an error is made of, by the type that its constructor asks for.
 SAMPLES: dict[object, object] = {
     str: "word",
     int: 7,
     float: 2.5,
     Iterable[str]: ("one", "two"),
+    Sequence[Interrupt]: (Interrupt("Really?", "1a"),),
 }
 
 LONGEST_FILE, LONGEST_TEST_FILE, LONGEST_FUNCTION, LONGEST_SCRIPT = 300, 500, 50, 60

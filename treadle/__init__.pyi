@@ -16,6 +16,8 @@ from .config import (
     get_stream_writer,
 )
 from .errors import (
+    AlreadyResumed,
+    AmbiguousAnswer,
     CheckpointNotFound,
     CursorMoved,
     EmbeddedRedisError,
@@ -81,21 +83,28 @@ from .store.redis import (
     RedisStore,
 )
 from .types import (
+    Command,
+    Interrupt,
     Overwrite,
     RetryPolicy,
+    Send,
     StateSnapshot,
     StepState,
     StreamMode,
     StreamWriter,
     default_retry_on,
+    interrupt,
 )
 
 __all__ = [
     "END",
     "START",
+    "AlreadyResumed",
+    "AmbiguousAnswer",
     "BaseCheckpointSaver",
     "BaseStore",
     "CheckpointNotFound",
+    "Command",
     "CompiledStateGraph",
     "CursorMoved",
     "EmbeddedRedisError",
@@ -107,6 +116,7 @@ __all__ = [
     "GraphRecursionError",
     "InMemorySaver",
     "InMemoryStore",
+    "Interrupt",
     "InvalidConfig",
     "InvalidGraph",
     "InvalidInput",
@@ -138,6 +148,7 @@ __all__ = [
     "SchedulerError",
     "SearchItem",
     "SearchOp",
+    "Send",
     "StateGraph",
     "StateSnapshot",
     "StateTooLarge",
@@ -158,4 +169,5 @@ __all__ = [
     "get_runtime",
     "get_store",
     "get_stream_writer",
+    "interrupt",
 ]

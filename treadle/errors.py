@@ -15,6 +15,8 @@ from graphs.errors import (
     UnknownNode,
 )
 from scheduler.errors import (
+    AlreadyResumed,
+    AmbiguousAnswer,
     CheckpointNotFound,
     CursorMoved,
     EmbeddedRedisError,
@@ -38,6 +40,8 @@ from scheduler.errors import (
 )
 
 __all__ = [
+    "AlreadyResumed",
+    "AmbiguousAnswer",
     "CheckpointNotFound",
     "CursorMoved",
     "EmbeddedRedisError",

@@ -7,16 +7,19 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from graphs.channels import MISSING
 from graphs.checkpoint import Result
 from graphs.context import StepContext, entered
+from graphs.copies import own
 from graphs.errors import NodeTimeoutError
 from graphs.graph import Graph
+from graphs.interrupts import GraphInterrupt, Questions
 from graphs.node import Node
 from graphs.retry import retry_delay_s
-from graphs.routing import fresh, route
+from graphs.routing import fresh, route, warn_of_unknown
 from graphs.runtime import ExecutionInfo, Runtime
 from graphs.store import BaseStore
-from graphs.updates import updates_of
+from graphs.updates import written
 from scheduler.dispatch import StepRef
 from scheduler.failure import Failure, describe, parked, timed_out
 from scheduler.serde import Serde
@@ -85,6 +88,8 @@ class Executor:
         node, began = graph.node(claim.step.node), time.monotonic()
         try:
             result = self._call(claim, graph, node)
+        except GraphInterrupt as asked:
+            return Outcome(self._steps.ask(claim, graph, asked.interrupts))
         except self._time_up:
             return self._overran(claim, graph, node)
         except (SystemExit, KeyboardInterrupt):  # the pool kills this process: hand the step back before it is gone
@@ -112,12 +117,14 @@ class Executor:
         }
 
         def call() -> Result:
-            returned = run_anywhere(node.call(node.input.view(values), offered))
-            updates = updates_of(returned, graph.channels)
-            goto = route(graph, node.name, fresh(graph, values, updates), offered, _ask)
-            return Result(claim.step, updates, goto)
+            state = node.input.view(values) if claim.step.arg is MISSING else own(claim.step.arg)
+            said = written(run_anywhere(node.call(state, offered)), graph.channels)
+            warn_of_unknown(graph, node.name, said.goto)
+            goto = route(graph, node.name, fresh(graph, values, said.updates), offered, _ask)
+            return Result(claim.step, said.updates, (*said.goto, *goto))
 
-        with entered(StepContext(config, runtime)):
+        questions = Questions(config["configurable"]["checkpoint_ns"], claim.answers)
+        with entered(StepContext(config, runtime, questions)):
             return within(self._limit_s(claim, node), call)  # type: ignore[no-any-return]
 
     def _limit_s(self, claim: Claim, node: Node) -> float | None:

@@ -116,7 +116,7 @@ def test_a_name_that_no_node_has_is_logged_and_kept(caplog: pytest.LogCaptureFix
         assert chosen(["b", "nobody", END]) == ("b", "nobody", END)
 
     assert [(r.message, r.graph, r.node, r.to) for r in caplog.records] == [  # type: ignore[attr-defined]  # extra
-        ("router named an unknown node", "g", "a", "nobody"),
+        ("unknown node named", "g", "a", "nobody"),
     ]
 
 

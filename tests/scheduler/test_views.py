@@ -279,13 +279,22 @@ def resumed(client: Client, steps: Steps) -> str:
     return second.run.id
 
 
+def taken_over(client: Client, steps: Steps) -> str:
+    first = begin(client, FAN, {})
+    finish(steps, FAN, refs(first.orders)["b"], said=["b"])
+    client.runs.cancel(THREAD, first.run.id)
+    second = begin(client, FAN)
+    play(steps, FAN, second.orders)
+    return second.run.id
+
+
 Story = Callable[[Client, Steps], str]
-STORIES: list[Story] = [smooth, bumpy, resumed]
+STORIES: list[Story] = [smooth, bumpy, resumed, taken_over]
 STEADY = tuple(mode for mode in MODES if mode not in ("checkpoints", "debug"))
 
 
 def graph_of(story: Story) -> Graph:
-    return FAN if story is resumed else LINE
+    return FAN if story in (resumed, taken_over) else LINE
 
 
 @pytest.mark.parametrize("story", STORIES)

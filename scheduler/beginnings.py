@@ -1,0 +1,176 @@
+"""What a run begins with: a new input, what a thread has due, answers, or an old checkpoint."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from graphs.checkpoint import Checkpoint, Result, Step
+from graphs.commands import START, Command
+from graphs.errors import EmptyInputError
+from graphs.graph import Graph
+from graphs.planner import plan_command, plan_fork, plan_input, plan_next
+from graphs.routing import Caller, fresh, route
+from graphs.updates import Update, written
+
+from .answers import assigned
+from .checkpoints import Encoded, StoredCheckpoint, interrupts_of
+from .connection import Connection
+from .ids import new_checkpoint_id
+from .lifecycle import ThreadEvent
+from .run import Run
+
+#: Step id -> what is known of its outcome: ``updates`` and ``goto``, an ``error``, ``interrupts``, ``answers``.
+Known = Mapping[str, Mapping[str, Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class Stand:
+    """Where a run begins."""
+
+    graph: Graph
+    run: Run
+    #: The checkpoint to go on from; None on a new thread.
+    head: StoredCheckpoint | None
+    #: The checkpoint that the thread stands on.
+    cursor: str | None
+    #: Whether the caller named the checkpoint.
+    named: bool
+
+    @property
+    def branching(self) -> bool:
+        """Whether the run begins a new branch of history."""
+        return self.head is not None and self.head.checkpoint.id != self.cursor
+
+
+@dataclass(frozen=True, slots=True)
+class Beginning:
+    """What is stored with a run when it begins."""
+
+    encoded: Sequence[Encoded]
+    results: Mapping[str, bytes]
+    head: Checkpoint
+    steps: Sequence[Step]
+    event: ThreadEvent
+    #: Whether all steps have their results, and only the superstep waits to be closed.
+    done: bool = False
+    #: Those of the steps that have answers to be replayed.
+    resumed: frozenset[str] = field(default_factory=frozenset)
+
+
+class Beginnings:
+    """Plans how runs begin; stores nothing."""
+
+    def __init__(self, connection: Connection, call: Caller) -> None:
+        self._connection = connection
+        self._call = call
+
+    def plan(self, stand: Stand, value: Any) -> Beginning:
+        """Return what a run begins with; ``value`` is an input, a Command, or None.
+
+        Raises:
+            EmptyInputError: there is no input and nothing to go on from.
+            AlreadyResumed, AmbiguousAnswer: a Command's answer is for no question, or for more than one.
+            InvalidInput, InvalidUpdateError, NotSerializable, StateTooLarge: the value does not fit.
+        """
+        if value is None:
+            return self._going_on(stand)
+        if not isinstance(value, Command):
+            return self._with_input(stand, value)
+        if stand.head is None:
+            return self._steered(stand, value, {}, replace(self._arrived(stand), steps=()))
+        head = stand.head.checkpoint
+        known = self._known(stand, head)
+        answers = _answers(stand, known, value.resume)
+        if value.update is None and not value.targets:
+            return self._resumed(head, known, answers)
+        return self._steered(stand, value, _answered(known, answers), head)
+
+    def _with_input(self, stand: Stand, value: Any) -> Beginning:
+        update = stand.graph.input.read(value)
+        first = self._encoded(stand, self._arrived(stand), stand.head, branching=stand.branching)
+        return self._applied(stand, first, (update,), ThreadEvent.START)
+
+    def _applied(self, stand: Stand, first: Encoded, updates: Sequence[Update], event: ThreadEvent) -> Beginning:
+        """Begin with an input that has arrived: START is the one step that nobody has to run."""
+        arrived, graph = first.stored.checkpoint, stand.graph
+        offered = {"config": stand.run.config, "runtime": None, "store": None, "writer": None, "previous": None}
+        goto = route(graph, START, fresh(graph, arrived.values, tuple(updates)), offered, self._call)
+        result = Result(arrived.steps[0], tuple(updates), goto)
+        applied = plan_next(graph, arrived, [result], new_checkpoint_id(arrived.id))
+        second = self._encoded(stand, applied, first.stored)
+        results = {result.step.id: self._connection.checkpoints.encode_result(result)}
+        return Beginning([first, second], results, applied, applied.steps, event)
+
+    def _going_on(self, stand: Stand) -> Beginning:
+        if stand.head is None:
+            raise EmptyInputError(f"Received no input, and thread {stand.run.thread_id!r} has nothing to go on from.")
+        head = stand.head.checkpoint
+        if stand.named and (stand.branching or head.source not in ("update", "fork")):
+            return self._forked(stand, head)
+        return self._resumed(head, self._known(stand, head), {})
+
+    def _forked(self, stand: Stand, head: Checkpoint) -> Beginning:
+        fork = plan_fork(head, new_checkpoint_id(stand.cursor))
+        first = self._encoded(stand, fork, stand.head, branching=stand.branching)
+        if [step.node for step in fork.steps] != [START]:
+            return Beginning([first], {}, fork, fork.steps, ThreadEvent.RESUME)
+        replayed = self._known(stand, head)[head.steps[0].id]["updates"]  # the input itself
+        return self._applied(stand, first, replayed, ThreadEvent.RESUME)
+
+    def _resumed(self, head: Checkpoint, known: Known, answers: Mapping[str, Any]) -> Beginning:
+        """Open what is unfinished; where answers came in, the questions that got none go on waiting."""
+        answered = _answered(known, answers)
+        waiting = {id_ for id_, result in answered.items() if answers and interrupts_of(result)}
+        due = [step for step in head.steps if _is_open(answered, step) and step.id not in waiting]
+        if not due:  # nothing is due, or all has finished and was never closed: then any step leads there
+            return Beginning([], {}, head, head.steps[:1], ThreadEvent.RESUME, done=True)
+        results = {id_: self._connection.checkpoints.encode_known(answered[id_], "The answer") for id_ in answers}
+        resumed = frozenset(step.id for step in due if _has_answers(answered, step))
+        return Beginning([], results, head, due, ThreadEvent.RESUME, resumed=resumed)
+
+    def _steered(self, stand: Stand, command: Command, known: Known, head: Checkpoint) -> Beginning:
+        """Write a Command's update and go where it says, beside what is due; what has finished stays finished."""
+        said = written(command, stand.graph.channels)
+        after = plan_command(stand.graph, head, said, new_checkpoint_id(stand.cursor))
+        moved = {new.id: known[old.id] for old, new in zip(head.steps, after.steps, strict=False) if old.id in known}
+        encoded = self._encoded(stand, after, stand.head, branching=stand.branching)
+        results = {id_: self._connection.checkpoints.encode_known(result) for id_, result in moved.items()}
+        due = [step for step in after.steps if _is_open(moved, step)]
+        resumed = frozenset(step.id for step in due if _has_answers(moved, step))
+        return Beginning([encoded], results, after, due, ThreadEvent.RESUME, resumed=resumed)
+
+    def _arrived(self, stand: Stand) -> Checkpoint:
+        head = stand.head.checkpoint if stand.head is not None else None
+        return plan_input(stand.graph, head, new_checkpoint_id(stand.cursor))
+
+    def _known(self, stand: Stand, head: Checkpoint) -> Known:
+        keys = self._connection.place(stand.run.thread_id).keys
+        return self._connection.checkpoints.results(keys, "", head.steps)
+
+    def _encoded(
+        self, stand: Stand, checkpoint: Checkpoint, parent: StoredCheckpoint | None, *, branching: bool = False
+    ) -> Encoded:
+        run = stand.run
+        return self._connection.checkpoints.encode(checkpoint, parent, run.id, run.metadata, branching=branching)
+
+
+def _answers(stand: Stand, known: Known, resume: Any) -> dict[str, Any]:
+    """Return which steps get which answer; none where the thread waits at a breakpoint, which any answer passes."""
+    if resume is None:
+        return {}
+    pending = {step_id: interrupts_of(result) for step_id, result in known.items()}
+    return assigned(stand.run.thread_id, {id_: asked for id_, asked in pending.items() if asked}, resume)
+
+
+def _answered(known: Known, answers: Mapping[str, Any]) -> Known:
+    """Return what is known of steps with the answers that came in: an answered question is none any more."""
+    given = {id_: {"answers": [*known[id_].get("answers", ()), answer]} for id_, answer in answers.items()}
+    return {**known, **given}
+
+
+def _is_open(known: Known, step: Step) -> bool:
+    return "updates" not in known.get(step.id, {})
+
+
+def _has_answers(known: Known, step: Step) -> bool:
+    return bool(known.get(step.id, {}).get("answers"))
