@@ -10,8 +10,7 @@ import threading
 from collections import OrderedDict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from operator import is_
-from typing import Any, NamedTuple
+from typing import Any
 
 from xxhash import xxh3_64_hexdigest
 
@@ -20,23 +19,12 @@ from graphs.checkpoint import Checkpoint, Result, Step
 from graphs.commands import Interrupt
 
 from .bytes_redis import BytesRedis
+from .chunks import SAME, ChannelRef, ChannelValues, tail_of
 from .errors import CheckpointNotFound
 from .keys import ThreadKeys
 from .serde import Serde
 
 _CACHE_SIZE = 512
-
-
-class ChannelRef(NamedTuple):
-    """Where the value of one channel lies."""
-
-    generation: str
-    chunks: int
-    sealed: bool = False
-
-    def fields(self, channel: str, start: int = 0) -> list[str]:
-        """Return the hash fields of its chunks."""
-        return [f"{channel}@{self.generation}.{index}" for index in range(start, self.chunks)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,12 +81,12 @@ class CheckpointStore:
         generation = xxh3_64_hexdigest(checkpoint.id.encode())
         for name, value in checkpoint.values.items():
             known = _known(parent, name, sealed=branching)
-            tail = _tail(value, MISSING if known is None or parent is None else parent.checkpoint.values[name])
-            if known is not None and (tail is _SAME or (tail is not None and not known.sealed)):
-                refs[name] = known if tail is _SAME else ChannelRef(known.generation, known.chunks + 1)
+            tail = tail_of(value, MISSING if known is None or parent is None else parent.checkpoint.values[name])
+            if known is not None and (tail is SAME or (tail is not None and not known.sealed)):
+                refs[name] = known if tail is SAME else ChannelRef(known.generation, known.chunks + 1)
             else:
                 refs[name], tail = ChannelRef(generation, 1), value
-            if tail is not _SAME:
+            if tail is not SAME:
                 where = f"State key {name!r}"
                 chunks[refs[name].fields(name, refs[name].chunks - 1)[0]] = self._serde.dumps(tail, where)
         stored = StoredCheckpoint(checkpoint, refs, run_id, metadata or {})
@@ -202,7 +190,10 @@ class CheckpointStore:
 
     def _restored(self, keys: ThreadKeys, ns: str, records: Iterable[bytes]) -> list[StoredCheckpoint]:
         plain = [self._serde.loads(record) for record in records]
-        values = _Values(self._redis, keys.channels(ns), self._serde, self._latest(keys, ns))
+        values = ChannelValues(self._redis, keys.channels(ns), self._serde)
+        latest = self._latest(keys, ns)
+        if latest is not None:
+            values.know(latest.refs, latest.checkpoint.values)
         values.fetch([_refs(record) for record in plain])
         restored = [_stored(record, values) for record in plain]
         for stored in restored[:1]:
@@ -221,58 +212,6 @@ class CheckpointStore:
 def interrupts_of(result: Mapping[str, Any]) -> tuple[Interrupt, ...]:
     """Return what a step asks, from what is known of it."""
     return tuple(Interrupt(value, id_, schema) for value, id_, schema in result.get("interrupts", ()))
-
-
-class _Values:
-    """Channel values by where they lie; chunks that are known already are not fetched."""
-
-    def __init__(self, client: BytesRedis, key: str, serde: Serde, known: StoredCheckpoint | None) -> None:
-        self._redis, self._key, self._serde = client, key, serde
-        self._known: dict[tuple[str, str, int], Any] = {}
-        if known is not None:
-            for name, ref in known.refs.items():
-                self._known[name, ref.generation, ref.chunks] = known.checkpoint.values[name]
-        self._chunks: dict[str, Any] = {}
-
-    def fetch(self, wanted: Iterable[Mapping[str, ChannelRef]]) -> None:
-        fields = {
-            chunk for refs in wanted for name, ref in refs.items() for chunk in ref.fields(name, self._start(name, ref))
-        }
-        if fields:
-            ordered = sorted(fields)
-            found = self._redis.hmget(self._key, ordered)
-            self._chunks = {name: self._serde.loads(data) for name, data in zip(ordered, found, strict=True) if data}
-
-    def value(self, name: str, ref: ChannelRef) -> Any:
-        start = self._start(name, ref)
-        known = self._known[name, ref.generation, start] if start else []
-        tails = [self._chunks[chunk] for chunk in ref.fields(name, start)]
-        if not tails:
-            return known
-        if start == 0 and len(tails) == 1:
-            return tails[0]
-        grown = list(known)
-        for tail in tails:
-            grown.extend(tail)
-        return grown
-
-    def _start(self, name: str, ref: ChannelRef) -> int:
-        """Return how many chunks of a value are known already."""
-        return next((count for count in range(ref.chunks, 0, -1) if (name, ref.generation, count) in self._known), 0)
-
-
-_SAME = object()
-
-
-def _tail(value: Any, before: Any) -> Any:
-    """Return what a list has more than before, ``_SAME`` where nothing changed, None where it is another value."""
-    if value is before:
-        return _SAME
-    if type(value) is not list or type(before) is not list or len(value) < len(before):
-        return None
-    if not all(map(is_, before, value)):
-        return None
-    return value[len(before) :] if len(value) > len(before) else _SAME
 
 
 def _known(parent: StoredCheckpoint | None, name: str, *, sealed: bool) -> ChannelRef | None:
@@ -310,7 +249,7 @@ def _refs(record: Mapping[str, Any]) -> dict[str, ChannelRef]:
     return {name: ChannelRef(*ref) for name, ref in record["refs"].items()}
 
 
-def _stored(record: Mapping[str, Any], values: _Values) -> StoredCheckpoint:
+def _stored(record: Mapping[str, Any], values: ChannelValues) -> StoredCheckpoint:
     refs = _refs(record)
     checkpoint = Checkpoint(
         record["id"],

@@ -169,16 +169,23 @@ class Scripts:
 
 def names() -> list[str]:
     """Return the name of every script."""
-    return sorted(path.name.removesuffix(".lua") for path in _FOLDER.iterdir() if path.name != "prelude.lua")
+    return sorted(path.name.removesuffix(".lua") for path in _FOLDER.iterdir() if path.name.endswith(".lua"))
 
 
 @cache
 def load(name: str) -> Source:
-    """Return a script, with the tables that its header declares and the prelude in front."""
+    """Return a script, with the tables that its header declares and what the scripts share in front."""
     text = (_FOLDER / f"{name}.lua").read_text(encoding="utf-8")
     keys, args = _declared(text, "KEYS"), _declared(text, "ARGV")
     tables = [_table("K", "KEYS", keys), _table("A", "ARGV", args)]
-    return Source("\n".join([*tables, (_FOLDER / "prelude.lua").read_text(encoding="utf-8"), text]), keys, args)
+    return Source("\n".join([*tables, *shared(), text]), keys, args)
+
+
+@cache
+def shared() -> list[str]:
+    """Return the functions that all scripts share, in the order of their files' names: `move` calls `arguments`."""
+    paths = sorted((_FOLDER / "shared").iterdir(), key=lambda path: path.name)
+    return [path.read_text(encoding="utf-8") for path in paths]
 
 
 def _declared(text: str, what: str) -> tuple[str, ...]:

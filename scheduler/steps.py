@@ -8,28 +8,24 @@ entry leads the next worker to the closing.
 
 import json
 import logging
-import secrets
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
-from graphs.checkpoint import Result, Step
+from graphs.checkpoint import Result
 from graphs.commands import Interrupt
 from graphs.errors import GraphError, GraphRecursionError
 from graphs.graph import Graph
 from graphs.planner import Verdict, plan_next, verdict
 
-from .checkpoints import StoredCheckpoint
-from .connection import Connection
-from .dispatch import StepOrder, StepRef
+from .claim import Claim, Progress
 from .errors import LeaseLost, NotSerializable, StateTooLarge
 from .failure import Failure, describe, lost, status_of, timed_out
 from .ids import new_checkpoint_id
+from .leases import Leases
 from .lifecycle import RunStatus
 from .moves import Move, Orders, ended, finish_entries
 from .run import Run
-from .runs import RunStore
-from .scripts import Place, Request
+from .scripts import Request
 
 logger = logging.getLogger(__name__)
 
@@ -37,132 +33,8 @@ logger = logging.getLogger(__name__)
 REFUSED = (GraphError, NotSerializable, StateTooLarge)
 
 
-@dataclass(frozen=True, slots=True)
-class Claim:
-    """The right to run one step, and everything needed to do so."""
-
-    ref: StepRef
-    verdict: str
-    run: Run
-    stored: StoredCheckpoint
-    step: Step
-    ns: str
-    fence: int
-    attempt: int
-    #: When the first attempt began, in milliseconds since the epoch.
-    first_ms: int
-    worker: str
-    delivery: str
-    losses: int = 0
-    soft_ms: int | None = None
-    #: The answers to the questions that earlier attempts asked.
-    answers: Sequence[Any] = ()
-
-    @property
-    def ids(self) -> dict[str, Any]:
-        """The ids that log entries and log records carry."""
-        return {
-            "run": self.ref.run_id,
-            "step": self.ref.step_id,
-            "node": self.step.node,
-            "attempt": self.attempt,
-            "worker": self.worker,
-            "token": self.fence,
-        }
-
-
-@dataclass(frozen=True, slots=True)
-class Progress:
-    """What a commit brought about: the steps it opened, or the status in which the run ended."""
-
-    orders: tuple[StepOrder, ...] = ()
-    ended: RunStatus | None = None
-    #: After how many milliseconds the step itself is due again.
-    retry_ms: int | None = None
-
-
-class Steps:
-    """Claims and commits steps; used by every kind of worker, in this process or on Celery."""
-
-    def __init__(self, connection: Connection, runs: RunStore, worker: str) -> None:
-        self._connection = connection
-        self._runs = runs
-        self._worker = worker
-
-    def claim(self, ref: StepRef, delivery: str) -> Claim | None:
-        """Take the lease on a step; None when there is nothing to do: the message was stale, or somebody has it.
-
-        Raises:
-            RunNotFound: the run's record is gone.
-        """
-        place = self._connection.place(ref.thread_id, ref.run_id)
-        verdict, record = self._connection.scripts.lease_step(
-            place,
-            step=ref.step_id,
-            run=ref.run_id,
-            member=self._member(place, ref.step_id),
-            worker=self._worker,
-            delivery=delivery,
-            nonce=secrets.token_hex(8),
-            lease_ms=self._connection.settings.lease_ms,
-            max_attempts=self._connection.settings.max_attempts,
-        )
-        if not record:
-            logger.debug("step not claimed", extra={"thread_id": ref.thread_id, "step_id": ref.step_id, "why": verdict})
-            return None
-        run = self._runs.load(ref.thread_id, ref.run_id)
-        ns = record["ns"]
-        stored = self._connection.checkpoints.load(place.keys, ns, record["checkpoint"], ref.thread_id)
-        step = next(step for step in stored.checkpoint.steps if step.id == ref.step_id)
-        return Claim(
-            ref,
-            verdict,
-            run,
-            stored,
-            step,
-            ns,
-            record.get("fence", 0),
-            record["attempt"],
-            record.get("first", 0),
-            self._worker,
-            delivery,
-            record["losses"],
-            record.get("soft_ms"),
-            self._answers(place, ns, step) if record.get("resumed") else (),
-        )
-
-    def renew(self, ref: StepRef, delivery: str) -> bool:
-        """Keep a lease; return whether it is still ours."""
-        place = self._connection.place(ref.thread_id)
-        return self._connection.scripts.renew_step(
-            place,
-            step=ref.step_id,
-            member=self._member(place, ref.step_id),
-            worker=self._worker,
-            delivery=delivery,
-            lease_ms=self._connection.settings.lease_ms,
-        )
-
-    def release(self, ref: StepRef, delivery: str, kind: str) -> bool:
-        """Hand a lease back at once: ``released``, ``lost worker`` or ``timed out``; return whether it was ours."""
-        place = self._connection.place(ref.thread_id)
-        return self._connection.scripts.release_step(
-            place,
-            step=ref.step_id,
-            member=place.member(ref.step_id),
-            worker=self._worker,
-            delivery=delivery,
-            kind=kind,
-        )
-
-    def publish(self, claim: Claim, event: bytes) -> None:
-        """Publish what a node writes while it runs."""
-        self._connection.scripts.publish_event(
-            self._place(claim),
-            run=claim.run.id,
-            max_events=self._connection.settings.max_events,
-            event=event,
-        )
+class Steps(Leases):
+    """One worker's hand on steps: it takes leases and commits what came of them, in this process or on Celery."""
 
     def commit(self, claim: Claim, graph: Graph, result: Result) -> Progress:
         """Store what a step wrote; the last step of a superstep closes it.
@@ -259,10 +131,6 @@ class Steps:
         answer, _ = self._connection.scripts.end_run(self._place(claim), request)
         return Progress(ended=status) if answer == "ended" else Progress()
 
-    def _answers(self, place: Place, ns: str, step: Step) -> Sequence[Any]:
-        known = self._connection.checkpoints.results(place.keys, ns, [step])
-        return list(known.get(step.id, {}).get("answers", ()))
-
     def _put(self, claim: Claim, graph: Graph | None, kind: str, result: bytes, **more: Any) -> Progress:
         place = self._place(claim)
         remaining = self._connection.scripts.put_result(
@@ -322,13 +190,6 @@ class Steps:
         if next_verdict is not Verdict.OUT_OF_STEPS:
             return None
         return self._connection.serde.dumps(describe(GraphRecursionError(run.recursion_limit)))
-
-    def _place(self, claim: Claim) -> Place:
-        return self._connection.place(claim.ref.thread_id, claim.ref.run_id, claim.ns)
-
-    def _member(self, place: Place, step_id: str) -> str:
-        """Return the step's name in the due set; inline steps have none, their process answers for the run."""
-        return "" if self._connection.dispatcher.inline else place.member(step_id)
 
 
 _STATUS: Mapping[Verdict, RunStatus] = {

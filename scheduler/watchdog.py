@@ -15,6 +15,7 @@ from .threads import place_of
 logger = logging.getLogger(__name__)
 
 _BATCH = 200
+_LONGEST_PAUSE_S = 5.0
 #: How long the other schedulers keep off what this one took.
 _HOLD_MS = 5_000
 
@@ -32,11 +33,14 @@ class Watchdog:
 
     def run(self, stop: threading.Event) -> None:
         """Sweep until stopped; an unreachable Redis is waited for."""
-        while not stop.wait(self._connection.settings.sweep_ms / 1000):
+        usual_s = pause_s = self._connection.settings.sweep_ms / 1000
+        while not stop.wait(pause_s):
             try:
                 self.sweep()
+                pause_s = usual_s
             except StoreUnavailable as error:
-                logger.warning("sweep failed", extra={"error": str(error)})
+                pause_s = min(_LONGEST_PAUSE_S, 2 * pause_s)
+                logger.warning("sweep failed", extra={"error": str(error), "again_in_s": pause_s})
 
     def sweep(self) -> Counter[str]:
         """Look once at what is due in every partition; return how often each thing was done."""

@@ -247,7 +247,7 @@ def test_only_keys_spells_a_key() -> None:
 # Lua
 
 
-LUA_FILES = sorted(LUA.glob("*.lua"))
+LUA_FILES = sorted(LUA.rglob("*.lua"))
 SCRIPTS = scripts.names()
 #: What a script may call a key, beside the fields of `K`: one of KEYS in a loop, and a queue that its request names.
 KEY_VARIABLES = {"key", "queue"}
@@ -262,13 +262,14 @@ def body(name: str) -> str:
     return re.sub(r"--.*", "", (LUA / f"{name}.lua").read_text(encoding="utf-8"))
 
 
-def prelude_functions() -> dict[str, str]:
-    return dict(re.findall(r"^local function (\w+)(\(.*?)^end$", body("prelude"), re.MULTILINE | re.DOTALL))
+def shared_functions() -> dict[str, str]:
+    code = re.sub(r"--.*", "", "\n".join(scripts.shared()))
+    return dict(re.findall(r"^local function (\w+)(\(.*?)^end$", code, re.MULTILINE | re.DOTALL))
 
 
 def with_what_it_calls(name: str) -> str:
-    """Return a script's body, and those of the prelude's functions that it calls."""
-    called = [text for function, text in prelude_functions().items() if re.search(rf"\b{function}\(", body(name))]
+    """Return a script's body, and those of the shared functions that it calls."""
+    called = [text for function, text in shared_functions().items() if re.search(rf"\b{function}\(", body(name))]
     return "\n".join([body(name), *called])
 
 
@@ -318,7 +319,7 @@ def test_a_script_says_whether_blobs_follow_its_arguments(name: str) -> None:
     assert ("; then" in arguments) == bool(re.search(r"\bblob\(\)", with_what_it_calls(name)))
 
 
-@pytest.mark.parametrize("name", ["prelude", *SCRIPTS])
+@pytest.mark.parametrize("name", [*(f"shared/{path.stem}" for path in (LUA / "shared").iterdir()), *SCRIPTS])
 def test_a_script_touches_no_key_that_it_was_not_given(name: str) -> None:
     keys = re.findall(r'redis\.call\("\w+", ([^,)]+)', body(name))
 

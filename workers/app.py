@@ -6,9 +6,6 @@ from scheduler.urls import broker_url
 
 from .settings import WorkerSettings
 
-#: What kombu puts before every key of the broker, so that it shares a Redis with the store and with others.
-QUEUE_PREFIX = "treadle:celery:"
-
 _SOCKET_TIMEOUT_S = 10  # kombu's own default waits for ever on a dead connection
 
 
@@ -37,16 +34,16 @@ def make_app(settings: WorkerSettings, url: str) -> Celery:
     return app
 
 
-def pushes(settings: WorkerSettings) -> bool:
-    """Return whether the store's scripts may push the messages: the broker is the very same Redis."""
-    return settings.broker_url is None
+def queue_prefix(settings: WorkerSettings) -> str:
+    """Return what kombu puts before every key of the broker, so that it shares a Redis with the store and others."""
+    return f"{settings.prefix}:celery:"
 
 
 def _transport_options(settings: WorkerSettings) -> dict[str, object]:
     if not _is_redis(settings):
         return {}
     return {
-        "global_keyprefix": QUEUE_PREFIX,
+        "global_keyprefix": queue_prefix(settings),
         "ack_emulation": settings.ack_emulation,
         "priority_steps": [0],
         "socket_timeout": _SOCKET_TIMEOUT_S,

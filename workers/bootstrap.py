@@ -16,7 +16,7 @@ from scheduler.embedded import EmbeddedRedis
 from scheduler.errors import InvalidConfig
 from scheduler.settings import Settings
 
-from .app import make_app, pushes
+from .app import make_app, queue_prefix
 from .dispatcher import CeleryDispatcher
 from .engine import Engine, open_engine
 from .settings import WorkerSettings
@@ -70,7 +70,8 @@ def connection(settings: WorkerSettings) -> Connection:
 def dispatcher(settings: WorkerSettings) -> CeleryDispatcher:
     """Return the way to the Celery workers."""
     app = make_app(settings, redis_url(settings))
-    return CeleryDispatcher(app, pushes=pushes(settings), default_queue=settings.default_queue)
+    prefix = queue_prefix(settings) if settings.broker_url is None else None
+    return CeleryDispatcher(app, queue_prefix=prefix, default_queue=settings.default_queue)
 
 
 def registry(settings: WorkerSettings) -> Registry:

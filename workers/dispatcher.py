@@ -7,7 +7,6 @@ from celery import Celery
 from scheduler.dispatch import Envelope, StepOrder
 
 from . import messages
-from .app import QUEUE_PREFIX
 
 
 class CeleryDispatcher:
@@ -15,27 +14,28 @@ class CeleryDispatcher:
 
     Args:
         app: the Celery app.
-        pushes: whether the broker is the store's Redis, so that its scripts can push the messages themselves.
+        queue_prefix: what comes before a queue's name in the store's Redis, whose scripts push the messages; None: the
+            broker is elsewhere, and the messages are published.
         default_queue: the queue of nodes that name none.
     """
 
     inline = False
 
-    def __init__(self, app: Celery, *, pushes: bool, default_queue: str) -> None:
+    def __init__(self, app: Celery, *, queue_prefix: str | None, default_queue: str) -> None:
         self._app = app
-        self._pushes = pushes
+        self._queue_prefix = queue_prefix
         self._default_queue = default_queue
 
     def envelope(self, order: StepOrder) -> Envelope | None:
         """Return the message for a script to push, or None where the broker is elsewhere."""
-        if not self._pushes:
+        if self._queue_prefix is None:
             return None
         queue = order.queue or self._default_queue
-        return Envelope(f"{QUEUE_PREFIX}{queue}", messages.envelope(self._app, order, queue))
+        return Envelope(f"{self._queue_prefix}{queue}", messages.envelope(self._app, order, queue))
 
     def send(self, orders: Sequence[StepOrder]) -> None:
         """Publish the messages that no script pushes."""
-        if self._pushes or not orders:
+        if self._queue_prefix is not None or not orders:
             return
         with self._app.producer_pool.acquire(block=True) as producer:
             for order in orders:

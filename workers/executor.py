@@ -20,10 +20,11 @@ from graphs.routing import fresh, route, warn_of_unknown
 from graphs.runtime import ExecutionInfo, Runtime
 from graphs.store import BaseStore
 from graphs.updates import written
+from scheduler.claim import Claim, Progress
 from scheduler.dispatch import StepRef
 from scheduler.failure import Failure, describe, parked, timed_out
 from scheduler.serde import Serde
-from scheduler.steps import REFUSED, Claim, Progress, Steps
+from scheduler.steps import REFUSED, Steps
 
 from .limits import TimeUp, within
 from .loop import run as run_anywhere
@@ -150,7 +151,7 @@ class Executor:
     def _failed(self, claim: Claim, graph: Graph, failure: Failure, error: Exception) -> Outcome:
         delay_s = retry_delay_s(graph.node(claim.step.node).retry, error, claim.attempt, random.random())
         if delay_s is not None:
-            return Outcome(self._steps.retry(claim, failure, round(delay_s * 1000)))
+            return Outcome(self._steps.retry(claim, failure, round(delay_s * 1000)), error)
         return Outcome(self._steps.fail(claim, graph, failure), error)
 
     def _runtime(self, claim: Claim) -> Runtime[Any]:

@@ -5,6 +5,7 @@ from typing import Any
 
 from billiard.process import current_process
 from celery import Celery, Task
+from celery.exceptions import Retry
 
 from graphs.registry import Registry
 from scheduler.dispatch import StepRef
@@ -36,8 +37,11 @@ def run_step(task: Task, **message: Any) -> None:
     except (LeaseLost, RunNotFound) as error:
         logger.warning("step given up", extra={"thread_id": ref.thread_id, "run_id": ref.run_id, "why": str(error)})
         return
-    if outcome is not None and outcome.error is not None:
-        raise outcome.error
+    if outcome is None or outcome.error is None:
+        return
+    if outcome.progress.retry_ms is not None:  # for Flower's eyes: this tells Celery to publish nothing
+        raise Retry(f"again in {outcome.progress.retry_ms / 1000:g} s", exc=outcome.error)
+    raise outcome.error
 
 
 def in_pool_process() -> bool:

@@ -9,7 +9,7 @@ from typing import Annotated, Any, TypedDict
 import pytest
 
 from graphs.builder import GraphBuilder
-from graphs.commands import END, START
+from graphs.commands import END, START, Send
 from graphs.errors import GraphError, InvalidDestination, UnmappedAnswer
 from graphs.graph import Graph
 from graphs.routing import fresh, route
@@ -53,7 +53,7 @@ def answering(answer: Any) -> Callable[[State], Any]:
     return router
 
 
-def chosen(answer: Any, path_map: Any = None) -> tuple[str, ...]:
+def chosen(answer: Any, path_map: Any = None) -> tuple[str | Send, ...]:
     return route(graph_with(answering(answer), path_map=path_map), "a", {"log": []}, {}, call)
 
 

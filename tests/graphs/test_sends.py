@@ -107,7 +107,7 @@ def test_a_return_value_says_what_is_written_and_where_to_go(returned: Any, said
     assert written(returned, CHANNELS) == said
 
 
-@pytest.mark.parametrize("returned", ["text", 7, [1], [{"trail": [1]}], Command(update="text"), Command(goto=[7])])
+@pytest.mark.parametrize("returned", ["text", 7, [1], [{"trail": [1]}], Command(update="text"), Command(goto=[7])])  # type: ignore[list-item]
 def test_other_return_values_are_refused(returned: Any) -> None:
     with pytest.raises(InvalidUpdateError, match="Expected"):
         written(returned, CHANNELS)

@@ -12,12 +12,13 @@ from graphs.builder import GraphBuilder, NodeOptions
 from graphs.checkpoint import Result
 from graphs.commands import START
 from graphs.graph import Graph
+from scheduler.claim import Claim, Progress
 from scheduler.client import Client
 from scheduler.config import parse
 from scheduler.connection import Connection
 from scheduler.dispatch import StepOrder, StepRef
 from scheduler.starting import Started
-from scheduler.steps import Claim, Progress, Steps
+from scheduler.steps import Steps
 
 THREAD = "t"
 

@@ -7,11 +7,12 @@ from typing import Any
 import pytest
 
 from scheduler import following
+from scheduler.claim import Claim
 from scheduler.client import Client
 from scheduler.errors import RunNotFound
 from scheduler.following import Follower, Happening, LiveEvent
 from scheduler.log import LogEntry
-from scheduler.steps import Claim, Steps
+from scheduler.steps import Steps
 
 from .stage import THREAD, begin, claim, finish, line, play, wrote
 

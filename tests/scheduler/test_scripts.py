@@ -9,6 +9,7 @@ import redis as redis_py
 from redis import Redis
 
 from graphs.graph import Graph
+from scheduler import scripts
 from scheduler.bytes_redis import available
 from scheduler.client import Client
 from scheduler.config import parse
@@ -35,13 +36,13 @@ def used(text: str, table: str) -> set[str]:
 
 
 def calls(text: str) -> set[str]:
-    """Return which of the prelude's functions a text calls."""
+    """Return which of the shared functions a text calls."""
     return {name for name in functions() if re.search(rf"\b{name}\(", text)}
 
 
 def functions() -> dict[str, str]:
-    """Return the prelude's functions with their bodies."""
-    parts = re.split(r"^local function (\w+)", text_of("prelude"), flags=re.MULTILINE)[1:]
+    """Return the shared functions with their bodies."""
+    parts = re.split(r"^local function (\w+)", "\n".join(scripts.shared()), flags=re.MULTILINE)[1:]
     return dict(zip(parts[::2], parts[1::2], strict=True))
 
 

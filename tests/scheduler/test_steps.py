@@ -4,13 +4,14 @@ import pytest
 from redis import Redis
 
 from graphs.errors import NodeTimeoutError
+from scheduler.claim import Progress
 from scheduler.client import Client
 from scheduler.connection import Connection, open_connection
 from scheduler.errors import LeaseLost, NotSerializable, RunCancelled, StateTooLarge, WorkerLost
 from scheduler.failure import describe, parked, revived
 from scheduler.lifecycle import RunStatus
 from scheduler.settings import Settings
-from scheduler.steps import Progress, Steps
+from scheduler.steps import Steps
 from scheduler.watchdog import Watchdog
 from tests.fakes import RecordingDispatcher
 

@@ -5,12 +5,13 @@ import itertools
 import pytest
 
 from graphs.errors import InvalidUpdateError
+from scheduler.claim import Claim, Progress
 from scheduler.client import Client
 from scheduler.connection import Connection
 from scheduler.dispatch import StepRef
 from scheduler.failure import describe
 from scheduler.lifecycle import RunStatus
-from scheduler.steps import Claim, Progress, Steps
+from scheduler.steps import Steps
 from scheduler.watchdog import Watchdog
 from tests.fakes import RecordingDispatcher
 

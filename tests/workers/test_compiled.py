@@ -1,15 +1,15 @@
 """Compiled graphs as their users meet them, run in this process."""
 
-import operator
 import threading
 from dataclasses import dataclass
-from typing import Annotated, Any, TypedDict
+from typing import Any, TypedDict
 
 import pytest
 from pydantic import BaseModel, ValidationError
 
+from tests.workers.lines import CONFIG, Trail, append, line, single
 from treadle.checkpoint.base import BaseCheckpointSaver
-from treadle.config import get_config, get_store, get_stream_writer
+from treadle.config import get_config, get_store
 from treadle.errors import (
     CheckpointNotFound,
     EmptyInputError,
@@ -26,34 +26,10 @@ from treadle.errors import (
     TransitionNotAllowed,
     UnknownNode,
 )
-from treadle.graph import END, START, CompiledStateGraph, MessagesState, StateGraph
+from treadle.graph import END, START, MessagesState, StateGraph
 from treadle.runtime import Runtime, get_runtime
 from treadle.store.memory import InMemoryStore
 from treadle.types import RetryPolicy
-
-CONFIG = {"configurable": {"thread_id": "t"}}
-
-
-class Trail(TypedDict):
-    trail: Annotated[list[Any], operator.add]
-
-
-def append(item: Any) -> Any:
-    return lambda state: {"trail": [item]}
-
-
-def line(saver: BaseCheckpointSaver, *names: str, **options: Any) -> CompiledStateGraph:
-    """Compile a chain of nodes, each of which appends its name."""
-    builder = StateGraph(Trail).add_sequence([(name, append(name)) for name in names]).set_entry_point(names[0])
-    return builder.compile(saver, **options)
-
-
-def single(saver: BaseCheckpointSaver | None, node: Any, state: Any = Trail, **options: Any) -> CompiledStateGraph:
-    """Compile a graph of one node."""
-    builder = StateGraph(state).set_entry_point("node")
-    builder.add_node("node", node, **options)
-    return builder.compile(saver)
-
 
 # Identity and turns
 
@@ -244,145 +220,6 @@ def test_the_long_term_memory_is_shared_by_threads(saver: BaseCheckpointSaver) -
     graph.invoke({"trail": ["ada"]}, {"thread_id": "one"})
 
     assert graph.invoke({"trail": ["bob"]}, {"thread_id": "two"}) == {"trail": ["bob", "ada"]}
-
-
-# Streams
-
-
-def test_modes_come_in_their_order_within_a_step(saver: BaseCheckpointSaver) -> None:
-    def node(state: Trail) -> dict[str, Any]:
-        get_stream_writer()({"progress": 1})
-        return {"trail": ["a"]}
-
-    modes = ["values", "updates", "custom", "tasks", "checkpoints"]
-    chunks = list(single(saver, node).stream({"trail": [0]}, CONFIG, stream_mode=modes))
-
-    kinds = ["checkpoints", "values", "checkpoints", "tasks", "custom", "updates", "tasks", "values", "checkpoints"]
-    assert [mode for mode, _ in chunks] == kinds
-    assert [chunk for mode, chunk in chunks if mode == "values"] == [{"trail": [0]}, {"trail": [0, "a"]}]
-    assert dict(chunks)["updates"] == {"node": {"trail": ["a"]}}
-
-
-def test_a_node_that_writes_nothing_shows_as_none_and_changes_no_values(saver: BaseCheckpointSaver) -> None:
-    chunks = list(single(saver, lambda state: None).stream({"trail": [0]}, CONFIG, stream_mode=["values", "updates"]))
-
-    assert chunks == [("values", {"trail": [0]}), ("updates", {"node": None})]
-
-
-def test_streamed_checkpoints_equal_those_of_the_history(saver: BaseCheckpointSaver) -> None:
-    graph = line(saver, "a", "b")
-
-    streamed = list(graph.stream({"trail": []}, CONFIG, stream_mode="checkpoints"))
-
-    history = list(graph.get_state_history(CONFIG))
-    assert [part["config"] for part in streamed] == [snapshot.config for snapshot in reversed(history)]
-    assert [part["values"] for part in streamed] == [snapshot.values for snapshot in reversed(history)]
-
-
-def test_closing_a_stream_ends_its_run_and_the_thread_can_go_on(saver: BaseCheckpointSaver) -> None:
-    released = threading.Event()
-    builder = StateGraph(Trail).add_node("a", append("a")).add_node("b", lambda state: released.wait(10) and None)
-    graph = builder.set_entry_point("a").add_edge("a", "b").compile(saver)
-    stream = graph.stream({"trail": []}, CONFIG)
-    next(stream)
-
-    stream.close()
-    released.set()
-
-    assert saver.client.runs.recent("t")[0].status == "cancelled"
-    assert graph.invoke(None, CONFIG) == {"trail": ["a"]}
-
-
-def test_the_second_version_gives_every_part_one_shape(saver: BaseCheckpointSaver) -> None:
-    parts = list(line(saver, "a").stream({"trail": []}, CONFIG, version="v2"))
-
-    assert [{key: part[key] for key in ("type", "ns", "data")} for part in parts] == [
-        {"type": "updates", "ns": (), "data": {"a": {"trail": ["a"]}}}
-    ]
-
-
-# Pausing
-
-
-def test_a_breakpoint_before_a_node_pauses_there_until_the_run_is_resumed(saver: BaseCheckpointSaver) -> None:
-    graph = line(saver, "draft", "review", "send", interrupt_before=["send"])
-
-    paused = graph.invoke({"trail": []}, CONFIG)
-    state = graph.get_state(CONFIG)
-    resumed = graph.invoke(None, CONFIG)
-
-    assert paused == {"trail": ["draft", "review"]}
-    assert state.next == ("send",)
-    assert saver.client.runs.recent("t")[1].status == "interrupted"
-    assert resumed == {"trail": ["draft", "review", "send"]}
-
-
-@pytest.mark.parametrize(
-    ("how", "trail", "following"),
-    [
-        ({"interrupt_after": ["review"]}, ["draft", "review"], ("send",)),
-        ({"interrupt_before": ["draft"]}, [], ("draft",)),
-        ({"interrupt_before": "*"}, [], ("draft",)),
-        ({"interrupt_after": ["send"]}, ["draft", "review", "send"], ()),
-    ],
-)
-def test_breakpoints_may_stand_in_the_config_or_in_the_call(
-    saver: BaseCheckpointSaver, how: dict[str, Any], trail: list[str], following: tuple[str, ...]
-) -> None:
-    graph = line(saver, "draft", "review", "send")
-
-    graph.invoke({"trail": []}, {"thread_id": "in config", **how})
-    graph.invoke({"trail": []}, {"thread_id": "in call"}, **how)
-
-    for thread_id in ("in config", "in call"):
-        state = graph.get_state({"thread_id": thread_id})
-        assert (state.values, state.next) == ({"trail": trail}, following)
-        assert saver.threads.get(thread_id).status == "paused"
-
-
-def test_a_person_may_edit_the_state_before_it_goes_on(saver: BaseCheckpointSaver) -> None:
-    graph = line(saver, "draft", "send", interrupt_before=["send"])
-    graph.invoke({"trail": []}, CONFIG)
-
-    graph.update_state(CONFIG, {"trail": ["edited"]})
-
-    assert graph.invoke(None, CONFIG) == {"trail": ["draft", "edited", "send"]}
-
-
-def test_the_updates_of_a_paused_run_end_with_the_interrupt(saver: BaseCheckpointSaver) -> None:
-    graph = line(saver, "draft", "send", interrupt_before=["send"])
-
-    chunks = list(graph.stream({"trail": []}, CONFIG))
-
-    assert chunks == [{"draft": {"trail": ["draft"]}}, {"__interrupt__": ()}]
-
-
-# History
-
-
-def test_every_step_makes_a_checkpoint(saver: BaseCheckpointSaver) -> None:
-    graph = line(saver, "a", "b")
-    graph.invoke({"trail": [0]}, CONFIG)
-
-    history = list(graph.get_state_history(CONFIG))
-
-    assert [(s.metadata or {})["source"] for s in history] == ["loop", "loop", "loop", "input"]
-    assert [(s.metadata or {})["step"] for s in history] == [2, 1, 0, -1]
-    assert [s.next for s in history] == [(), ("b",), ("a",), ("__start__",)]
-    assert [s.parent_config for s in history[:-1]] == [s.config for s in history[1:]]
-
-
-def test_a_run_from_an_old_checkpoint_repeats_what_came_after_it(saver: BaseCheckpointSaver) -> None:
-    graph = line(saver, "a", "b")
-    graph.invoke({"trail": [0]}, CONFIG)
-    old = next(s for s in graph.get_state_history(CONFIG) if s.next == ("b",))
-
-    output = graph.invoke(None, old.config)
-    branched = graph.invoke({"trail": ["new"]}, old.config)
-
-    assert output == {"trail": [0, "a", "b"]}
-    assert branched == {"trail": [0, "a", "new", "a", "b"]}
-    assert graph.get_state(old.config).values == {"trail": [0, "a"]}
 
 
 # Failures

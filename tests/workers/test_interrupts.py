@@ -80,7 +80,12 @@ def test_an_async_node_may_ask(saver: BaseCheckpointSaver) -> None:
 
 def test_siblings_of_a_question_finish_and_do_not_run_again(saver: BaseCheckpointSaver) -> None:
     runs: list[str] = []
-    graph = parallel(saver, ask=asking("?"), work=lambda state: (runs.append("work"), {"trail": ["work"]})[1])
+
+    def work(state: Trail) -> dict[str, Any]:
+        runs.append("work")
+        return {"trail": ["work"]}
+
+    graph = parallel(saver, ask=asking("?"), work=work)
     graph.invoke({"trail": []}, CONFIG)
 
     output = graph.invoke(Command(resume="answer"), CONFIG)

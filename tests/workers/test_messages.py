@@ -9,7 +9,7 @@ import redis as redis_py
 from scheduler.dispatch import StepOrder, StepRef
 from tests.conftest import RealRedis
 from workers import messages
-from workers.app import QUEUE_PREFIX, make_app
+from workers.app import make_app
 from workers.dispatcher import CeleryDispatcher
 from workers.settings import WorkerSettings
 
@@ -26,17 +26,17 @@ def order(**more: Any) -> StepOrder:
 def published(real_redis: RealRedis, step: StepOrder) -> dict[str, Any]:
     """Return what Celery pushes when it publishes the step itself."""
     app = make_app(WorkerSettings(), real_redis.url)
-    CeleryDispatcher(app, pushes=False, default_queue="treadle").send([step])
+    CeleryDispatcher(app, queue_prefix=None, default_queue="treadle").send([step])
     with redis_py.Redis.from_url(real_redis.url) as client:
-        return dict(json.loads(client.rpop(f"{QUEUE_PREFIX}treadle")))
+        return dict(json.loads(client.rpop("treadle:celery:treadle")))
 
 
 def pushed(real_redis: RealRedis, step: StepOrder) -> dict[str, Any]:
     """Return what the store's script would push."""
     app = make_app(WorkerSettings(), real_redis.url)
-    envelope = CeleryDispatcher(app, pushes=True, default_queue="treadle").envelope(step)
+    envelope = CeleryDispatcher(app, queue_prefix="treadle:celery:", default_queue="treadle").envelope(step)
     assert envelope is not None
-    assert envelope.queue_key == f"{QUEUE_PREFIX}treadle"
+    assert envelope.queue_key == "treadle:celery:treadle"
     return dict(json.loads(envelope.payload))
 
 
@@ -85,4 +85,4 @@ def test_a_foreign_broker_gets_no_pushes() -> None:
     app = make_app(WorkerSettings(broker_url="amqp://broker"), "redis://store")
 
     assert app.conf.broker_url == "amqp://broker"
-    assert CeleryDispatcher(app, pushes=False, default_queue="treadle").envelope(order()) is None
+    assert CeleryDispatcher(app, queue_prefix=None, default_queue="treadle").envelope(order()) is None

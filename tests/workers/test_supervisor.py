@@ -10,11 +10,12 @@ import redis as redis_py
 from billiard.exceptions import TimeLimitExceeded, WorkerLostError
 from celery import signals
 
+from scheduler.claim import Claim
 from scheduler.client import Client
 from scheduler.config import parse
 from scheduler.connection import open_connection
 from scheduler.settings import Settings
-from scheduler.steps import Claim, Steps
+from scheduler.steps import Steps
 from tests.fakes import RecordingDispatcher
 from treadle.graph import StateGraph
 from workers.supervisor import Supervisor

@@ -3,8 +3,9 @@
 from redis import Redis
 
 from graphs.checkpoint import Result
+from scheduler.claim import Progress
 from scheduler.client import Client
-from scheduler.steps import Progress, Steps
+from scheduler.steps import Steps
 
 from ..stage import begin, claim, everything, fan, refs, wrote
 

@@ -1,0 +1,116 @@
+"""The leases on steps: taken with a fencing token, kept by heartbeats, handed back, or left to run out."""
+
+import logging
+import secrets
+from typing import Any
+
+from graphs.checkpoint import Step
+
+from .claim import Claim
+from .connection import Connection
+from .dispatch import StepRef
+from .runs import RunStore
+from .scripts import Place
+
+logger = logging.getLogger(__name__)
+
+
+class Leases:
+    """One worker's leases.
+
+    Args:
+        connection: the store.
+        runs: the store's runs.
+        worker: the worker's name, as the log, Celery and Flower know it.
+    """
+
+    def __init__(self, connection: Connection, runs: RunStore, worker: str) -> None:
+        self._connection = connection
+        self._runs = runs
+        self._worker = worker
+
+    def claim(self, ref: StepRef, delivery: str) -> Claim | None:
+        """Take the lease on a step; None when there is nothing to do: the message was stale, or somebody has it.
+
+        Raises:
+            RunNotFound: the run's record is gone.
+        """
+        place = self._connection.place(ref.thread_id, ref.run_id)
+        verdict, record = self._connection.scripts.lease_step(
+            place,
+            step=ref.step_id,
+            run=ref.run_id,
+            member=self._member(place, ref.step_id),
+            worker=self._worker,
+            delivery=delivery,
+            nonce=secrets.token_hex(8),
+            lease_ms=self._connection.settings.lease_ms,
+            max_attempts=self._connection.settings.max_attempts,
+        )
+        if not record:
+            logger.debug("step not claimed", extra={"thread_id": ref.thread_id, "step_id": ref.step_id, "why": verdict})
+            return None
+        run = self._runs.load(ref.thread_id, ref.run_id)
+        ns = record["ns"]
+        stored = self._connection.checkpoints.load(place.keys, ns, record["checkpoint"], ref.thread_id)
+        step = next(step for step in stored.checkpoint.steps if step.id == ref.step_id)
+        return Claim(
+            ref,
+            verdict,
+            run,
+            stored,
+            step,
+            ns,
+            record.get("fence", 0),
+            record["attempt"],
+            record.get("first", 0),
+            self._worker,
+            delivery,
+            record["losses"],
+            record.get("soft_ms"),
+            self._answers(place, ns, step) if record.get("resumed") else (),
+        )
+
+    def renew(self, ref: StepRef, delivery: str) -> bool:
+        """Keep a lease; return whether it is still ours."""
+        place = self._connection.place(ref.thread_id)
+        return self._connection.scripts.renew_step(
+            place,
+            step=ref.step_id,
+            member=self._member(place, ref.step_id),
+            worker=self._worker,
+            delivery=delivery,
+            lease_ms=self._connection.settings.lease_ms,
+        )
+
+    def release(self, ref: StepRef, delivery: str, kind: str) -> bool:
+        """Hand a lease back at once: ``released``, ``lost worker`` or ``timed out``; return whether it was ours."""
+        place = self._connection.place(ref.thread_id)
+        return self._connection.scripts.release_step(
+            place,
+            step=ref.step_id,
+            member=place.member(ref.step_id),
+            worker=self._worker,
+            delivery=delivery,
+            kind=kind,
+        )
+
+    def publish(self, claim: Claim, event: bytes) -> None:
+        """Publish what a node writes while it runs."""
+        self._connection.scripts.publish_event(
+            self._place(claim),
+            run=claim.run.id,
+            max_events=self._connection.settings.max_events,
+            event=event,
+        )
+
+    def _answers(self, place: Place, ns: str, step: Step) -> list[Any]:
+        known = self._connection.checkpoints.results(place.keys, ns, [step])
+        return list(known.get(step.id, {}).get("answers", ()))
+
+    def _place(self, claim: Claim) -> Place:
+        return self._connection.place(claim.ref.thread_id, claim.ref.run_id, claim.ns)
+
+    def _member(self, place: Place, step_id: str) -> str:
+        """Return the step's name in the due set; inline steps have none, their process answers for the run."""
+        return "" if self._connection.dispatcher.inline else place.member(step_id)

@@ -1,0 +1,8 @@
+-- End the active run: the thread rests in the status that follows.
+local function finish(ended, request, now)
+  redis.call("HSET", K.run, "status", ended.run_status, "ended", now, "nonce", ended.nonce,
+    "checkpoint", redis.call("HGET", K.frame, "cursor") or "")
+  redis.call("HSET", K.thread, "status", ended.thread_status, "run", "", "updated", now)
+  redis.call("ZREM", K.due, request.token .. " run:" .. request.run)
+  redis.call("ZADD", K.index, now, request.token)
+end

@@ -1,0 +1,19 @@
+-- Store checkpoints and what they are made of, put the cursor on the last one, and open its steps.
+-- An inline run has no due entries of its own steps: the process that runs them answers for the whole run.
+local function move(request, now)
+  for _, id in ipairs(request.checkpoints) do redis.call("XADD", K.checkpoints, id, "record", blob()) end
+  for _, field in ipairs(request.fields) do redis.call("HSET", K.channels, field, blob()) end
+  for _, step in ipairs(request.results) do redis.call("HSET", K.results, step, blob()) end
+  for _, step in ipairs(request.closed) do
+    redis.call("HDEL", K.steps, step)
+    redis.call("ZREM", K.due, request.token .. " " .. step)
+  end
+  for _, step in ipairs(request.steps) do
+    step.since = now
+    redis.call("HSET", K.steps, step.id, cjson.encode(step))
+    if not request.inline then redis.call("ZADD", K.due, now + request.wait_ms, request.token .. " " .. step.id) end
+  end
+  for _, queue in ipairs(request.pushes) do redis.call("LPUSH", queue, blob()) end
+  if request.cursor then redis.call("HSET", K.frame, "cursor", request.cursor) end
+  redis.call("HSET", K.frame, "remaining", request.remaining)
+end
