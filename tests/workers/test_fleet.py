@@ -64,7 +64,7 @@ def watch(monkeypatch: pytest.MonkeyPatch) -> Iterator[Watch]:
 
 
 def test_what_a_child_prints_is_told_line_by_line(watch: Watch) -> None:
-    watch.start("import sys; print('one\\ntwo'); print('three', file=sys.stderr)", name="talker")
+    watch.start("import sys; print('one\\ntwo', flush=True); print('three', file=sys.stderr)", name="talker")
 
     until(lambda: len(watch.told) == 3)
     assert watch.told == [("talker", "one"), ("talker", "two"), ("talker", "three")]
