@@ -12,7 +12,7 @@ from treadle.checkpoint.base import BaseCheckpointSaver
 from treadle.checkpoint.redis import RedisSaver
 from treadle.graph import END, START, CompiledStateGraph, StateGraph
 from treadle.runtime import Runtime
-from treadle.types import RetryPolicy
+from treadle.types import RetryPolicy, Send, interrupt
 
 CHAIN_LENGTH = 20
 
@@ -95,6 +95,19 @@ def asynchronous() -> StateGraph:
     return builder.set_entry_point("write")
 
 
+def asking() -> StateGraph:
+    """Build a node that asks two questions beside one that asks none."""
+    builder = StateGraph(Trail).add_node("ask", _ask).add_node("work", _append("work"))
+    return builder.add_edge(START, "ask").add_edge(START, "work")
+
+
+def mapping() -> StateGraph:
+    """Build a map over as many items as the trail's first number says, and a reduction."""
+    builder = StateGraph(Trail).add_node("item", _item).add_node("sum", _sum)
+    builder.add_conditional_edges(START, _fan_out)
+    return builder.add_edge("item", "sum")
+
+
 BUILDERS: dict[str, Callable[[], StateGraph]] = {
     "chat": chat,
     "chain": chain,
@@ -106,6 +119,8 @@ BUILDERS: dict[str, Callable[[], StateGraph]] = {
     "failing": failing,
     "pooled": pooled,
     "asynchronous": asynchronous,
+    "asking": asking,
+    "mapping": mapping,
 }
 
 
@@ -170,6 +185,23 @@ def _broken(state: Trail) -> None:
 
 def _worker(state: Trail, runtime: Runtime[None]) -> dict[str, Any]:
     return {"trail": [os.getppid()]}
+
+
+def _ask(state: Trail) -> dict[str, Any]:
+    return {"trail": [interrupt("name?"), interrupt("age?")]}
+
+
+def _fan_out(state: Trail) -> list[Send]:
+    return [Send("item", number) for number in range(state["trail"][0])]
+
+
+def _item(number: int) -> dict[str, Any]:
+    time.sleep(0.01)
+    return {"trail": [number]}
+
+
+def _sum(state: Trail) -> dict[str, Any]:
+    return {"trail": [sum(state["trail"][1:])]}
 
 
 async def _write(state: Trail, runtime: Runtime[None]) -> dict[str, Any]:

@@ -170,6 +170,21 @@ def test_a_graph_that_no_worker_knows_parks_the_thread(deployment: Deployment, s
     assert graph.invoke(None, {"thread_id": "t"}) == {"messages": ["Hello", "Bot: I received -> Hello"]}
 
 
+def test_a_map_of_a_thousand_outlives_the_death_of_a_worker(deployment: Deployment, saver: RedisSaver) -> None:
+    items = 1000
+    deployment.worker("first")
+    deployment.worker("second")
+    deployment.scheduler()
+    handle = compiled("mapping", saver).submit({"trail": [items]}, {"thread_id": "t"})
+    until(lambda: kinds(saver, "t").count("committed") > items // 4, "a quarter is done")
+
+    deployment.kill("first")
+    deployment.worker("third")
+
+    assert handle.result(timeout=90) == {"trail": [items, *range(items), sum(range(items))]}
+    assert kinds(saver, "t").count("committed") == items + 1
+
+
 def test_threads_go_on_after_redis_was_killed_and_came_back(deployment: Deployment, saver: RedisSaver) -> None:
     deployment.worker("one")
     deployment.scheduler()

@@ -7,6 +7,7 @@ import pytest
 from tests.system.conftest import Deployment, until
 from tests.system.graphs import CHAIN_LENGTH, compiled
 from treadle.checkpoint.redis import RedisSaver
+from treadle.types import Command
 
 pytestmark = pytest.mark.system
 
@@ -98,6 +99,22 @@ def test_a_reader_goes_on_from_the_last_part_it_has_seen(deployment: Deployment,
 
     assert later == everything[5:]
     assert len(everything) == CHAIN_LENGTH
+
+
+def test_a_question_frees_the_worker_and_its_answer_may_come_from_anywhere(
+    deployment: Deployment, saver: RedisSaver
+) -> None:
+    deployment.worker("one", "-c", "1", "-P", "solo")
+    graph, config = compiled("asking", saver), {"thread_id": "t"}
+
+    first = graph.invoke({"trail": []}, config)
+    meanwhile = compiled("chat", saver).invoke({"messages": ["Hello"]}, {"thread_id": "u"})
+    second = compiled("asking", RedisSaver(deployment.url)).invoke(Command(resume="ada"), config)
+    output = graph.invoke(Command(resume=36), config)
+
+    assert [question.value for question in (*first["__interrupt__"], *second["__interrupt__"])] == ["name?", "age?"]
+    assert len(meanwhile["messages"]) == 2
+    assert output == {"trail": ["ada", 36, "work"]}
 
 
 def test_a_run_in_flight_can_be_looked_at(deployment: Deployment, saver: RedisSaver) -> None:
