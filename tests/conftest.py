@@ -1,6 +1,7 @@
 """What all tests share: a Redis of their own, fake or real, and a check that the packages tested are these."""
 
 import shutil
+import signal
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -25,12 +26,20 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure() -> None:
+    _notice_signals()
     found = Path(scheduler.__file__).parent.parent
     if found != _ROOT:
         raise pytest.UsageError(
             f"The package 'scheduler' is imported from {found}, not from this checkout: "
             "uninstall the other one (pip uninstall scheduler), or run pytest from the checkout's own environment."
         )
+
+
+def _notice_signals() -> None:
+    """Undo what a shell does to a command in the background: children would inherit that they ignore these."""
+    for number, usual in ((signal.SIGINT, signal.default_int_handler), (signal.SIGQUIT, signal.SIG_DFL)):
+        if signal.getsignal(number) is signal.SIG_IGN:
+            signal.signal(number, usual)
 
 
 class RealRedis:
