@@ -18,7 +18,7 @@ from graphs.schema import ROOT
 
 from .checkpoints import StoredCheckpoint, interrupts_of
 from .connection import Connection
-from .errors import InvalidConfig
+from .errors import InvalidConfig, NodeFailed
 from .failure import revived
 from .following import Happening, LiveEvent
 from .lifecycle import RunStatus
@@ -123,9 +123,15 @@ class View:
     def _failed(self, entry: LogEntry) -> Iterator[Part]:
         yield from self._leased(entry)
         step = self._step(entry)
-        failure = self._results().get(step.id, {}).get("error")
-        error = None if failure is None else revived(failure, self.thread_id, self.run_id)
+        error = self._error(entry, step)
         yield from self._task("task_result", lambda: self._end(step, (), error))
+
+    def _error(self, entry: LogEntry, step: Step) -> Exception:
+        failure = self._results().get(step.id, {}).get("error")
+        if failure is not None:
+            return revived(failure, self.thread_id, self.run_id)
+        # A later run has tried the step again; of what happened in this one, the log has kept the words.
+        return NodeFailed(self.thread_id, self.run_id, f"node {step.node!r} raised {entry.data['error']}")
 
     def _timed_out(self, entry: LogEntry) -> Iterator[Part]:
         # of an attempt that may be followed by another one, the log says no error

@@ -230,7 +230,8 @@ class Model:
         self.thread_id = f"model-{next(numbers)}"
         self.keys = client.connection.place(self.thread_id).keys
         self.known: dict[str, Known] = {}
-        self.edited: set[str | None] = set()
+        #: From these a replay goes on in place, as long as they are the head.
+        self.forks_and_edits: set[str | None] = set()
         self._client = client
         self._steps = Steps(client.connection, client.runs, "w1")
 
@@ -246,11 +247,11 @@ class Model:
             arrived = replace(base, due=("input", items))
             self._note([arrived, *arrived.run_out()])
         elif what == "replay":
-            forked = base_id not in self.edited or base_id != max(self.known)
+            forked = bool(at) and not (base_id in self.forks_and_edits and base_id == max(self.known))
             self._run(None, at)
-            self._note([*([base] if at and forked else []), *base.run_out()])
+            self._note([*([base] if forked else []), *base.run_out()], by_hand=forked)
         else:
-            self._note([self._edit(what, base, items, at)], edited=True)
+            self._note([self._edit(what, base, items, at)], by_hand=True)
 
     def _edit(self, what: str, base: Known, items: list[Any], at: dict[str, str]) -> Known:
         updates = {"append": {"items": items}, "replace": {"items": Overwrite(items), "plain": items}, "nothing": {}}
@@ -262,12 +263,11 @@ class Model:
         for order in begin(self._client, KEPT, value, self.thread_id, **at).orders:
             finish(self._steps, KEPT, order.ref, items=["ran"])
 
-    def _note(self, made: list[Known], *, edited: bool = False) -> None:
+    def _note(self, made: list[Known], *, by_hand: bool = False) -> None:
         stored = self._client.connection.checkpoints.history(self.keys, "")
         new = sorted({one.checkpoint.id for one in stored} - self.known.keys())
         self.known.update(zip(new, made, strict=True))
-        if edited:
-            self.edited |= set(new)
+        self.forks_and_edits |= set(new[:1] if by_hand else [])
 
 
 @settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])

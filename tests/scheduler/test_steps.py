@@ -1,13 +1,12 @@
-"""The life of a step: who may run it, who may commit it, and what is stored when."""
+"""What comes of a step: who may commit it, what is stored with it, and what a failure or a retry leaves."""
 
 import pytest
 from redis import Redis
 
-from graphs.errors import NodeTimeoutError
 from scheduler.claim import Progress
 from scheduler.client import Client
 from scheduler.connection import Connection, open_connection
-from scheduler.errors import LeaseLost, NotSerializable, RunCancelled, StateTooLarge, WorkerLost
+from scheduler.errors import LeaseLost, NotSerializable, RunCancelled, StateTooLarge
 from scheduler.failure import describe, parked, revived
 from scheduler.lifecycle import RunStatus
 from scheduler.settings import Settings
@@ -23,7 +22,6 @@ from .stage import (
     everything,
     expire_lease,
     finish,
-    kinds,
     line,
     make_due,
     now_ms,
@@ -37,81 +35,6 @@ from .stage import (
 
 LINE = line("a", "b")
 LIMITED = line("a", "b", a={"timeout": 5})
-
-
-def test_a_claim_brings_the_state_and_a_fencing_token_that_only_rises(client: Client, steps: Steps) -> None:
-    step = begin(client, LINE, {"answer": 1}).orders[0].ref
-
-    first = claim(steps, step)
-    progress = steps.commit(first, LINE, wrote(first, answer=2))
-    second = claim(steps, progress.orders[0].ref)
-
-    assert (first.verdict, first.attempt, first.stored.checkpoint.values["answer"]) == ("run", 1, 1)
-    assert (second.verdict, second.attempt, second.stored.checkpoint.values["answer"]) == ("run", 1, 2)
-    assert second.fence > first.fence
-
-
-def test_the_first_claim_makes_a_pending_run_a_running_one(client: Client, steps: Steps) -> None:
-    started = begin(client, LINE, {})
-
-    before = client.runs.status(THREAD, started.run.id)
-    claim(steps, started.orders[0].ref)
-
-    assert (before, client.runs.status(THREAD, started.run.id)) == (RunStatus.PENDING, RunStatus.RUNNING)
-
-
-def test_a_step_that_somebody_runs_cannot_be_claimed(client: Client, steps: Steps, rival: Steps) -> None:
-    step = begin(client, LINE, {}).orders[0].ref
-    claim(steps, step, "first delivery")
-
-    assert rival.claim(step, "second delivery") is None
-    assert steps.claim(step, "first delivery") is None
-
-
-@pytest.mark.parametrize("finished", [False, True], ids=["held", "finished"])
-def test_a_doubled_message_is_dropped_in_one_round_trip_and_changes_nothing(
-    client: Client, steps: Steps, redis: Redis, round_trips: list[str], finished: bool
-) -> None:
-    step = begin(client, LINE, {}).orders[0].ref
-    held = claim(steps, step)
-    if finished:
-        steps.commit(held, LINE, wrote(held))
-    before = everything(redis)
-    round_trips.clear()
-
-    assert steps.claim(step, "doubled") is None
-
-    assert round_trips == ["EVALSHA"]
-    assert everything(redis) == before
-
-
-def test_a_message_of_an_earlier_run_takes_nothing_from_the_run_that_has_the_step_now(
-    client: Client, steps: Steps, redis: Redis
-) -> None:
-    late = begin(client, LINE, {}).orders[0].ref
-    client.runs.cancel(THREAD, late.run_id)
-    step = begin(client, LINE).orders[0].ref
-    before = everything(redis)
-
-    assert late.step_id == step.step_id
-    assert steps.claim(late, "late") is None
-
-    assert everything(redis) == before
-    assert claim(steps, step).run.id == step.run_id
-
-
-def test_a_lease_that_ran_out_goes_to_whoever_asks_first(
-    client: Client, connection: Connection, steps: Steps, rival: Steps
-) -> None:
-    step = begin(client, LINE, {}).orders[0].ref
-    slow = claim(steps, step)
-    expire_lease(connection, step)
-
-    taken = claim(rival, step)
-
-    assert (taken.verdict, taken.attempt, taken.losses) == ("run", 2, 1)
-    assert taken.fence > slow.fence
-    assert kinds(client)[-3:] == ["leased", "lost worker", "leased"]
 
 
 def test_a_worker_that_lost_its_lease_cannot_commit(
@@ -161,7 +84,7 @@ def test_a_lease_that_ran_out_but_that_nobody_took_is_still_good(
     assert state(client, LINE)["answer"] == "late"
 
 
-def test_a_worker_whose_step_was_dispatched_again_cannot_fail_it_before_the_next_one_has_it(
+def test_a_worker_whose_step_was_dispatched_again_cannot_end_it_before_the_next_one_has_it(
     client: Client, connection: Connection, steps: Steps, watchdog: Watchdog
 ) -> None:
     held = claim(steps, begin(client, LINE, {}).orders[0].ref)
@@ -169,7 +92,11 @@ def test_a_worker_whose_step_was_dispatched_again_cannot_fail_it_before_the_next
     watchdog.sweep()
 
     with pytest.raises(LeaseLost):
+        steps.commit(held, LINE, wrote(held, answer="late"))
+    with pytest.raises(LeaseLost):
         steps.fail(held, LINE, describe(ValueError("late")))
+    with pytest.raises(LeaseLost):
+        steps.retry(held, describe(ValueError("late")), 0)
 
     assert record(connection, held.ref)["state"] == "queued"
 
@@ -309,43 +236,6 @@ def test_what_a_cancelled_run_computed_cannot_be_committed_to_the_run_that_took_
     assert state(client, LINE)["answer"] == "new"
 
 
-def test_a_renewal_prolongs_the_lease_and_moves_its_due_time(
-    client: Client, connection: Connection, steps: Steps
-) -> None:
-    step = begin(client, LINE, {}).orders[0].ref
-    claim(steps, step, "d")
-    expire_lease(connection, step)
-
-    assert steps.renew(step, "d")
-
-    until = record(connection, step)["until"]
-    assert 0 < until - now_ms(connection) <= connection.settings.lease_ms
-    assert due_ms(connection, step) == until
-
-
-def test_only_the_delivery_that_holds_a_lease_renews_it(client: Client, steps: Steps, rival: Steps) -> None:
-    step = begin(client, LINE, {}).orders[0].ref
-    claim(steps, step, "d")
-
-    assert not steps.renew(step, "another delivery")
-    assert not rival.renew(step, "d")
-
-
-def test_no_renewal_goes_past_the_deadline_of_the_attempt(redis: Redis) -> None:
-    settings = Settings(lease_ms=60_000, grace_ms=1_000)
-    client = Client(open_connection(redis, settings, RecordingDispatcher()), lambda call: call())
-    steps = Steps(client.connection, client.runs, "w1")
-    step = begin(client, LIMITED, {}).orders[0].ref
-    claim(steps, step, "d")
-    claimed = record(client.connection, step)
-
-    assert steps.renew(step, "d")
-
-    renewed = record(client.connection, step)
-    assert renewed["deadline"] == claimed["deadline"] == claimed["started"] + 6_000
-    assert renewed["until"] == due_ms(client.connection, step) == claimed["deadline"]
-
-
 def test_past_its_deadline_a_step_can_be_neither_renewed_nor_committed(
     client: Client, connection: Connection, steps: Steps
 ) -> None:
@@ -355,84 +245,8 @@ def test_past_its_deadline_a_step_can_be_neither_renewed_nor_committed(
     assert not steps.renew(held.ref, "d")
     with pytest.raises(LeaseLost):
         steps.commit(held, LIMITED, wrote(held, answer="late"))
-
-
-def test_a_step_past_its_deadline_is_claimed_to_record_its_failure(
-    client: Client, connection: Connection, steps: Steps, rival: Steps
-) -> None:
-    started = begin(client, LIMITED, {})
-    claim(steps, started.orders[0].ref)
-    pass_deadline(connection, started.orders[0].ref)
-
-    late = claim(rival, started.orders[0].ref)
-    rival.fail(late, LIMITED, rival.doomed(late))
-
-    assert (late.verdict, late.attempt, late.losses) == ("timed_out", 1, 0)
-    assert client.runs.status(THREAD, started.run.id) is RunStatus.TIMEOUT
-    with pytest.raises(NodeTimeoutError, match="'a' ran longer than its time limit of 5 s"):
-        client.outcome(THREAD, started.run.id)
-
-
-@pytest.mark.parametrize("seen", [False, True], ids=["unseen", "dispatched again"])
-def test_a_time_out_is_not_forgotten_when_the_worker_that_should_record_it_is_lost(
-    client: Client, connection: Connection, steps: Steps, watchdog: Watchdog, seen: bool
-) -> None:
-    step = begin(client, LIMITED, {}).orders[0].ref
-    claim(steps, step)
-    pass_deadline(connection, step)
-    claim(steps, step)
-    expire_lease(connection, step)
-    if seen:
-        watchdog.sweep()
-
-    assert claim(steps, step).verdict == "timed_out"
-
-
-def test_a_step_that_takes_its_workers_down_is_given_up_after_so_many_losses(
-    client: Client, connection: Connection, steps: Steps
-) -> None:
-    started = begin(client, LINE, {})
-    step = started.orders[0].ref
-    attempts = []
-    for _ in range(connection.settings.max_attempts):
-        attempts.append(claim(steps, step).attempt)
-        expire_lease(connection, step)
-
-    last = claim(steps, step)
-    steps.fail(last, LINE, steps.doomed(last))
-
-    assert (attempts, last.verdict, last.losses) == ([1, 2, 3], "lost", 3)
-    with pytest.raises(WorkerLost, match="lost its worker 3 times"):
-        client.outcome(THREAD, started.run.id)
-
-
-def test_a_lease_handed_back_is_taken_at_once_and_the_attempt_does_not_count(
-    client: Client, connection: Connection, steps: Steps, rival: Steps
-) -> None:
-    step = begin(client, LINE, {}).orders[0].ref
-    claim(steps, step, "d")
-
-    assert steps.release(step, "d", "released")
-
-    assert (due_ms(connection, step) or 0) <= now_ms(connection)
-    taken = claim(rival, step)
-    assert (taken.verdict, taken.attempt, taken.losses) == ("run", 1, 0)
-
-
-@pytest.mark.parametrize(
-    ("kind", "known"), [("lost worker", ("run", 2, 1)), ("timed out", ("timed_out", 1, 0))], ids=["lost", "timed out"]
-)
-def test_a_lease_that_its_pool_hands_back_says_what_became_of_the_attempt(
-    client: Client, steps: Steps, rival: Steps, kind: str, known: tuple[str, int, int]
-) -> None:
-    step = begin(client, LIMITED, {}).orders[0].ref
-    claim(steps, step, "d")
-
-    assert steps.release(step, "d", kind)
-
-    taken = claim(rival, step)
-    assert (taken.verdict, taken.attempt, taken.losses) == known
-    assert kinds(client)[-2:] == [kind, "leased"]
+    with pytest.raises(LeaseLost):
+        steps.fail(held, LIMITED, describe(ValueError("late")))
 
 
 def test_a_step_that_waits_for_its_next_attempt_waits_in_the_store(

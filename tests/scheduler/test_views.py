@@ -132,6 +132,19 @@ def test_a_step_that_fails_ends_with_the_exception_and_without_an_update(client:
     assert shown(client, LINE, started.run.id, "updates") == []
 
 
+def test_a_step_that_failed_is_shown_as_failed_also_when_a_later_run_has_tried_it_again(
+    client: Client, steps: Steps
+) -> None:
+    started = begin(client, LINE, {})
+    steps.fail(claim(steps, started.orders[0].ref), LINE, describe(ValueError("no"), "a"))
+    play(steps, LINE, begin(client, LINE).orders)
+
+    start, end = shown(client, LINE, started.run.id, "tasks")
+
+    assert (start["name"], end["name"], end["result"]) == ("a", "a", {})
+    assert "node 'a' raised ValueError('no')" in str(end["error"])
+
+
 def test_custom_is_what_nodes_write_as_they_wrote_it(client: Client, steps: Steps) -> None:
     started = begin(client, LINE, {})
     held = claim(steps, started.orders[0].ref)
