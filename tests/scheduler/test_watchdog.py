@@ -377,8 +377,9 @@ def test_a_run_that_ends_leaves_nothing_due(client: Client, connection: Connecti
 
 
 def test_a_watchdog_waits_for_a_redis_that_is_away(
-    watchdog: Watchdog, redis: Redis, monkeypatch: pytest.MonkeyPatch
+    client: Client, redis: Redis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    watchdog = Watchdog(open_connection(redis, Settings(sweep_ms=10), RecordingDispatcher()), client.runs)
     stop, asked = threading.Event(), []
 
     def away(*args: object, **options: object) -> None:
