@@ -13,8 +13,9 @@ from graphs.routing import Caller, fresh, route
 from graphs.updates import Update, written
 
 from .answers import assigned
-from .checkpoints import Encoded, StoredCheckpoint, interrupts_of
+from .checkpoints import Encoded, StoredCheckpoint
 from .connection import Connection
+from .dialogue import Dialogue, waiting
 from .ids import new_checkpoint_id
 from .lifecycle import ThreadEvent
 from .run import Run
@@ -120,8 +121,8 @@ class Beginnings:
     def _resumed(self, head: Checkpoint, known: Known, answers: Mapping[str, Any]) -> Beginning:
         """Open what is unfinished; where answers came in, the questions that got none go on waiting."""
         answered = _answered(known, answers)
-        waiting = {id_ for id_, result in answered.items() if answers and interrupts_of(result)}
-        due = [step for step in head.steps if _is_open(answered, step) and step.id not in waiting]
+        unanswered = {id_ for id_, result in answered.items() if answers and waiting(result)}
+        due = [step for step in head.steps if _is_open(answered, step) and step.id not in unanswered]
         if not due:  # nothing is due, or all has finished and was never closed: then any step leads there
             return Beginning([], {}, head, head.steps[:1], ThreadEvent.RESUME, done=True)
         results = {id_: self._connection.checkpoints.encode_known(answered[id_], "The answer") for id_ in answers}
@@ -158,13 +159,13 @@ def _answers(stand: Stand, known: Known, resume: Any) -> dict[str, Any]:
     """Return which steps get which answer; none where the thread waits at a breakpoint, which any answer passes."""
     if resume is None:
         return {}
-    pending = {step_id: interrupts_of(result) for step_id, result in known.items()}
+    pending = {step_id: waiting(result) for step_id, result in known.items()}
     return assigned(stand.run.thread_id, {id_: asked for id_, asked in pending.items() if asked}, resume)
 
 
 def _answered(known: Known, answers: Mapping[str, Any]) -> Known:
     """Return what is known of steps with the answers that came in: an answered question is none any more."""
-    given = {id_: {"answers": [*known[id_].get("answers", ()), answer]} for id_, answer in answers.items()}
+    given = {id_: Dialogue.of(known[id_]).answered(answer).record() for id_, answer in answers.items()}
     return {**known, **given}
 
 

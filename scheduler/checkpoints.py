@@ -20,11 +20,13 @@ from graphs.commands import Interrupt
 
 from .bytes_redis import BytesRedis
 from .chunks import SAME, ChannelRef, ChannelValues, tail_of
+from .dialogue import Dialogue, waiting
 from .errors import CheckpointNotFound
 from .keys import ThreadKeys
 from .serde import Serde
 
 _CACHE_SIZE = 512
+_SILENCE = Dialogue()
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,15 +152,15 @@ class CheckpointStore:
     def questions(self, keys: ThreadKeys, ns: str, checkpoint: Checkpoint) -> dict[str, tuple[Interrupt, ...]]:
         """Return the questions that wait for an answer, by step id, in the order of the steps' paths."""
         found = self.results(keys, ns, sorted(checkpoint.steps, key=lambda step: step.path))
-        return {step_id: asked for step_id, result in found.items() if (asked := interrupts_of(result))}
+        return {step_id: asked for step_id, result in found.items() if (asked := waiting(result))}
 
-    def encode_result(self, result: Result) -> bytes:
+    def encode_result(self, result: Result, dialogue: Dialogue = _SILENCE) -> bytes:
         """Return a step's writes as bytes.
 
         Raises:
             NotSerializable: a value cannot be stored; the error names the node and the key.
         """
-        record = {"updates": list(result.updates), "goto": list(result.goto)}
+        record = {"updates": list(result.updates), "goto": list(result.goto), **dialogue.record()}
         try:
             return self._serde.dumps(record, f"The result of node {result.step.node!r}")
         except TypeError:
@@ -167,14 +169,13 @@ class CheckpointStore:
                     self._serde.dumps(value, f"Key {key!r} of the update of node {result.step.node!r}")
             raise
 
-    def encode_questions(self, node: str, questions: Sequence[Interrupt], answers: Sequence[Any]) -> bytes:
-        """Return what a step asks as bytes, and the answers that it has been given so far.
+    def encode_questions(self, node: str, dialogue: Dialogue) -> bytes:
+        """Return what a step asks as bytes.
 
         Raises:
             NotSerializable: a question cannot be stored; the error names the node.
         """
-        asked = [[question.value, question.id, question.response_schema] for question in questions]
-        return self._serde.dumps({"interrupts": asked, "answers": list(answers)}, f"What node {node!r} asks")
+        return self._serde.dumps(dialogue.record(), f"What node {node!r} asks")
 
     def encode_known(self, known: Mapping[str, Any], where: str = "The result") -> bytes:
         """Return what is known of a step as bytes; ``where`` names it in errors.
@@ -184,9 +185,9 @@ class CheckpointStore:
         """
         return self._serde.dumps(dict(known), where)
 
-    def encode_error(self, error: Mapping[str, Any], answers: Sequence[Any] = ()) -> bytes:
-        """Return a step's failure as bytes, and the answers that its next attempt is given again."""
-        return self._serde.dumps({"error": dict(error), **({"answers": list(answers)} if answers else {})})
+    def encode_error(self, error: Mapping[str, Any], dialogue: Dialogue = _SILENCE) -> bytes:
+        """Return a step's failure as bytes; its next attempt is given the answers again."""
+        return self._serde.dumps({"error": dict(error), **dialogue.record()})
 
     def _restored(self, keys: ThreadKeys, ns: str, records: Iterable[bytes]) -> list[StoredCheckpoint]:
         plain = [self._serde.loads(record) for record in records]
@@ -207,11 +208,6 @@ class CheckpointStore:
                 stored for (token, of, _), stored in reversed(self._seen.items()) if (token, of) == (keys.token, ns)
             )
             return next(of_frame, None)
-
-
-def interrupts_of(result: Mapping[str, Any]) -> tuple[Interrupt, ...]:
-    """Return what a step asks, from what is known of it."""
-    return tuple(Interrupt(value, id_, schema) for value, id_, schema in result.get("interrupts", ()))
 
 
 def _known(parent: StoredCheckpoint | None, name: str, *, sealed: bool) -> ChannelRef | None:

@@ -1,12 +1,12 @@
 """The right to run one step, and what came of using it."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from graphs.checkpoint import Step
 
 from .checkpoints import StoredCheckpoint
+from .dialogue import Dialogue
 from .dispatch import StepOrder, StepRef
 from .lifecycle import RunStatus
 from .run import Run
@@ -30,8 +30,8 @@ class Claim:
     delivery: str
     losses: int = 0
     soft_ms: int | None = None
-    #: The answers to the questions that earlier attempts asked.
-    answers: Sequence[Any] = ()
+    #: What earlier attempts asked, and the answers that are replayed.
+    dialogue: Dialogue = field(default_factory=Dialogue)
 
     @property
     def ids(self) -> dict[str, Any]:

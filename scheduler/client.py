@@ -54,6 +54,8 @@ class Client:
             try:
                 return self._starter.start(graph, config, value, context)
             except ThreadBusy as busy:
+                if self.runs.look_at(busy.thread_id, busy.run_id):
+                    continue  # nobody runs it any more, and no scheduler has noticed
                 if config.on_busy != "wait":
                     raise
                 with suppress(RunNotFound):  # then its thread was deleted, and nothing is in the way

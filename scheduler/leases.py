@@ -2,12 +2,12 @@
 
 import logging
 import secrets
-from typing import Any
 
 from graphs.checkpoint import Step
 
 from .claim import Claim
 from .connection import Connection
+from .dialogue import Dialogue
 from .dispatch import StepRef
 from .runs import RunStore
 from .scripts import Place
@@ -68,7 +68,7 @@ class Leases:
             delivery,
             record["losses"],
             record.get("soft_ms"),
-            self._answers(place, ns, step) if record.get("resumed") else (),
+            self._dialogue(place, ns, step) if record.get("resumed") else Dialogue(),
         )
 
     def renew(self, ref: StepRef, delivery: str) -> bool:
@@ -104,9 +104,9 @@ class Leases:
             event=event,
         )
 
-    def _answers(self, place: Place, ns: str, step: Step) -> list[Any]:
+    def _dialogue(self, place: Place, ns: str, step: Step) -> Dialogue:
         known = self._connection.checkpoints.results(place.keys, ns, [step])
-        return list(known.get(step.id, {}).get("answers", ()))
+        return Dialogue.of(known.get(step.id, {}))
 
     def _place(self, claim: Claim) -> Place:
         return self._connection.place(claim.ref.thread_id, claim.ref.run_id, claim.ns)

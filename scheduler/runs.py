@@ -6,7 +6,7 @@ from typing import Any
 
 from .connection import Connection
 from .errors import RunNotFound
-from .failure import Failure, cancelled, status_of
+from .failure import Failure, cancelled, lost, status_of, timed_out
 from .lifecycle import RunStatus
 from .moves import ended, finish_entries
 from .run import Run
@@ -91,6 +91,16 @@ class RunStore:
         )
         answer, _ = self._connection.scripts.end_run(place, request)
         return answer == "ended"
+
+    def look_at(self, thread_id: str, run_id: str) -> str:
+        """End a run that is past its deadline, or whose own process fell silent; return which, or nothing."""
+        place = self._connection.place(thread_id, run_id)
+        finding = self._connection.scripts.look_at_run(place, run=run_id, member=place.run_member())
+        if finding == "timeout":
+            self.end(thread_id, run_id, timed_out("The run", self.get(thread_id, run_id).limit_s))
+        if finding == "lost":
+            self.end(thread_id, run_id, lost("(inline)", 1), lapsed=True)
+        return finding
 
     def _run(self, thread_id: str, run_id: str, fields: Mapping[bytes, bytes]) -> Run:
         plan: dict[str, Any] = self._connection.serde.loads(fields[b"plan"])

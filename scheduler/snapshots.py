@@ -1,18 +1,20 @@
 """Where a thread stands, as users see it: state, steps due, history."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
 from graphs.checkpoint import PUSH, Checkpoint, Result, Step
+from graphs.commands import Interrupt
 from graphs.errors import InvalidUpdateError
 from graphs.graph import Graph
 from graphs.updates import apply
 
-from .checkpoints import StoredCheckpoint, interrupts_of
+from .checkpoints import StoredCheckpoint
 from .config import RunConfig
 from .connection import Connection
+from .dialogue import Dialogue, waiting
 from .ids import created_ms
 from .threads import ThreadStore
 
@@ -120,7 +122,8 @@ class Snapshots:
         values, done = with_finished(graph, checkpoint, results) if reading.live else (checkpoint.values, ())
         finished = {result.step.id for result in done}
         steps = _shown_order(graph, checkpoint.steps)
-        states = tuple(_step_state(step, results.get(step.id, {}), graph) for step in steps)
+        questions = waiting if reading.live else _ever_asked
+        states = tuple(_step_state(step, results.get(step.id, {}), graph, questions) for step in steps)
         return StateSnapshot(
             graph.shown(values),
             tuple(step.node for step in steps if step.id not in finished),
@@ -177,12 +180,19 @@ def _shown_order(graph: Graph, steps: Sequence[Step]) -> list[Step]:
     )
 
 
-def _step_state(step: Step, result: Mapping[str, Any], graph: Graph) -> StepState:
+def _step_state(
+    step: Step,
+    result: Mapping[str, Any],
+    graph: Graph,
+    questions: Callable[[Mapping[str, Any]], tuple[Interrupt, ...]],
+) -> StepState:
     error = result.get("error")
     shown = result_shown(result["updates"], graph) if "updates" in result else None
-    return StepState(
-        step.id, step.node, step.path, error["repr"] if error else None, interrupts_of(result), None, shown
-    )
+    return StepState(step.id, step.node, step.path, error["repr"] if error else None, questions(result), None, shown)
+
+
+def _ever_asked(result: Mapping[str, Any]) -> tuple[Interrupt, ...]:
+    return Dialogue.of(result).asked
 
 
 def _matches(metadata: Mapping[str, Any], wanted: Mapping[str, Any]) -> bool:

@@ -18,6 +18,7 @@ from graphs.graph import Graph
 from graphs.planner import Verdict, plan_next, verdict
 
 from .claim import Claim, Progress
+from .dialogue import waiting
 from .errors import LeaseLost, NotSerializable, StateTooLarge
 from .failure import Failure, describe, lost, status_of, timed_out
 from .ids import new_checkpoint_id
@@ -45,7 +46,7 @@ class Steps(Leases):
         """
         if len(claim.stored.checkpoint.steps) == 1:
             return self._advance(claim, graph, [result], single=True)
-        return self._put(claim, graph, "committed", self._connection.checkpoints.encode_result(result))
+        return self._put(claim, graph, "committed", self._connection.checkpoints.encode_result(result, claim.dialogue))
 
     def fail(self, claim: Claim, graph: Graph | None, failure: Failure) -> Progress:
         """Store that a step failed for good; the run ends when its siblings have ended too.
@@ -56,7 +57,11 @@ class Steps(Leases):
         logger.info("step failed", extra={**claim.ids, "thread_id": claim.ref.thread_id, "kind": failure["kind"]})
         kind = "timed out" if failure["kind"] == "timeout" else "failed"
         return self._put(
-            claim, graph, kind, self._connection.checkpoints.encode_error(failure, claim.answers), error=failure["repr"]
+            claim,
+            graph,
+            kind,
+            self._connection.checkpoints.encode_error(failure, claim.dialogue),
+            error=failure["repr"],
         )
 
     def ask(self, claim: Claim, graph: Graph, questions: Sequence[Interrupt]) -> Progress:
@@ -66,7 +71,8 @@ class Steps(Leases):
             LeaseLost: the lease is no longer ours, and nothing was stored.
             NotSerializable: a question cannot be stored.
         """
-        asked = self._connection.checkpoints.encode_questions(claim.step.node, questions, claim.answers)
+        dialogue = claim.dialogue.asking(questions)
+        asked = self._connection.checkpoints.encode_questions(claim.step.node, dialogue)
         return self._put(claim, graph, "interrupted", asked, questions=[question.id for question in questions])
 
     def retry(self, claim: Claim, failure: Failure, delay_ms: int) -> Progress:
@@ -102,7 +108,7 @@ class Steps(Leases):
         failures = [found[step.id]["error"] for step in steps if "error" in found.get(step.id, {})]
         if failures:
             return self.end(claim, failures[0], closing=True)
-        if any("interrupts" in result for result in found.values()):
+        if any(waiting(result) for result in found.values()):
             return self._end(claim, RunStatus.INTERRUPTED, None, closing=True)
         if graph is None or not all("updates" in found.get(step.id, {}) for step in steps):
             return Progress()  # another worker is in the middle of it
@@ -160,7 +166,7 @@ class Steps(Leases):
             self._place(claim),
             claim.stored.checkpoint.id,
             [checkpoints.encode(after, claim.stored, run.id, run.metadata)],
-            {results[0].step.id: checkpoints.encode_result(results[0])} if single else {},
+            {results[0].step.id: checkpoints.encode_result(results[0], claim.dialogue)} if single else {},
             [step.id for step in claim.stored.checkpoint.steps],
             Orders(graph, run, claim.ns, self._connection.settings.grace_ms).of(steps, after.id),
             [_advanced_entry(claim, after.id, single=single), *_ending_entries(run, next_verdict)],

@@ -5,7 +5,7 @@ that is computed where it is read, and costs the workers nothing.
 """
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from functools import partial
 from typing import Any, Final, Literal, get_args
@@ -16,8 +16,9 @@ from graphs.commands import Interrupt
 from graphs.graph import Graph
 from graphs.schema import ROOT
 
-from .checkpoints import StoredCheckpoint, interrupts_of
+from .checkpoints import StoredCheckpoint
 from .connection import Connection
+from .dialogue import Dialogue, waiting
 from .errors import InvalidConfig, NodeFailed
 from .failure import revived
 from .following import Happening, LiveEvent
@@ -73,6 +74,8 @@ class View:
     _at_ms: int = 0
     #: Those of them that are still to run when the run takes the superstep up; None: all.
     _open: Collection[str] | None = None
+    #: What they asked in this run, by step id.
+    _asked: dict[str, tuple[Interrupt, ...]] = field(default_factory=dict)
 
     def parts(self, happening: Happening) -> Iterator[Part]:
         """Yield what is shown of one thing that happened."""
@@ -143,13 +146,16 @@ class View:
             return
         yield from self._leased(entry)
         step = self._step(entry)
-        asked = interrupts_of(self._results().get(step.id, {}))
+        known = Dialogue.of(self._results().get(step.id, {})).asked
+        asked = tuple(question for question in known if question.id in entry.data["questions"])
+        self._asked[step.id] = asked  # as it was: who reads later finds some of them answered
         yield from self._part("updates", lambda: {INTERRUPT: asked})
         yield from self._task("task_result", partial(self._end, step, (), asked=asked))
 
     def _finished(self, entry: LogEntry) -> Iterator[Part]:
         results = self._results() if entry.data["status"] == RunStatus.INTERRUPTED else {}
-        asked = tuple(one for result in results.values() for one in interrupts_of(result))
+        now = {step_id: waiting(result) for step_id, result in results.items()}
+        asked = tuple(one for questions in (now | self._asked).values() for one in questions)
         if asked:
             yield from self._part("values", lambda: with_interrupts(self._values_shown(), asked))
 

@@ -7,9 +7,7 @@ from collections import Counter
 from .connection import Connection
 from .dispatch import StepOrder
 from .errors import StoreUnavailable
-from .failure import lost, timed_out
 from .runs import RunStore
-from .scripts import Place
 from .threads import place_of
 
 logger = logging.getLogger(__name__)
@@ -72,7 +70,7 @@ class Watchdog:
     def _looked_at(self, member: str) -> str:
         place, thread_id, what = place_of(self._connection, member)
         if what.startswith("run:"):
-            return self._look_at_run(place, member, thread_id)
+            return self._runs.look_at(thread_id, place.run_id) or "left alone"
         settings = self._connection.settings
         record = self._connection.scripts.redispatch_step(
             place,
@@ -92,12 +90,3 @@ class Watchdog:
             self._connection.redis.lpush(envelope.queue_key, envelope.payload)
         self._connection.dispatcher.send([order])
         logger.info("step dispatched again", extra={"thread_id": order.ref.thread_id, "step_id": order.ref.step_id})
-
-    def _look_at_run(self, place: Place, member: str, thread_id: str) -> str:
-        finding = self._connection.scripts.look_at_run(place, run=place.run_id, member=member)
-        if finding == "timeout":
-            limit_s = self._runs.get(thread_id, place.run_id).limit_s
-            self._runs.end(thread_id, place.run_id, timed_out("The run", limit_s))
-        if finding == "lost":
-            self._runs.end(thread_id, place.run_id, lost("(inline)", 1), lapsed=True)
-        return finding or "left alone"

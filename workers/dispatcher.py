@@ -1,12 +1,16 @@
 """Hands steps to Celery: pushed by the store's own scripts where the broker is the same Redis, else published."""
 
+import logging
 from collections.abc import Sequence
 
 from celery import Celery
+from kombu.exceptions import OperationalError
 
 from scheduler.dispatch import Envelope, StepOrder
 
 from . import messages
+
+logger = logging.getLogger(__name__)
 
 
 class CeleryDispatcher:
@@ -37,6 +41,12 @@ class CeleryDispatcher:
         """Publish the messages that no script pushes."""
         if self._queue_prefix is not None or not orders:
             return
+        try:
+            self._publish(orders)
+        except OperationalError as error:  # what the messages were about is stored, and falls due
+            logger.warning("steps not published", extra={"steps": len(orders), "error": str(error)})
+
+    def _publish(self, orders: Sequence[StepOrder]) -> None:
         with self._app.producer_pool.acquire(block=True) as producer:
             for order in orders:
                 self._app.send_task(

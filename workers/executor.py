@@ -124,7 +124,7 @@ class Executor:
             goto = route(graph, node.name, fresh(graph, values, said.updates), offered, _ask)
             return Result(claim.step, said.updates, (*said.goto, *goto))
 
-        questions = Questions(config["configurable"]["checkpoint_ns"], claim.answers)
+        questions = Questions(config["configurable"]["checkpoint_ns"], claim.dialogue.answers)
         with entered(StepContext(config, runtime, questions)):
             return within(self._limit_s(claim, node), call)  # type: ignore[no-any-return]
 

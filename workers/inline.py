@@ -72,7 +72,7 @@ class InlineRunner:
             try:
                 outcome = self._executor.run(order.ref, delivery, {graph.name: graph})
             except LeaseLost:
-                return []  # the run was cancelled, or ran out of time: its record says how it ended
+                continue  # cancelled: then there is nothing to claim any more; out of time: then that is to be recorded
             finally:
                 self._running.pop(order.ref, None)
             if outcome is None or outcome.progress.retry_ms is None:

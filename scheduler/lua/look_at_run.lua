@@ -11,5 +11,6 @@ local now = now_ms()
 local deadline, alive = tonumber(run[1] or math.huge), tonumber(run[2] or math.huge)
 if deadline <= now then return "timeout" end
 if alive <= now then return "lost" end
-redis.call("ZADD", K.due, math.min(deadline, alive), A.member)
+local next_look = math.min(deadline, alive)
+if next_look < math.huge then redis.call("ZADD", K.due, next_look, A.member) end
 return ""

@@ -5,10 +5,14 @@ from dataclasses import dataclass
 from typing import Any, TypedDict
 
 import pytest
+import redis as redis_py
 from pydantic import BaseModel, ValidationError
 
+from scheduler.config import parse
+from tests.conftest import RealRedis
 from tests.workers.lines import CONFIG, Trail, append, line, single
 from treadle.checkpoint.base import BaseCheckpointSaver
+from treadle.checkpoint.redis import RedisSaver
 from treadle.config import get_config, get_store
 from treadle.errors import (
     CheckpointNotFound,
@@ -306,6 +310,30 @@ def test_a_run_past_its_time_limit_ends_as_timeout(saver: BaseCheckpointSaver, w
 
     never.set()
     assert saver.threads.get("t").status == "failed"
+
+
+def test_a_node_that_overruns_without_any_grace_ends_its_run_all_the_same(
+    saver: BaseCheckpointSaver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TREADLE_GRACE_MS", "0")
+    never = threading.Event()
+
+    with pytest.raises(NodeTimeoutError):
+        single(saver, lambda state: never.wait(30), timeout=0.05).invoke({"trail": []}, CONFIG)
+
+    never.set()
+
+
+def test_a_thread_whose_process_died_is_free_without_a_scheduler(real_redis: RealRedis) -> None:
+    real_redis.flush()
+    dead = RedisSaver(real_redis.url, inline=True)
+    started = dead.client.start(line(dead, "a").graph, parse(CONFIG), {"trail": []})
+    with redis_py.Redis.from_url(real_redis.url) as redis:
+        redis.hset(dead.engine.connection.place("t", started.run.id).named("run"), "until", 1)
+
+    graph = line(RedisSaver(real_redis.url, inline=True), "a")
+
+    assert graph.invoke(None, CONFIG) == {"trail": ["a"]}
 
 
 # Locking

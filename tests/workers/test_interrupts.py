@@ -182,6 +182,32 @@ def test_a_question_that_cannot_be_stored_is_the_nodes_failure(saver: BaseCheckp
         parallel(saver, ask=asking(object())).invoke({"trail": []}, CONFIG)
 
 
+def test_the_history_keeps_every_question_that_was_asked(saver: BaseCheckpointSaver) -> None:
+    graph = parallel(saver, ask=asking("name?", "age?"))
+    graph.invoke({"trail": []}, CONFIG)
+    graph.invoke(Command(resume="ada"), CONFIG)
+    waiting = graph.get_state(CONFIG)
+    graph.invoke(Command(resume=36), CONFIG)
+
+    recorded = next(state for state in graph.get_state_history(CONFIG) if state.next == ("ask",))
+
+    assert [question.value for question in waiting.interrupts] == ["age?"]
+    assert [question.value for question in recorded.interrupts] == ["name?", "age?"]
+    assert recorded.tasks[0].result == {"trail": ["ada", 36]}
+
+
+def test_who_reads_a_run_later_sees_what_it_asked(saver: BaseCheckpointSaver) -> None:
+    graph = parallel(saver, ask=asking("?"))
+    graph.invoke({"trail": []}, CONFIG)
+    first = saver.client.runs.recent("t")[0]
+    graph.invoke(Command(resume=1), CONFIG)
+
+    parts = list(graph.run_handle("t", first.id).stream(["updates", "values"]))
+
+    shown = [part["data"]["__interrupt__"][0].value for part in parts if "__interrupt__" in part["data"]]
+    assert shown == ["?", "?"]
+
+
 def test_the_log_says_when_it_was_asked_and_resumed(saver: BaseCheckpointSaver) -> None:
     graph = parallel(saver, ask=asking("?"))
     graph.invoke({"trail": []}, CONFIG)

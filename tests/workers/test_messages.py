@@ -4,6 +4,7 @@ import json
 from base64 import b64decode
 from typing import Any
 
+import pytest
 import redis as redis_py
 
 from scheduler.dispatch import StepOrder, StepRef
@@ -86,3 +87,12 @@ def test_a_foreign_broker_gets_no_pushes() -> None:
 
     assert app.conf.broker_url == "amqp://broker"
     assert CeleryDispatcher(app, queue_prefix=None, default_queue="treadle").envelope(order()) is None
+
+
+def test_a_broker_that_is_down_costs_a_message_and_not_the_run(caplog: pytest.LogCaptureFixture) -> None:
+    app = make_app(WorkerSettings(broker_url="redis://127.0.0.1:1"), "redis://store")
+    app.conf.task_publish_retry = False
+
+    CeleryDispatcher(app, queue_prefix=None, default_queue="treadle").send([order()])
+
+    assert "steps not published" in caplog.text

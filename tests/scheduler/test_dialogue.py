@@ -1,0 +1,40 @@
+"""What a step asked, and what it was answered."""
+
+from graphs.commands import Interrupt
+from scheduler.dialogue import Dialogue, waiting
+
+NAME, AGE = Interrupt("name?", "1"), Interrupt("age?", "2", {"type": "integer"})
+
+
+def test_a_question_waits_until_it_is_answered() -> None:
+    dialogue = Dialogue().asking([NAME])
+
+    answered = dialogue.answered("ada")
+
+    assert (dialogue.pending, answered.pending) == ((NAME,), ())
+
+
+def test_a_question_that_is_asked_again_counts_once() -> None:
+    dialogue = Dialogue().asking([NAME]).asking([NAME])
+
+    assert dialogue.asked == (NAME,)
+
+
+def test_questions_are_answered_in_their_order() -> None:
+    dialogue = Dialogue().asking([NAME]).answered("ada").asking([AGE])
+
+    assert (dialogue.asked, dialogue.pending, dialogue.answers) == ((NAME, AGE), (AGE,), ("ada",))
+
+
+def test_a_dialogue_outlives_its_record() -> None:
+    dialogue = Dialogue().asking([NAME]).answered(None).asking([AGE])
+
+    assert Dialogue.of({"error": {}, **dialogue.record()}) == dialogue
+    assert Dialogue().record() == {}
+
+
+def test_a_finished_step_waits_for_nothing() -> None:
+    record = Dialogue().asking([NAME]).record()
+
+    assert waiting(record) == (NAME,)
+    assert waiting({"updates": [], **record}) == ()
