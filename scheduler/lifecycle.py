@@ -76,7 +76,7 @@ TABLE: Mapping[tuple[ThreadStatus, ThreadEvent], ThreadStatus] = {
     (_S.RUNNING, _E.FAIL): _S.FAILED,
     (_S.RUNNING, _E.CANCEL): _S.CANCELLED,
     **{(status, _E.UPDATE): _S.PAUSED for status in _RESTING},
-    **{(status, _E.TERMINATE): _S.TERMINATED for status in (*_RESTING, _S.RUNNING)},
+    **{(status, _E.TERMINATE): _S.TERMINATED for status in _RESTING},
     **{(status, _E.ARCHIVE): _S.ARCHIVED for status in (*_RESTING, _S.TERMINATED)},
     **{(status, _E.DELETE): status for status in (*_RESTING, _S.TERMINATED, _S.ARCHIVED)},
 }

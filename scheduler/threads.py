@@ -125,7 +125,7 @@ class ThreadStore:
 
     def _close(self, thread_id: str, event: ThreadEvent, kind: str) -> Thread:
         status = next(after for (_, known), after in TABLE.items() if known is event)
-        allowed = {known: True for known in allowed_in(event) if known is not ThreadStatus.RUNNING}
+        allowed = dict.fromkeys(allowed_in(event), True)
         body = {"status": status, "allowed": allowed, "thread_fields": {}}
         answer = self._set(check_thread_id(thread_id), body, {"kind": kind})
         if answer == ["refused", "unknown"]:
