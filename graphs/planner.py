@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from enum import Enum
 
-from .checkpoint import PULL, PUSH, Checkpoint, Result, Source, Step, step_id
+from .checkpoint import PULL, PUSH, Checkpoint, Result, Step, step_id
 from .commands import START, Send
 from .errors import InvalidUpdateError
 from .graph import Graph
@@ -48,18 +48,42 @@ def plan_next(
     Raises:
         InvalidUpdateError: the writes of the steps do not go together.
     """
-    ran = [result.step.node for result in results]
-    return _advance(graph, checkpoint, results, _emptied(graph, checkpoint.joins, ran), ("loop", checkpoint_id, ns))
+    ordered = sorted(results, key=lambda result: result.step.path)
+    ran = [result.step.node for result in ordered]
+    arrived = _arrive(graph, _emptied(graph, checkpoint.joins, ran), ran)
+    pushed = _pushed(graph, ordered, checkpoint_id, ns)
+    due, deferred = _due(graph, ordered, arrived, checkpoint.deferred, busy=bool(pushed))
+    return Checkpoint(
+        checkpoint_id,
+        checkpoint.id,
+        "loop",
+        checkpoint.number + 1,
+        apply(graph.channels, checkpoint.values, _updates(ordered)),
+        arrived,
+        (*(_pull(graph, name, checkpoint_id, ns) for name in due), *pushed),
+        deferred,
+        tuple(ran),
+    )
 
 
-def plan_update(graph: Graph, checkpoint: Checkpoint, result: Result, checkpoint_id: str, ns: str = "") -> Checkpoint:
+def plan_update(
+    graph: Graph, checkpoint: Checkpoint, result: Result, checkpoint_id: str, done: Sequence[Result] = ()
+) -> Checkpoint:
     """Return the checkpoint after a person wrote to the state as if a node had: what follows that node is due next.
+
+    Args:
+        graph: the graph.
+        checkpoint: the state that the person saw, with what ``done`` wrote.
+        result: what is written, as the step of a node.
+        checkpoint_id: the new id.
+        done: the steps of the checkpoint that have finished; what follows them stays due.
 
     Raises:
         InvalidUpdateError: the state cannot take the update.
     """
-    joins = _emptied(graph, checkpoint.joins, [result.step.node])
-    return _advance(graph, checkpoint, [result], joins, ("update", checkpoint_id, ns))
+    followed = [replace(one, updates=()) for one in done]
+    after = plan_next(graph, checkpoint, [*followed, result], checkpoint_id)
+    return replace(after, source="update", writers=(result.step.node,))
 
 
 def plan_command(graph: Graph, checkpoint: Checkpoint, said: Written, checkpoint_id: str, ns: str = "") -> Checkpoint:
@@ -150,31 +174,6 @@ def verdict(checkpoint: Checkpoint, breakpoints: tuple[Sequence[str], Sequence[s
 def stops(names: Sequence[str], nodes: Iterable[str]) -> bool:
     """Return whether a breakpoint covers one of the nodes; "*" covers all but START, which is none."""
     return any(node in names or ("*" in names and node != START) for node in nodes)
-
-
-def _advance(
-    graph: Graph,
-    checkpoint: Checkpoint,
-    results: Sequence[Result],
-    joins: Joins,
-    made: tuple[Source, str, str],
-) -> Checkpoint:
-    source, checkpoint_id, ns = made
-    ordered = sorted(results, key=lambda result: result.step.path)
-    arrived = _arrive(graph, joins, [result.step.node for result in ordered])
-    pushed = _pushed(graph, ordered, checkpoint_id, ns)
-    due, deferred = _due(graph, ordered, arrived, checkpoint.deferred, busy=bool(pushed))
-    return Checkpoint(
-        checkpoint_id,
-        checkpoint.id,
-        source,
-        checkpoint.number + 1,
-        apply(graph.channels, checkpoint.values, _updates(ordered)),
-        arrived,
-        (*(_pull(graph, name, checkpoint_id, ns) for name in due), *pushed),
-        deferred,
-        tuple(result.step.node for result in ordered),
-    )
 
 
 def _updates(results: Iterable[Result]) -> Iterable[Update]:

@@ -7,7 +7,7 @@ from typing import Any
 from graphs.checkpoint import Checkpoint, Result
 from graphs.commands import START, Send
 from graphs.graph import Graph
-from graphs.planner import node_to_write_as, plan_input, plan_next, virtual_step
+from graphs.planner import node_to_write_as, plan_input, plan_next, plan_update, virtual_step
 from graphs.routing import Caller, fresh, route
 from graphs.updates import Update, updates_of
 
@@ -85,9 +85,7 @@ class Editor:
 
     def _written(self, edit: _Edit, parent: Checkpoint, done: Sequence[Result]) -> tuple[Checkpoint, Result]:
         result = Result(virtual_step(parent, edit.node), edit.updates, self._route(edit, parent))
-        followed = [replace(one, updates=()) for one in done]
-        after = plan_next(edit.graph, parent, [*followed, result], new_checkpoint_id(edit.cursor))
-        return replace(after, source="update", writers=(edit.node,)), result
+        return plan_update(edit.graph, parent, result, new_checkpoint_id(edit.cursor), done), result
 
     def _as_input(self, edit: _Edit) -> tuple[Checkpoint, dict[str, bytes]]:
         """Write what an input would: the first nodes are due next."""

@@ -102,10 +102,6 @@ class Keys:
         """Return the thread index of every partition."""
         return [f"{self._partition(number)}:threads" for number in range(PARTITIONS)]
 
-    def workers(self) -> str:
-        """Hash: worker name -> when and what it last reported (JSON)."""
-        return f"{self.prefix}:workers"
-
     def memory_index(self) -> str:
         """Sorted set: entries of the long-term memory, in the order of their namespaces and keys."""
         return f"{self.prefix}:{{memory}}:index"
