@@ -41,6 +41,11 @@ def warn_of_unknown(graph: Graph, source: str, targets: Iterable[str | Send]) ->
             logger.warning("unknown node named", extra={"graph": graph.name, "node": source, "to": name})
 
 
+def outside_of_steps(config: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what is offered to a router that is asked where no step runs: on an input, or on a person's update."""
+    return {"config": config, "runtime": None, "store": None, "writer": None, "previous": None}
+
+
 def fresh(graph: Graph, values: Mapping[str, Any], updates: tuple[Update, ...]) -> Mapping[str, Any]:
     """Return the state with a step's own writes applied, as its routers see it."""
     return apply(graph.channels, values, updates) if updates else values

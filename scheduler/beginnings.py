@@ -9,7 +9,7 @@ from graphs.commands import START, Command
 from graphs.errors import EmptyInputError
 from graphs.graph import Graph
 from graphs.planner import plan_command, plan_fork, plan_input, plan_next
-from graphs.routing import Caller, fresh, route
+from graphs.routing import Caller, fresh, outside_of_steps, route
 from graphs.updates import Update, written
 
 from .answers import assigned
@@ -94,7 +94,7 @@ class Beginnings:
     def _applied(self, stand: Stand, first: Encoded, updates: Sequence[Update], event: ThreadEvent) -> Beginning:
         """Begin with an input that has arrived: START is the one step that nobody has to run."""
         arrived, graph = first.stored.checkpoint, stand.graph
-        offered = {"config": stand.run.config, "runtime": None, "store": None, "writer": None, "previous": None}
+        offered = outside_of_steps(stand.run.config)
         goto = route(graph, START, fresh(graph, arrived.values, tuple(updates)), offered, self._call)
         result = Result(arrived.steps[0], tuple(updates), goto)
         applied = plan_next(graph, arrived, [result], new_checkpoint_id(arrived.id))

@@ -8,7 +8,7 @@ from graphs.checkpoint import Checkpoint, Result
 from graphs.commands import START, Send
 from graphs.graph import Graph
 from graphs.planner import node_to_write_as, plan_input, plan_next, plan_update, virtual_step
-from graphs.routing import Caller, fresh, route
+from graphs.routing import Caller, fresh, outside_of_steps, route
 from graphs.updates import Update, updates_of
 
 from .checkpoints import Encoded, StoredCheckpoint
@@ -101,7 +101,7 @@ class Editor:
 
     def _route(self, edit: _Edit, parent: Checkpoint) -> tuple[str | Send, ...]:
         values = fresh(edit.graph, parent.values, edit.updates)
-        offered = {"config": edit.config.for_nodes(), "runtime": None, "store": None, "writer": None, "previous": None}
+        offered = outside_of_steps(edit.config.for_nodes())
         return route(edit.graph, edit.node, values, offered, self._call)
 
     def _parent(self, config: RunConfig, wanted: str | None) -> StoredCheckpoint | None:

@@ -1,16 +1,14 @@
 """Checkpointers: where the threads of a graph live, and with that, where they run."""
 
 import threading
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import Any
 
 from graphs.graph import Graph
 from graphs.store import BaseStore
 from scheduler.client import Client
-from scheduler.config import parse
 from scheduler.dispatch import Inline
 from scheduler.settings import Settings
-from scheduler.snapshots import StateSnapshot
 from scheduler.threads import ThreadStore
 
 from .engine import Engine, open_engine
@@ -70,10 +68,6 @@ class Saver:
             ThreadBusy: a run is active on it.
         """
         self.threads.delete(thread_id)
-
-    def get_tuple(self, graph: Graph, config: Mapping[str, Any]) -> StateSnapshot:
-        """Return the state that a config names, through the eyes of a graph."""
-        return self.client.snapshots.current(graph, parse(config), config)
 
     def _open(self) -> Engine:
         raise NotImplementedError
