@@ -7,7 +7,7 @@ from typing import Any, Self, TypedDict, Unpack, overload
 from .channels import Channel, LastValue
 from .commands import END, START
 from .errors import InvalidGraph
-from .graph import Branch, Graph, Join, ends_of
+from .graph import Branch, Child, Graph, Join, ends_of
 from .node import (
     Node,
     callable_of,
@@ -67,6 +67,7 @@ class GraphBuilder:
         output_schema: Any = None,
     ) -> None:
         self.nodes: dict[str, Node] = {}
+        self.children: dict[str, Child] = {}
         self.edges: set[tuple[str, str]] = set()
         self.joins: list[Join] = []
         self.branches: dict[str, dict[str, Branch]] = {}
@@ -100,7 +101,11 @@ class GraphBuilder:
         name = check_name(plain_name(node) if action is not None else name_of(node))
         if name in self.nodes:
             raise InvalidGraph(f"Node {name!r} is already there: give each node a name of its own.")
-        self.nodes[name] = self._node(name, node if action is None else action, options)
+        func = node if action is None else action
+        self.nodes[name] = self._node(name, func, options)
+        if isinstance(getattr(func, "graph", None), Graph):  # a compiled graph
+            keeps = getattr(func, "checkpointer", None)
+            self.children[name] = Child(func.graph, keeps if isinstance(keeps, bool) else None)
         return self
 
     def add_edge(self, start_key: str | list[str], end_key: str) -> Self:
@@ -201,6 +206,7 @@ class GraphBuilder:
             state=self.state,
             input=self.input,
             output=self.output,
+            children=dict(self.children),
             context=self.context_schema,
             interrupt_before=names_of(interrupt_before),
             interrupt_after=names_of(interrupt_after),

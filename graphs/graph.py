@@ -92,6 +92,15 @@ class Branch:
             raise UnmappedAnswer(self.name, f"{answer!r:.80}", map(str, ends)) from None
 
 
+@dataclass(frozen=True, slots=True)
+class Child:
+    """A graph that stands as a node in another one."""
+
+    graph: "Graph"
+    #: What it keeps: True, its state over all calls; None, that of each call by itself; False, nothing.
+    keeps: bool | None = None
+
+
 def ends_of(path_map: Mapping[Hashable, str] | Sequence[str] | None, hint: Any) -> dict[Any, str] | None:
     """Return what a router may answer -> the node it means: its map, its list of nodes, or its Literal annotation."""
     if isinstance(path_map, Mapping):
@@ -117,6 +126,8 @@ class Graph:
     state: Schema
     input: Schema
     output: Schema
+    #: Node -> the graph that it is.
+    children: Mapping[str, Child] = field(default_factory=dict)
     context: Any = None
     interrupt_before: tuple[str, ...] = ()
     interrupt_after: tuple[str, ...] = ()
@@ -132,7 +143,8 @@ class Graph:
         routed = [branch.input for branches in self.branches.values() for branch in branches]
         schemas = [self.state, self.input, self.output, *(node.input for node in self.nodes.values()), *routed]
         hints = [hint for schema in schemas if schema is not None for hint in (schema.type, *schema.hints.values())]
-        return frozenset(cls for hint in (*hints, self.context) for cls in classes_in(hint))
+        own = frozenset(cls for hint in (*hints, self.context) for cls in classes_in(hint))
+        return own.union(*(child.graph.classes for child in self.children.values()))
 
     @cached_property
     def joins_by_name(self) -> Mapping[str, Join]:
@@ -196,6 +208,8 @@ class Graph:
             yield f"channel {name} {type(channel).__name__}"
         for name, node in self.nodes.items():
             yield f"node {name} {node.defer} {sorted(node.input.channels)}"
+        for name, child in self.children.items():
+            yield f"child {name} {child.keeps} {child.graph.fingerprint}"
         for source, targets in self.edges.items():
             yield f"edge {source} {sorted(targets)}"
         for join in self.joins:
