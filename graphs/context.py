@@ -4,12 +4,19 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 from .errors import NoStore, OutsideOfStep
 from .interrupts import Questions
 from .runtime import Runtime, StreamWriter
 from .store import BaseStore
+
+
+class CallsGraphs(Protocol):
+    """Runs the graphs that a node calls in its body."""
+
+    def call(self, graph: Any, keeps: bool | None, value: Any) -> Any:
+        """Run a graph on an input and return its output."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,9 +26,16 @@ class StepContext:
     config: Mapping[str, Any]
     runtime: Runtime[Any]
     questions: Questions = field(default_factory=lambda: Questions(""))
+    #: None where a node may not call any.
+    graphs: CallsGraphs | None = None
 
 
 _current: ContextVar[StepContext] = ContextVar("treadle_step")
+
+
+def current() -> StepContext | None:
+    """Return the running step; None outside of any."""
+    return _current.get(None)
 
 
 @contextmanager
@@ -88,7 +102,7 @@ def get_stream_writer() -> StreamWriter:
 
 
 def _here(name: str) -> StepContext:
-    context = _current.get(None)
+    context = current()
     if context is None:
         raise OutsideOfStep(name)
     return context

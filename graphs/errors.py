@@ -9,14 +9,17 @@ TreadleError
     ├── InvalidInput          (ValueError)      an input the graph's schema refuses
     ├── UnknownGraph (ValueError, KeyError)     a graph's name that nothing answers to
     ├── UnknownNode, UnknownKey (ValueError)    a node's or a state key's name that nothing answers to
+    ├── UnknownSubgraph       (ValueError)      a namespace at which no graph stands
     ├── InvalidDestination    (ValueError)      a router's answer that is no node's name
     ├── UnmappedAnswer        (KeyError)        a router's answer that is not in its map
     ├── GraphRecursionError   (RecursionError)  more supersteps than the run may have
+    ├── ParentCommand                           a Command for the graph above
     ├── NodeTimeoutError                        a node ran longer than its time limit
     └── OutsideOfStep, NoStore (RuntimeError)   a call that has a meaning only inside a node, or with a store
 """
 
 from collections.abc import Iterable
+from typing import Any
 
 
 class TreadleError(Exception):
@@ -76,6 +79,18 @@ class UnknownNode(GraphError, ValueError):
         return f"Graph {self.graph!r} has no node {self.node!r}; its nodes are: {', '.join(self.known)}."
 
 
+class UnknownSubgraph(GraphError, ValueError):
+    """No graph stands at this place inside of the graph."""
+
+    def __init__(self, ns: str, graph: str) -> None:
+        self.ns = ns
+        self.graph = graph
+        super().__init__(ns, graph)
+
+    def __str__(self) -> str:
+        return f"Subgraph {self.ns} not found: no node of graph {self.graph!r} on this way is itself a graph."
+
+
 class UnknownKey(GraphError, ValueError):
     """The state has no key of this name."""
 
@@ -130,6 +145,17 @@ class GraphRecursionError(GraphError, RecursionError):
             f"Recursion limit of {self.limit} reached without hitting a stop condition. "
             "Raise it with config={'recursion_limit': N}, or give the cycle a way out."
         )
+
+
+class ParentCommand(GraphError):
+    """A node's Command is for the graph above its own, and there is none, or it is on its way there."""
+
+    def __init__(self, command: Any) -> None:
+        self.command = command
+        super().__init__(command)
+
+    def __str__(self) -> str:
+        return f"{self.command} is for the graph above, and no graph has called this one."
 
 
 class NodeTimeoutError(GraphError):

@@ -7,7 +7,7 @@ from typing import Any, TypeGuard
 from .channels import Channel
 from .commands import END, Command, Send
 from .copies import detached
-from .errors import InvalidUpdateError
+from .errors import InvalidUpdateError, ParentCommand
 from .node import plain_name
 from .schema import ROOT, expect_mapping
 
@@ -28,10 +28,14 @@ def written(returned: Any, channels: Mapping[str, Channel]) -> Written:
     """Take a node's return value apart: an update, a Command, or a list that mixes both.
 
     Raises:
+        ParentCommand: one of the Commands is for the graph above.
         InvalidUpdateError: it is of another kind.
     """
     batches = returned if _is_batch(returned) else [returned]
     commands = [batch for batch in batches if isinstance(batch, Command)]
+    for command in commands:
+        if command.graph == Command.PARENT:
+            raise ParentCommand(command)
     updates = (_said(b.update, channels) if isinstance(b, Command) else updates_of(b, channels) for b in batches)
     return Written(
         tuple(update for batch in updates for update in batch),

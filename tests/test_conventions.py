@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from functools import cache
 from itertools import takewhile
 from pathlib import Path
-from typing import get_type_hints
+from typing import Any, get_type_hints
 
 import pytest
 
@@ -35,6 +35,7 @@ SAMPLES: dict[object, object] = {
     str: "word",
     int: 7,
     float: 2.5,
+    Any: "word",
     Iterable[str]: ("one", "two"),
     Sequence[Interrupt]: (Interrupt("Really?", "1a"),),
 }
