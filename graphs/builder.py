@@ -1,8 +1,7 @@
 """StateGraph's building side: nodes, edges and routers are named one by one, then checked as a whole."""
 
 from collections.abc import Callable, Hashable, Mapping, Sequence
-from datetime import timedelta
-from typing import Any, Self, TypedDict, Unpack, overload
+from typing import Any, Self, Unpack, overload
 
 from .channels import Channel, LastValue
 from .commands import END, START
@@ -16,33 +15,12 @@ from .node import (
     hints_of,
     injected_parameters,
     input_hint,
-    is_async,
     name_of,
     plain_name,
 )
-from .retry import Retry, policies_of
+from .options import NodeOptions, node_of
 from .schema import Schema, schema_of
 from .validation import check
-
-Timeout = float | timedelta | None
-
-
-class NodeOptions(TypedDict, total=False):
-    """What a node can be given beside its name and its function; None is the same as left out."""
-
-    #: The Celery queue whose workers run it.
-    queue: str | None
-    #: The time limit of one attempt: seconds or a timedelta.
-    timeout: Timeout
-    #: When, and how often, a failed attempt is repeated; of several policies the first that covers the error.
-    retry: Retry
-    #: The same as ``retry``.
-    retry_policy: Retry
-    #: Run only when nothing else is left.
-    defer: bool
-    metadata: Mapping[str, Any] | None
-    #: The keys that the node sees; its annotation's, else the state's, when left out.
-    input_schema: Any
 
 
 class GraphBuilder:
@@ -102,7 +80,7 @@ class GraphBuilder:
         if name in self.nodes:
             raise InvalidGraph(f"Node {name!r} is already there: give each node a name of its own.")
         func = node if action is None else action
-        self.nodes[name] = self._node(name, func, options)
+        self.nodes[name] = node_of(name, func, options, self._seen)
         if isinstance(getattr(func, "graph", None), Graph):  # a compiled graph
             keeps = getattr(func, "checkpointer", None)
             self.children[name] = Child(func.graph, keeps if isinstance(keeps, bool) else None)
@@ -221,26 +199,6 @@ class GraphBuilder:
 
         return add
 
-    def _node(self, name: str, func: Any, options: NodeOptions) -> Node:
-        unknown = options.keys() - NodeOptions.__annotations__.keys()
-        if unknown:
-            raise InvalidGraph(f"add_node({name!r}) does not know {', '.join(sorted(unknown))}.")
-        action = callable_of(func)
-        injected = injected_parameters(action)
-        check_call(action, injected, f"node {name!r}")
-        return Node(
-            name=name,
-            func=action,
-            input=self._seen(options.get("input_schema") or input_hint(action)),
-            injected=injected,
-            is_async=is_async(action),
-            queue=options.get("queue"),
-            timeout_s=seconds(options.get("timeout"), f"timeout of node {name!r}"),
-            retry=policies_of(options.get("retry_policy") or options.get("retry")),
-            defer=bool(options.get("defer")),
-            metadata=dict(options.get("metadata") or {}),
-        )
-
     def _join(self, join: Join) -> None:
         missing = next((source for source in join.sources if source not in self.nodes), None)
         if missing is not None:
@@ -288,17 +246,3 @@ def names_of(names: Sequence[str] | str | None) -> tuple[str, ...]:
     if names is None:
         return ()
     return tuple(plain_name(name) for name in ([names] if isinstance(names, str) else names))
-
-
-def seconds(value: Timeout, what: str) -> float | None:
-    """Return a duration in seconds.
-
-    Raises:
-        InvalidGraph: it is not a positive number.
-    """
-    if value is None:
-        return None
-    plain = value.total_seconds() if isinstance(value, timedelta) else value
-    if isinstance(plain, bool) or not isinstance(plain, int | float) or not plain > 0:
-        raise InvalidGraph(f"The {what} must be a positive number of seconds or a timedelta, got {value!r}.")
-    return float(plain)

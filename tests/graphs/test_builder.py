@@ -10,11 +10,12 @@ from typing import Annotated, Any, Literal, Self, TypedDict, cast
 
 import pytest
 
-from graphs.builder import GraphBuilder, names_of, seconds
+from graphs.builder import GraphBuilder, names_of
 from graphs.channels import LastValue, Reduced
 from graphs.commands import END, START
 from graphs.errors import InvalidGraph
 from graphs.graph import Graph
+from graphs.options import seconds
 from graphs.retry import RetryPolicy
 
 
