@@ -14,6 +14,7 @@ from .retry import RetryPolicy
 from .runtime import Runtime, StreamWriter
 from .schema import UNRESOLVED, Schema, is_state_class
 from .store import BaseStore
+from .timeouts import TimeoutPolicy
 
 #: What a node can ask for beside its state, by parameter name.
 _INJECTED = ("config", "runtime", "store", "writer", "previous")
@@ -34,11 +35,16 @@ class Node:
     is_async: bool = False
     #: The Celery queue whose workers run it; None: the default queue.
     queue: str | None = None
-    #: The soft time limit of one attempt; None: the run's and the thread's limits alone.
-    timeout_s: float | None = None
+    #: The time limits of one attempt; None: the run's and the thread's limits alone.
+    timeout: TimeoutPolicy | None = None
     retry: tuple[RetryPolicy, ...] = ()
     defer: bool = False
     metadata: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def timeout_s(self) -> float | None:
+        """The limit of one attempt as a whole, in seconds."""
+        return None if self.timeout is None else self.timeout.run_timeout_s
 
     @property
     def runnable(self) -> Self:

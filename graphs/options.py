@@ -1,15 +1,13 @@
 """What a node can be given beside its name and its function, and the node that comes of it."""
 
 from collections.abc import Callable, Mapping
-from datetime import timedelta
 from typing import Any, TypedDict
 
 from .errors import InvalidGraph
 from .node import Node, callable_of, check_call, injected_parameters, input_hint, is_async
 from .retry import Retry, policies_of
 from .schema import Schema
-
-Timeout = float | timedelta | None
+from .timeouts import Timeout, timeout_of
 
 
 class NodeOptions(TypedDict, total=False):
@@ -17,7 +15,7 @@ class NodeOptions(TypedDict, total=False):
 
     #: The Celery queue whose workers run it.
     queue: str | None
-    #: The time limit of one attempt: seconds or a timedelta.
+    #: The time limit of one attempt: seconds, a timedelta or a TimeoutPolicy.
     timeout: Timeout
     #: When, and how often, a failed attempt is repeated; of several policies the first that covers the error.
     retry: Retry
@@ -49,22 +47,8 @@ def node_of(name: str, func: Any, options: NodeOptions, seen: Callable[[Any], Sc
         injected=injected,
         is_async=is_async(action),
         queue=options.get("queue"),
-        timeout_s=seconds(options.get("timeout"), f"timeout of node {name!r}"),
+        timeout=timeout_of(options.get("timeout"), f"timeout of node {name!r}"),
         retry=policies_of(options.get("retry_policy") or options.get("retry")),
         defer=bool(options.get("defer")),
         metadata=dict(options.get("metadata") or {}),
     )
-
-
-def seconds(value: Timeout, what: str) -> float | None:
-    """Return a duration in seconds.
-
-    Raises:
-        InvalidGraph: it is not a positive number.
-    """
-    if value is None:
-        return None
-    plain = value.total_seconds() if isinstance(value, timedelta) else value
-    if isinstance(plain, bool) or not isinstance(plain, int | float) or not plain > 0:
-        raise InvalidGraph(f"The {what} must be a positive number of seconds or a timedelta, got {value!r}.")
-    return float(plain)
