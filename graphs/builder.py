@@ -1,6 +1,6 @@
 """StateGraph's building side: nodes, edges and routers are named one by one, then checked as a whole."""
 
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from typing import Any, Self, Unpack, overload
 
 from .channels import Channel, LastValue
@@ -18,7 +18,7 @@ from .node import (
     name_of,
     plain_name,
 )
-from .options import NodeOptions, node_of
+from .options import NodeDefaults, NodeOptions, defaults_of, node_of, with_defaults
 from .schema import Schema, schema_of
 from .validation import check
 
@@ -45,6 +45,7 @@ class GraphBuilder:
         output_schema: Any = None,
     ) -> None:
         self.nodes: dict[str, Node] = {}
+        self.defaults: dict[str, Any] = {}
         self.children: dict[str, Child] = {}
         self.edges: set[tuple[str, str]] = set()
         self.joins: list[Join] = []
@@ -84,6 +85,17 @@ class GraphBuilder:
         if isinstance(getattr(func, "graph", None), Graph):  # a compiled graph
             keeps = getattr(func, "checkpointer", None)
             self.children[name] = Child(func.graph, keeps if isinstance(keeps, bool) else None)
+        return self
+
+    def set_node_defaults(self, **options: Unpack[NodeDefaults]) -> Self:
+        """Give all nodes of this graph, whenever they are added, what they are not given themselves.
+
+        Time limits and retries hold for error handlers too. The nodes of a graph that is a node here have their own.
+
+        Raises:
+            InvalidGraph: an option is not known, or does not fit.
+        """
+        self.defaults.update(defaults_of(options, self._seen))
         return self
 
     def add_edge(self, start_key: str | list[str], end_key: str) -> Self:
@@ -174,13 +186,14 @@ class GraphBuilder:
             InvalidGraph: it has no entry, an edge, router or breakpoint names a node that is not there, or two
                 schemas give one key different reducers.
         """
+        nodes = {name: with_defaults(node, self.defaults) for name, node in self.nodes.items()}
         graph = Graph(
             name=name,
-            nodes=dict(self.nodes),
+            nodes=nodes,
             edges=self._edges_by_source(),
             joins=tuple(join for join in self.joins if join.target != END),
             branches={source: tuple(branches.values()) for source, branches in self.branches.items()},
-            channels=self._channels(),
+            channels=self._channels(nodes.values()),
             state=self.state,
             input=self.input,
             output=self.output,
@@ -228,11 +241,12 @@ class GraphBuilder:
             found.setdefault(source, []).extend([] if target == END else [target])
         return {source: tuple(targets) for source, targets in found.items()}
 
-    def _channels(self) -> dict[str, Channel]:
+    def _channels(self, nodes: Iterable[Node]) -> dict[str, Channel]:
         """Merge the keys of all schemas; a key with a reducer wins over the plain declaration of the same key."""
         merged: dict[str, Channel] = {}
         routers = [branch.input for branches in self.branches.values() for branch in branches.values()]
-        for schema in (self.state, self.input, self.output, *(n.input for n in self.nodes.values()), *routers):
+        functions = [function.input for node in nodes for function in (node, node.handler) if function is not None]
+        for schema in (self.state, self.input, self.output, *functions, *routers):
             for key, channel in schema.channels.items() if schema is not None else ():
                 known = merged.get(key, channel)
                 if channel != known and not isinstance(known, LastValue) and not isinstance(channel, LastValue):
