@@ -7,9 +7,10 @@ from typing import Any, TypeGuard
 from .channels import Channel
 from .commands import END, Command, Send
 from .copies import detached
-from .errors import InvalidUpdateError, ParentCommand
+from .errors import InvalidUpdateError
 from .node import plain_name
 from .schema import ROOT, expect_mapping
+from .signals import ParentCommand
 
 Update = Mapping[str, Any]
 
@@ -68,7 +69,7 @@ def checked_target(target: Any) -> str | Send:
     if isinstance(target, Send):
         if target.node == END:
             raise InvalidUpdateError("A Send needs a node: END has no state to be sent.")
-        return Send(plain_name(target.node), detached(target.arg))
+        return Send(plain_name(target.node), detached(target.arg), target.timeout)
     if not isinstance(target, str):
         raise InvalidUpdateError(f"Expected a node's name or a Send to go to, got {target!r:.80}")
     return plain_name(target)

@@ -21,7 +21,7 @@ def describe(error: BaseException, node: str | None = None) -> dict[str, Any]:
     """Return an exception as a record."""
     return _record("error", type(error).__name__, _told(str, error), node) | {
         "module": type(error).__module__,
-        "args": [_plain(arg) for arg in error.args if isinstance(arg, str | int | float)],
+        "args": [_plain(arg) for arg in error.args if arg is None or isinstance(arg, str | int | float)],
         "repr": _told(repr, error),
         "traceback": _storable("".join(traceback.format_exception(error)))[-_MAX_TEXT:],
     }
@@ -90,8 +90,10 @@ def _told(how: Callable[[BaseException], str], error: BaseException) -> str:
     return _storable(text)[:_MAX_TEXT]
 
 
-def _plain(arg: str | float) -> str | float:
+def _plain(arg: str | float | None) -> str | float | None:
     """Return an argument without its class, which the store need not know: members of an Enum, as a rule."""
+    if arg is None:
+        return None
     if isinstance(arg, str):
         return _storable(str.__str__(arg))[:_MAX_TEXT]
     if isinstance(arg, int):

@@ -8,11 +8,12 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from graphs.context import CallsGraphs
-from graphs.errors import NodeTimeoutError, ParentCommand
+from graphs.errors import NodeTimeoutError
 from graphs.frames import frame_ns, path_of
 from graphs.graph import Child, Graph
 from graphs.interrupts import GraphInterrupt
 from graphs.retry import retry_delay_s
+from graphs.signals import ParentCommand
 from scheduler.calls import Call, Calls
 from scheduler.claim import Claim, Progress
 from scheduler.dispatch import StepRef
@@ -58,7 +59,7 @@ class Outcome:
     """What came of a step: the progress it made, and the exception where it failed."""
 
     progress: Progress
-    error: Exception | None = None
+    error: BaseException | None = None
     #: The record of that failure; by its id a caller in the same process finds the very exception.
     failure: Failure | None = None
 
@@ -176,8 +177,6 @@ class Executor:
         claim, graph = attempt.claim, attempt.graph
         try:
             return Outcome(self._steps.commit(claim, graph, result()))
-        except ParentCommand:
-            raise
         except REFUSED as error:
             failure = describe(error, claim.step.node)
             return Outcome(self._steps.fail(claim, graph, failure), error, failure)

@@ -20,7 +20,7 @@ from .heartbeat import Heartbeat
 _MAX_PARALLEL = 64
 
 #: Failure id -> the exception that was raised in this process.
-Errors = Mapping[str, Exception]
+Errors = Mapping[str, BaseException]
 
 
 class InlineRunner:
@@ -56,7 +56,7 @@ class InlineRunner:
 
     def drain(self, root: Root, orders: Sequence[StepOrder], limit: int | None = None) -> Errors:
         """Run steps, and what they make due, until nothing is due any more; at the most ``limit`` at the same time."""
-        errors: dict[str, Exception] = {}
+        errors: dict[str, BaseException] = {}
         due, running, ended = list(orders), 0, SimpleQueue[Future[list[Outcome]]]()
         with ExitStack() as closing:
             pool: ThreadPoolExecutor | None = None

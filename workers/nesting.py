@@ -3,10 +3,10 @@
 from dataclasses import dataclass, field
 from typing import Any
 
-from graphs.errors import ParentCommand
 from graphs.frames import frame_ns
 from graphs.graph import Graph
 from graphs.interrupts import GraphInterrupt
+from graphs.signals import ParentCommand
 from scheduler.calls import Call, Calls
 from scheduler.claim import Claim
 from scheduler.errors import LeaseLost
