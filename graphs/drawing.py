@@ -112,8 +112,8 @@ class _Level:
         for join in self._graph.joins:
             name = f"{self._prefix}{'+'.join(join.sources)}{JOINED}{join.target}"
             yield from (self._edge(source, join.target, join=name) for source in join.sources)
-        for source, targets in _choices(self._graph):
-            for target, label in targets.items():
+        for source, choices in _choices(self._graph):
+            for target, label in choices.items():
                 yield self._edge(source, target, data=label or None, conditional=True)
 
     def _edge(self, source: str, target: str, **more: Any) -> Edge:

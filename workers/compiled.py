@@ -5,19 +5,23 @@ from typing import Any, Self
 from uuid import uuid4
 
 from graphs.builder import GraphBuilder
+from graphs.cache import BaseCache
 from graphs.context import CallsGraphs, current
+from graphs.drawing import Drawing, drawing
 from graphs.graph import DEFAULT_NAME, Graph, check_graph_name
 from graphs.schema import context_of
 from graphs.store import BaseStore
+from scheduler.cache import default_cache
 from scheduler.config import RunConfig, check, merged, parse
 from scheduler.errors import InvalidConfig
 from scheduler.handle import RunHandle
 from scheduler.snapshots import StateSnapshot
-from scheduler.views import Part, check_modes
+from scheduler.views import check_modes
 
 from .asynchronous import AsyncFace
+from .caching import namespaces_of
 from .engine import Engine
-from .execution import Execution
+from .execution import Execution, shaped
 from .savers import MemorySaver, Saver
 
 Config = Mapping[str, Any] | None
@@ -33,11 +37,17 @@ class CompiledStateGraph(AsyncFace):
     """A graph that can be run; which thread a call is about is said by its config."""
 
     def __init__(
-        self, graph: Graph, checkpointer: Saver | bool | None, store: BaseStore | None, config: Config = None
+        self,
+        graph: Graph,
+        checkpointer: Saver | bool | None,
+        store: BaseStore | None,
+        cache: BaseCache | None = None,
+        config: Config = None,
     ) -> None:
         self.graph = graph
         self.checkpointer = checkpointer
         self.store = store
+        self.cache = cache
         self.config = dict(config or {})
         self._saver = checkpointer if isinstance(checkpointer, Saver) else MemorySaver()
 
@@ -53,7 +63,24 @@ class CompiledStateGraph(AsyncFace):
 
     def with_config(self, config: Config = None, **more: Any) -> Self:
         """Return a copy that adds a config to every call: configurable and metadata merge, tags are joined."""
-        return type(self)(self.graph, self.checkpointer, self.store, merged(self.config, {**(config or {}), **more}))
+        joined = merged(self.config, {**(config or {}), **more})
+        return type(self)(self.graph, self.checkpointer, self.store, self.cache, joined)
+
+    def get_graph(self, *, xray: bool | int = False) -> Drawing:
+        """Return the graph as it is drawn: ``draw_mermaid()``, ``draw_ascii()``, ``draw_png()``, nodes and edges.
+
+        Args:
+            xray: whether nodes that are graphs are drawn with their inside; a number says how many levels deep.
+        """
+        return drawing(self.graph, xray)
+
+    def clear_cache(self, nodes: Sequence[str] | None = None) -> None:
+        """Forget the kept results of these nodes; None: of all nodes of this graph.
+
+        Raises:
+            ValueError: the graph has no cache, or no node of this name.
+        """
+        self._cache().clear(namespaces_of(self.graph, nodes))
 
     def invoke(
         self,
@@ -209,13 +236,20 @@ class CompiledStateGraph(AsyncFace):
 
         def chunks() -> Iterator[Any]:
             for part in execution.parts(modes, keys):
-                yield _shaped(part, bare=bare, version=version, subgraphs=subgraphs)
+                yield shaped(part, bare=bare, version=version, subgraphs=subgraphs)
             execution.output()  # raises what the run ended with
 
         return execution, chunks()
 
     def _parsed(self, config: Config, **given: Any) -> RunConfig:
         return parse(merged(self.config, check(config)), **given)
+
+    def _cache(self) -> BaseCache:
+        if self.cache is not None:
+            return self.cache
+        if not isinstance(self.checkpointer, Saver) or self._engine().inline:
+            raise ValueError("No cache is set for this graph: compile(cache=...) keeps the results of nodes.")
+        return default_cache(self._engine().connection)
 
     def _engine(self) -> Engine:
         return self._saver.bind(self.graph)
@@ -226,13 +260,6 @@ class CompiledStateGraph(AsyncFace):
         return self._engine()
 
 
-def _shaped(part: Part, *, bare: bool, version: str, subgraphs: bool) -> Any:
-    if version == "v2":
-        return {"type": part.mode, "ns": part.ns, "data": part.data, "id": part.id}
-    chunk = (*((part.ns,) if subgraphs else ()), *(() if bare else (part.mode,)), part.data)
-    return chunk[0] if len(chunk) == 1 else chunk
-
-
 class StateGraph(GraphBuilder):
     """Builds a graph whose nodes share a state: name nodes and edges, then ``compile()``."""
 
@@ -240,6 +267,7 @@ class StateGraph(GraphBuilder):
         self,
         checkpointer: Saver | bool | None = None,
         *,
+        cache: BaseCache | None = None,
         store: BaseStore | None = None,
         interrupt_before: Names = None,
         interrupt_after: Names = None,
@@ -252,6 +280,7 @@ class StateGraph(GraphBuilder):
             checkpointer: where its threads live and run: a MemorySaver or RedisSaver; None: each call by itself. As a
                 part of another graph it lives on that one's thread, and keeps with None the state of each call by
                 itself, with True its state over all calls, with False nothing.
+            cache: keeps the results of nodes that have a CachePolicy; None: on workers, that Redis does.
             store: the long-term memory that its nodes get.
             interrupt_before: the nodes (or "*") before which a run pauses.
             interrupt_after: the nodes (or "*") after which a run pauses.
@@ -268,4 +297,4 @@ class StateGraph(GraphBuilder):
                 "Use treadle.checkpoint.memory.MemorySaver or treadle.checkpoint.redis.RedisSaver."
             )
         graph = self.build(check_graph_name(name or DEFAULT_NAME), interrupt_before, interrupt_after)
-        return CompiledStateGraph(graph, checkpointer, store)
+        return CompiledStateGraph(graph, checkpointer, store, cache)

@@ -94,3 +94,11 @@ class Execution:
     @property
     def _run_id(self) -> str:
         return self._started.run.id
+
+
+def shaped(part: Part, *, bare: bool, version: str, subgraphs: bool) -> Any:
+    """Return what a user gets of a part: a bare chunk, or a tuple with its mode and namespace in front."""
+    if version == "v2":
+        return {"type": part.mode, "ns": part.ns, "data": part.data, "id": part.id}
+    chunk = (*((part.ns,) if subgraphs else ()), *(() if bare else (part.mode,)), part.data)
+    return chunk[0] if len(chunk) == 1 else chunk
