@@ -124,5 +124,21 @@ class Keys:
         path = ".".join(quote(label, safe=_SAFE) for label in namespace)  # labels have no dot
         return f"{self.prefix}:{{memory}}:item:{path}:{quote(key, safe=_SAFE)}"
 
+    def cache_namespaces(self) -> str:
+        """Set: the namespaces that the cache was ever written to."""
+        return f"{self.prefix}:cache"
+
+    def cache_index(self, namespace: Iterable[str]) -> str:
+        """Sorted set: the keys of one namespace of the cache, by when they expire (ms)."""
+        return f"{self.prefix}:{{cache{_path(namespace)}}}:index"
+
+    def cache_item(self, namespace: Iterable[str], key: str) -> str:
+        """String: one value of the cache; in the Redis Cluster slot of its namespace."""
+        return f"{self.prefix}:{{cache{_path(namespace)}}}:item:{quote(key, safe=_SAFE)}"
+
     def _partition(self, number: int) -> str:
         return f"{self.prefix}:{{p{number}}}"
+
+
+def _path(namespace: Iterable[str]) -> str:
+    return "".join(f":{quote(label, safe=_SAFE)}" for label in namespace)

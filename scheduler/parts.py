@@ -40,9 +40,14 @@ class Part:
             shown["interrupts"] = self.interrupts
         return shown if self.origin is None else shown | {"origin": dict(self.origin)}
 
-    def plain(self) -> Any:
-        """Return what the part shows in the form of version 1: open questions stand among the keys of the state."""
-        return with_interrupts(self.data, self.interrupts) if self.interrupts else self.data
+    def chunk(self, *, bare: bool, subgraphs: bool) -> Any:
+        """Return the part in the form of version 1: what it shows, after its namespace and its mode where asked for.
+
+        Open questions stand among the keys of the state.
+        """
+        data = with_interrupts(self.data, self.interrupts) if self.interrupts else self.data
+        chunk = (*((self.ns,) if subgraphs else ()), *(() if bare else (self.mode,)), data)
+        return chunk[0] if len(chunk) == 1 else chunk
 
 
 def check_modes(stream_mode: str | Sequence[str] | None) -> tuple[str, ...]:

@@ -158,6 +158,10 @@ class Scripts:
         members = self._call("take_due", [due_key], [args[name] for name in source.args])
         return [member.decode() for member in members]
 
+    def cache_put(self, item_key: str, index_key: str, **args: str | int | bytes) -> None:
+        """Keep an entry of the cache."""
+        self._call("cache_put", [item_key, index_key], [args[name] for name in load("cache_put").args])
+
     def _run(
         self, name: str, place: Place, args: Mapping[str, Any] | Sequence[Any], more_keys: Sequence[str] = ()
     ) -> Any:

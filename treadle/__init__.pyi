@@ -1,5 +1,16 @@
 """Every public name of Treadle, and the module that has it."""
 
+from .cache.base import (
+    BaseCache,
+    FullKey,
+    Namespace,
+)
+from .cache.memory import (
+    InMemoryCache,
+)
+from .cache.redis import (
+    RedisCache,
+)
 from .checkpoint.base import (
     BaseCheckpointSaver,
 )
@@ -34,6 +45,7 @@ from .errors import (
     InvalidThreadId,
     InvalidUpdateError,
     LeaseLost,
+    MissingExtra,
     NodeCancelledError,
     NodeError,
     NodeFailed,
@@ -117,6 +129,7 @@ __all__ = [
     "START",
     "AlreadyResumed",
     "AmbiguousAnswer",
+    "BaseCache",
     "BaseCheckpointSaver",
     "BaseStore",
     "CachePolicy",
@@ -128,6 +141,7 @@ __all__ = [
     "EmbeddedRedisError",
     "EmptyInputError",
     "ExecutionInfo",
+    "FullKey",
     "GetOp",
     "GraphChanged",
     "GraphDrained",
@@ -135,6 +149,7 @@ __all__ = [
     "GraphInterrupt",
     "GraphOutput",
     "GraphRecursionError",
+    "InMemoryCache",
     "InMemorySaver",
     "InMemoryStore",
     "Interrupt",
@@ -150,6 +165,8 @@ __all__ = [
     "MatchCondition",
     "MemorySaver",
     "MessagesState",
+    "MissingExtra",
+    "Namespace",
     "NodeCancelledError",
     "NodeError",
     "NodeFailed",
@@ -161,6 +178,7 @@ __all__ = [
     "ParentCommand",
     "PregelTask",
     "PutOp",
+    "RedisCache",
     "RedisSaver",
     "RedisStore",
     "Result",

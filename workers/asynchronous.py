@@ -73,6 +73,10 @@ class AsyncFace(ABC):
         """Write as ``update_state`` does."""
         return await asyncio.to_thread(self.update_state, config, values, as_node)
 
+    async def aclear_cache(self, nodes: Sequence[str] | None = None) -> None:
+        """Forget what ``clear_cache`` does."""
+        await asyncio.to_thread(self.clear_cache, nodes)
+
     @abstractmethod
     def invoke(self, input: Any, config: Config = None, **options: Any) -> Any:
         """Run the graph and return its output."""
@@ -107,6 +111,10 @@ class AsyncFace(ABC):
     @abstractmethod
     def update_state(self, config: Config, values: Any, as_node: str | None = None) -> dict[str, Any]:
         """Write to a thread's state."""
+
+    @abstractmethod
+    def clear_cache(self, nodes: Sequence[str] | None = None) -> None:
+        """Forget the kept results of nodes."""
 
     @abstractmethod
     def _begin(self, input: Any, config: Config, **options: Any) -> Execution:

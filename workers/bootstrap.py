@@ -4,12 +4,14 @@ import atexit
 import sys
 from functools import cache
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import redis
 from redis.backoff import ExponentialWithJitterBackoff
 from redis.retry import Retry
 
+from graphs.cache import BaseCache
 from graphs.registry import Registry, load
 from scheduler.connection import Connection, open_connection
 from scheduler.embedded import EmbeddedRedis
@@ -80,11 +82,23 @@ def registry(settings: WorkerSettings) -> Registry:
     Raises:
         InvalidGraph: an address cannot be imported, or two different graphs have one name.
     """
+    return Registry(compiled.graph for compiled in _compiled(settings))
+
+
+def caches(settings: WorkerSettings) -> dict[str, BaseCache]:
+    """Return the caches that the graphs of this process were compiled with, by the graph's name.
+
+    Raises:
+        InvalidGraph: an address cannot be imported.
+    """
+    return {compiled.name: compiled.cache for compiled in _compiled(settings) if compiled.cache is not None}
+
+
+def _compiled(settings: WorkerSettings) -> list[Any]:
     here = str(Path.cwd())
     if here not in sys.path:  # as Celery and Python themselves do for what is named on the command line
         sys.path.insert(0, here)
-    addresses = [*settings.addresses(), *(EXAMPLES if settings.examples else ())]
-    return Registry(compiled.graph for compiled in load(addresses))
+    return load([*settings.addresses(), *(EXAMPLES if settings.examples else ())])
 
 
 @cache

@@ -5,19 +5,22 @@ from dataclasses import replace
 from typing import Any, Self
 from uuid import uuid4
 
-from graphs.builder import GraphBuilder
+from graphs.cache import BaseCache
 from graphs.context import CallsGraphs, current
-from graphs.graph import DEFAULT_NAME, Graph, check_graph_name
+from graphs.drawing import Drawing, drawing
+from graphs.graph import Graph
 from graphs.outputs import GraphOutput
 from graphs.schema import context_of
 from graphs.store import BaseStore
+from scheduler.cache import default_cache
 from scheduler.config import RunConfig, check, merged, parse
 from scheduler.errors import InvalidConfig
 from scheduler.handle import RunHandle
-from scheduler.parts import Part, check_modes, retracting, with_interrupts
+from scheduler.parts import check_modes, retracting, with_interrupts
 from scheduler.snapshots import StateSnapshot
 
 from .asynchronous import AsyncFace
+from .caching import namespaces_of
 from .engine import Engine
 from .execution import Execution
 from .savers import MemorySaver, Saver
@@ -35,11 +38,17 @@ class CompiledStateGraph(AsyncFace):
     """A graph that can be run; which thread a call is about is said by its config."""
 
     def __init__(
-        self, graph: Graph, checkpointer: Saver | bool | None, store: BaseStore | None, config: Config = None
+        self,
+        graph: Graph,
+        checkpointer: Saver | bool | None,
+        store: BaseStore | None,
+        cache: BaseCache | None = None,
+        config: Config = None,
     ) -> None:
         self.graph = graph
         self.checkpointer = checkpointer
         self.store = store
+        self.cache = cache
         self.config = dict(config or {})
         self._saver = checkpointer if isinstance(checkpointer, Saver) else MemorySaver()
 
@@ -55,7 +64,24 @@ class CompiledStateGraph(AsyncFace):
 
     def with_config(self, config: Config = None, **more: Any) -> Self:
         """Return a copy that adds a config to every call: configurable and metadata merge, tags are joined."""
-        return type(self)(self.graph, self.checkpointer, self.store, merged(self.config, {**(config or {}), **more}))
+        joined = merged(self.config, {**(config or {}), **more})
+        return type(self)(self.graph, self.checkpointer, self.store, self.cache, joined)
+
+    def get_graph(self, *, xray: bool | int = False) -> Drawing:
+        """Return the graph as it is drawn: ``draw_mermaid()``, ``draw_ascii()``, ``draw_png()``, nodes and edges.
+
+        Args:
+            xray: whether nodes that are graphs are drawn with their inside; a number says how many levels deep.
+        """
+        return drawing(self.graph, xray)
+
+    def clear_cache(self, nodes: Sequence[str] | None = None) -> None:
+        """Forget the kept results of these nodes; None: of all nodes of this graph.
+
+        Raises:
+            ValueError: the graph has no cache, or no node of this name.
+        """
+        self._cache().clear(namespaces_of(self.graph, nodes))
 
     def invoke(  # noqa: PLR0913 - the signature that users know
         self,
@@ -215,7 +241,7 @@ class CompiledStateGraph(AsyncFace):
 
         def chunks() -> Iterator[Any]:
             for part in execution.parts(retracting(modes) if typed else modes, **look):
-                yield part.typed() if typed else _shaped(part, bare=bare, subgraphs=subgraphs)
+                yield part.typed() if typed else part.chunk(bare=bare, subgraphs=subgraphs)
             execution.output()  # raises what the run ended with
 
         return execution, chunks()
@@ -227,6 +253,13 @@ class CompiledStateGraph(AsyncFace):
 
     def _parsed(self, config: Config, **given: Any) -> RunConfig:
         return parse(merged(self.config, check(config)), **given)
+
+    def _cache(self) -> BaseCache:
+        if self.cache is not None:
+            return self.cache
+        if not isinstance(self.checkpointer, Saver) or self._engine().inline:
+            raise ValueError("No cache is set for this graph: compile(cache=...) keeps the results of nodes.")
+        return default_cache(self._engine().connection)
 
     def _engine(self) -> Engine:
         return self._saver.bind(self.graph)
@@ -241,46 +274,3 @@ def _is_v2(version: str) -> bool:
     if version not in ("v1", "v2"):
         raise InvalidConfig(f"version is 'v1' or 'v2', got {version!r:.40}.")
     return version == "v2"
-
-
-def _shaped(part: Part, *, bare: bool, subgraphs: bool) -> Any:
-    chunk = (*((part.ns,) if subgraphs else ()), *(() if bare else (part.mode,)), part.plain())
-    return chunk[0] if len(chunk) == 1 else chunk
-
-
-class StateGraph(GraphBuilder):
-    """Builds a graph whose nodes share a state: name nodes and edges, then ``compile()``."""
-
-    def compile(  # noqa: PLR0913 - the signature that users know
-        self,
-        checkpointer: Saver | bool | None = None,
-        *,
-        store: BaseStore | None = None,
-        interrupt_before: Names = None,
-        interrupt_after: Names = None,
-        name: str | None = None,
-        debug: bool = False,
-    ) -> CompiledStateGraph:
-        """Check the graph and return it, ready to run.
-
-        Args:
-            checkpointer: where its threads live and run: a MemorySaver or RedisSaver; None: each call by itself. As a
-                part of another graph it lives on that one's thread, and keeps with None the state of each call by
-                itself, with True its state over all calls, with False nothing.
-            store: the long-term memory that its nodes get.
-            interrupt_before: the nodes (or "*") before which a run pauses.
-            interrupt_after: the nodes (or "*") after which a run pauses.
-            name: the first half of its Celery tasks' names; give every graph of a deployment its own.
-            debug: accepted for the sake of those who move here; the log is always kept.
-
-        Raises:
-            InvalidGraph: an edge or a breakpoint names a node that is not there, or nothing leads from START.
-            TypeError: the checkpointer is not one of Treadle's.
-        """
-        if checkpointer is not None and not isinstance(checkpointer, Saver | bool):
-            raise TypeError(
-                f"Invalid checkpointer provided: {type(checkpointer).__name__}. "
-                "Use treadle.checkpoint.memory.MemorySaver or treadle.checkpoint.redis.RedisSaver."
-            )
-        graph = self.build(check_graph_name(name or DEFAULT_NAME), interrupt_before, interrupt_after)
-        return CompiledStateGraph(graph, checkpointer, store)
