@@ -13,6 +13,7 @@ TreadleError
     ├── UnmappedAnswer        (KeyError)        a router's answer that is not in its map
     ├── GraphRecursionError   (RecursionError)  more supersteps than the run may have
     ├── NodeTimeoutError                        a node ran longer than its time limit
+    ├── NodeCancelledError                      a node gave itself up
     └── OutsideOfStep, NoStore (RuntimeError)   a call that has a meaning only inside a node, or with a store
 """
 
@@ -142,6 +143,17 @@ class NodeTimeoutError(GraphError):
 
     def __str__(self) -> str:
         return f"Node {self.node!r} ran longer than its time limit of {self.timeout_s:g} s."
+
+
+class NodeCancelledError(GraphError):
+    """A node raised CancelledError by itself: nobody had cancelled its run."""
+
+    def __init__(self, node: str) -> None:
+        self.node = node
+        super().__init__(node)
+
+    def __str__(self) -> str:
+        return f"Node {self.node!r} raised CancelledError, though its run was not cancelled: let it fail or return."
 
 
 class OutsideOfStep(GraphError, RuntimeError):

@@ -15,8 +15,10 @@ from scheduler.snapshots import StateSnapshot
 from scheduler.views import Part, check_modes
 
 from .asynchronous import AsyncFace
+from .batches import Batches
 from .engine import Engine
 from .execution import Execution
+from .loop import apart
 from .savers import MemorySaver, Saver
 
 Config = Mapping[str, Any] | None
@@ -28,7 +30,7 @@ _PER_RUN = frozenset({"interrupt_before", "interrupt_after", "timeout", "on_busy
 _ACCEPTED = frozenset({"durability", "debug"})
 
 
-class CompiledStateGraph(AsyncFace):
+class CompiledStateGraph(AsyncFace, Batches):
     """A graph that can be run; which thread a call is about is said by its config."""
 
     def __init__(
@@ -53,6 +55,14 @@ class CompiledStateGraph(AsyncFace):
     def with_config(self, config: Config = None, **more: Any) -> Self:
         """Return a copy that adds a config to every call: configurable and metadata merge, tags are joined."""
         return type(self)(self.graph, self.checkpointer, self.store, merged(self.config, {**(config or {}), **more}))
+
+    def copy(self) -> Self:
+        """Return a graph of its own that runs as this one does."""
+        return self.with_config()
+
+    def get_name(self) -> str:
+        """Return the graph's name."""
+        return self.name
 
     def invoke(
         self,
@@ -115,7 +125,7 @@ class CompiledStateGraph(AsyncFace):
         Raises:
             ThreadBusy: another run is active on the thread.
         """
-        execution = self._begin(input, config, **options)
+        execution = apart(self._begin, input, config, **options)
         execution.begin()
         return execution.handle
 

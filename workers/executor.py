@@ -1,5 +1,6 @@
 """Runs one step: claim it, call its node, commit what came of it."""
 
+import asyncio
 import logging
 import random
 import time
@@ -11,7 +12,7 @@ from graphs.channels import MISSING
 from graphs.checkpoint import Result
 from graphs.context import StepContext, entered
 from graphs.copies import own
-from graphs.errors import NodeTimeoutError
+from graphs.errors import NodeCancelledError, NodeTimeoutError
 from graphs.graph import Graph
 from graphs.interrupts import GraphInterrupt, Questions
 from graphs.node import Node
@@ -34,10 +35,11 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What came of a step: the progress it made, and the exception where it failed."""
+    """What came of a step: the progress it made; the exception where it failed, and the record of a final failure."""
 
     progress: Progress
     error: Exception | None = None
+    failure: Failure | None = None
 
 
 class Executor:
@@ -93,6 +95,9 @@ class Executor:
             return Outcome(self._steps.ask(claim, graph, asked.interrupts))
         except self._time_up:
             return self._overran(claim, graph, node)
+        except asyncio.CancelledError:  # the node's own; one from the outside abandons the step
+            gave_up = NodeCancelledError(node.name)
+            return self._failed(claim, graph, describe(gave_up, node.name), gave_up)
         except (SystemExit, KeyboardInterrupt):  # the pool kills this process: hand the step back before it is gone
             ran_ms = (time.monotonic() - began) * 1000
             overran = claim.soft_ms is not None and ran_ms >= claim.soft_ms
@@ -103,7 +108,8 @@ class Executor:
         try:
             return Outcome(self._steps.commit(claim, graph, result))
         except REFUSED as error:
-            return Outcome(self._steps.fail(claim, graph, describe(error, node.name)), error)
+            failure = describe(error, node.name)
+            return Outcome(self._steps.fail(claim, graph, failure), error, failure)
 
     def _call(self, claim: Claim, graph: Graph, node: Node) -> Result:
         values = claim.stored.checkpoint.values
@@ -152,7 +158,7 @@ class Executor:
         delay_s = retry_delay_s(graph.node(claim.step.node).retry, error, claim.attempt, random.random())
         if delay_s is not None:
             return Outcome(self._steps.retry(claim, failure, round(delay_s * 1000)), error)
-        return Outcome(self._steps.fail(claim, graph, failure), error)
+        return Outcome(self._steps.fail(claim, graph, failure), error, failure)
 
     def _runtime(self, claim: Claim) -> Runtime[Any]:
         info = ExecutionInfo(

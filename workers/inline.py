@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from contextvars import copy_context
 from uuid import uuid4
 
@@ -14,6 +14,7 @@ from scheduler.starting import Started
 
 from .executor import Executor, Outcome
 from .heartbeat import Heartbeat
+from .loop import Abandoned, Calls
 
 _MAX_PARALLEL = 32
 
@@ -62,9 +63,23 @@ class InlineRunner:
     def _superstep(self, graph: Graph, orders: Sequence[StepOrder], limit: int) -> list[Outcome]:
         if len(orders) == 1:
             return self._step(graph, orders[0])
-        with ThreadPoolExecutor(min(limit, len(orders)), thread_name_prefix="treadle-step") as pool:
+        workers = min(limit, len(orders))
+        with Calls() as siblings, ThreadPoolExecutor(workers, thread_name_prefix="treadle-step") as pool:
             futures = [pool.submit(copy_context().run, self._step, graph, order) for order in orders]
-            return [outcome for future in futures for outcome in future.result()]
+            for future in as_completed(futures):
+                if future.exception() or any(outcome.error for outcome in future.result()):
+                    siblings.cancel()
+        return self._gathered(orders[0].ref, futures)
+
+    def _gathered(self, ref: StepRef, steps: Sequence[Future[list[Outcome]]]) -> list[Outcome]:
+        ended = [step for step in steps if not isinstance(step.exception(), Abandoned)]
+        outcomes = [outcome for step in ended for outcome in step.result()]
+        if len(ended) < len(steps):
+            failure = next((outcome.failure for outcome in outcomes if outcome.failure), None)
+            if failure is None:  # given up by the caller, and not because a sibling failed
+                raise Abandoned
+            self._runs.end(ref.thread_id, ref.run_id, failure)  # the step that was abandoned would keep it open
+        return outcomes
 
     def _step(self, graph: Graph, order: StepOrder) -> list[Outcome]:
         while True:
@@ -75,6 +90,10 @@ class InlineRunner:
                 continue  # cancelled: then there is nothing to claim any more; out of time: then that is to be recorded
             finally:
                 self._running.pop(order.ref, None)
-            if outcome is None or outcome.progress.retry_ms is None:
-                return [] if outcome is None else [outcome]
+            if outcome is None:
+                return []
+            if outcome.progress.retry_ms is None:
+                if outcome.error is not None:
+                    outcome.error.add_note(f"During task with name {order.node!r} and id {order.ref.step_id!r}")
+                return [outcome]
             time.sleep(outcome.progress.retry_ms / 1000)
