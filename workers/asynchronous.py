@@ -67,7 +67,8 @@ class AsyncFace(ABC):
     async def aupdate_state(self, config: Config, values: Any, as_node: str | None = None) -> dict[str, Any]:
         """Write as ``update_state`` does."""
         with Calls(asyncio.get_running_loop()):
-            return await aside(self.update_state, config, values, as_node)
+            updating = begin_aside(self.update_state, config, values, as_node)
+        return await asyncio.wrap_future(updating)
 
     @abstractmethod
     def submit(self, input: Any, config: Config = None, **options: Any) -> RunHandle:

@@ -64,7 +64,7 @@ class InlineRunner:
         if len(orders) == 1:
             return self._step(graph, orders[0])
         workers = min(limit, len(orders))
-        with Calls() as siblings, ThreadPoolExecutor(workers, thread_name_prefix="treadle-step") as pool:
+        with ThreadPoolExecutor(workers, thread_name_prefix="treadle-step") as pool, Calls() as siblings:
             futures = [pool.submit(copy_context().run, self._step, graph, order) for order in orders]
             for future in as_completed(futures):
                 if future.exception() or any(outcome.error for outcome in future.result()):

@@ -23,7 +23,8 @@ class Calls:
     """The coroutines of a run, or of the parallel steps of a superstep: where they run, and how they end together.
 
     What begins inside of others belongs to them and ends with them, on the same loop. A call that blocks a running loop
-    gets another one, since its coroutines could not begin on that.
+    gets another one, since its coroutines could not begin on that. As a context manager it takes in what begins inside,
+    and cancels it when an exception leaves the block.
 
     Args:
         loop: where the coroutines run; None: as described.
@@ -49,6 +50,8 @@ class Calls:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         if self._token is not None:
             _current.reset(self._token)
+        if error is not None:
+            self.cancel()
 
     @property
     def cancelled(self) -> bool:

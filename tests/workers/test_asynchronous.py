@@ -183,7 +183,9 @@ def test_an_async_node_may_block_its_loop_with_a_graph_that_has_async_nodes(
 
     graph = compiled(saver, outer)
 
-    output = graph.invoke({"trail": []}, CONFIG) if call == "invoke" else asyncio.run(graph.ainvoke({"trail": []}, CONFIG))
+    output = (
+        graph.invoke({"trail": []}, CONFIG) if call == "invoke" else asyncio.run(graph.ainvoke({"trail": []}, CONFIG))
+    )
 
     assert output == {"trail": ["async", "async"]}
 

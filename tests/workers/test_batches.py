@@ -19,7 +19,9 @@ class Number(TypedDict):
 
 
 def compiled(saver: BaseCheckpointSaver | None, node: Any) -> CompiledStateGraph:
-    return StateGraph(Number).add_node("node", node).set_entry_point("node").compile(saver)
+    builder = StateGraph(Number).set_entry_point("node")
+    builder.add_node("node", node)
+    return builder.compile(saver)
 
 
 def inverse(state: Number) -> dict[str, Any]:

@@ -1,9 +1,11 @@
 """Whoever waits for a run in its process takes it along: its async nodes end with the caller."""
 
+import _thread
 import asyncio
 import operator
 import threading
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from typing import Annotated, Any, TypedDict
 
 import pytest
@@ -78,31 +80,30 @@ async def begun(patient: Patient) -> None:
     assert await asyncio.to_thread(patient.began.wait, 10)
 
 
-async def cancelled(graph: CompiledStateGraph, patient: Patient, quick_has_ended: bool) -> None:
+async def cancelled(graph: CompiledStateGraph, patient: Patient) -> None:
     task = asyncio.create_task(graph.ainvoke(EMPTY, CONFIG))
     await begun(patient)
-    if quick_has_ended:
-        await seen(graph, lambda state: "quick" not in state.next)
+    await seen(graph, lambda state: "quick" not in state.next)
     task.cancel()
     await task
 
 
-async def timed_out(graph: CompiledStateGraph, patient: Patient, quick_has_ended: bool) -> None:
+async def timed_out(graph: CompiledStateGraph, patient: Patient) -> None:
     async with asyncio.timeout(None) as limit:
         waiting = asyncio.create_task(begun(patient))
         waiting.add_done_callback(lambda _: limit.reschedule(0))
         await graph.ainvoke(EMPTY, CONFIG)
 
 
-async def closed(graph: CompiledStateGraph, patient: Patient, quick_has_ended: bool) -> None:
+async def closed(graph: CompiledStateGraph, patient: Patient) -> None:
     stream = graph.astream(EMPTY, CONFIG, stream_mode="tasks")
     async for _ in stream:
-        if patient.began.is_set():
-            break
+        await begun(patient)
+        break
     await stream.aclose()  # type: ignore[attr-defined]
 
 
-async def cancelled_in_a_stream(graph: CompiledStateGraph, patient: Patient, quick_has_ended: bool) -> None:
+async def cancelled_in_a_stream(graph: CompiledStateGraph, patient: Patient) -> None:
     async def follow() -> None:
         async for _ in graph.astream(EMPTY, CONFIG):
             pass
@@ -114,7 +115,7 @@ async def cancelled_in_a_stream(graph: CompiledStateGraph, patient: Patient, qui
 
 
 WAYS = [cancelled, timed_out, closed, cancelled_in_a_stream]
-Way = Callable[[CompiledStateGraph, Patient, bool], Awaitable[None]]
+Way = Callable[[CompiledStateGraph, Patient], Awaitable[None]]
 
 
 @pytest.mark.parametrize("way", WAYS)
@@ -123,10 +124,8 @@ def test_async_nodes_have_ended_when_their_caller_goes_on(saver: BaseCheckpointS
     graph = parallel(saver, patient=patient)
 
     async def use() -> tuple[list[str], str]:
-        try:
-            await way(graph, patient, False)
-        except (asyncio.CancelledError, TimeoutError):
-            pass
+        with suppress(asyncio.CancelledError, TimeoutError):
+            await way(graph, patient)
         return list(patient.heard), status(saver)
 
     heard, ended_as = asyncio.run(use())
@@ -139,7 +138,7 @@ def test_a_cancelled_thread_goes_on_with_what_was_not_finished(saver: BaseCheckp
     patient, quick = Patient(), Quick()
     graph = parallel(saver, patient=patient, quick=quick)
     with pytest.raises(asyncio.CancelledError):
-        asyncio.run(cancelled(graph, patient, True))
+        asyncio.run(cancelled(graph, patient))
 
     output = graph.invoke(None, CONFIG)
 
@@ -199,6 +198,20 @@ def test_closing_a_plain_stream_cancels_its_async_nodes(saver: BaseCheckpointSav
     assert status(saver) == "cancelled"
 
 
+def test_ctrl_c_cancels_async_nodes(saver: BaseCheckpointSaver) -> None:
+    patient = Patient()
+
+    def interrupts(state: Trail) -> None:
+        patient.began.wait(10)
+        _thread.interrupt_main()
+
+    with pytest.raises(KeyboardInterrupt):
+        parallel(saver, interrupts=interrupts, patient=patient).invoke(EMPTY, CONFIG)
+
+    assert patient.heard == ["cancelled", "cleaned up"]
+    assert status(saver) == "cancelled"
+
+
 @pytest.mark.parametrize("form", ["invoke", "ainvoke"])
 def test_a_failure_cancels_the_async_siblings_and_keeps_what_finished(saver: BaseCheckpointSaver, form: str) -> None:
     patient, quick, fails = Patient(), Quick(), iter([True])
@@ -233,6 +246,7 @@ def test_a_plain_sibling_of_a_failure_ends_alone_and_is_kept(saver: BaseCheckpoi
     async def bad(state: Trail) -> dict[str, Any]:
         if failing.is_set():
             return {"trail": ["bad"]}
+        await begun(patient)
         failing.set()
         raise ZeroDivisionError
 
@@ -269,6 +283,6 @@ def test_cancelling_reaches_the_graphs_that_plain_nodes_invoke() -> None:
     graph = parallel(MemorySaver(), outer=lambda state: inner.invoke(EMPTY))
 
     with pytest.raises(asyncio.CancelledError):
-        asyncio.run(cancelled(graph, patient, False))
+        asyncio.run(cancelled(graph, patient))
 
     assert patient.heard == ["cancelled", "cleaned up"]
