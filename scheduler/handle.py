@@ -1,10 +1,11 @@
 """A run in the hand: ask for its status, wait for it, follow it, cancel it."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 from typing import Any
 
 from graphs.graph import Graph
 
+from .aside import aside, each_aside
 from .client import Client, Following
 from .lifecycle import RunStatus
 from .parts import check_modes, retracting
@@ -68,3 +69,22 @@ class RunHandle:
     def cancel(self, reason: str = "") -> bool:
         """Cancel the run, durably; return whether it was still active. Its thread can be taken up again."""
         return self._client.runs.cancel(self.thread_id, self.id, reason)
+
+    async def await_end(self, timeout: float | None = None) -> RunStatus:
+        """Wait as ``wait`` does, and leave the event loop to others."""
+        return await aside(self.wait, timeout)
+
+    async def aresult(self, timeout: float | None = None) -> Any:
+        """Return what ``result`` does."""
+        return await aside(self.result, timeout)
+
+    async def astream(
+        self, stream_mode: str | Sequence[str] | None = None, *, after: str | None = None
+    ) -> AsyncIterator[dict[str, Any]]:
+        """Yield what ``stream`` does."""
+        async for part in each_aside(self.stream(stream_mode, after=after)):
+            yield part
+
+    async def acancel(self, reason: str = "") -> bool:
+        """Cancel the run as ``cancel`` does."""
+        return await aside(self.cancel, reason)

@@ -72,6 +72,15 @@ class Steps(Closing):
         asked = self._connection.checkpoints.encode_questions(claim.step.node, dialogue, paused=paused)
         return self._put(claim, graph, "interrupted", asked, questions=[question.id for question in questions])
 
+    def give_up(self, claim: Claim) -> Progress:
+        """Store that a step was given up because a sibling failed; it has no result, and is open when the run goes on.
+
+        Raises:
+            LeaseLost: the lease is no longer ours, and nothing was stored.
+        """
+        known = self._connection.checkpoints.encode_known(claim.dialogue.record())
+        return self._put(claim, None, "cancelled", known)
+
     def retry(self, claim: Claim, failure: Failure, delay_ms: int) -> Progress:
         """Let a step wait for its next attempt, in the store and not in a worker.
 

@@ -29,7 +29,12 @@ EXAMPLES = "graphs.examples"
 #: Importing it builds the Celery app of a deployment, and starts a Redis where none is configured.
 UNIMPORTABLE = {"workers.celery"}
 #: What is not an error but a signal, and so no Exception: users' code must not catch it by accident.
-SIGNALS = {"graphs.interrupts.GraphInterrupt", "graphs.signals.ParentCommand", "workers.limits.TimeUp"}
+SIGNALS = {
+    "graphs.interrupts.GraphInterrupt",
+    "graphs.signals.ParentCommand",
+    "workers.limits.TimeUp",
+    "workers.loop.Abandoned",
+}
 #: What the sample of an error is made of, by the type that its constructor asks for.
 SAMPLES: dict[object, object] = {
     str: "word",

@@ -28,6 +28,8 @@ EXAMPLES: tuple[str, ...] = ("graphs.examples.research:graph", "graphs.examples.
 
 _RETRIES = 3
 _LONGEST_PAUSE_S = 1.0
+#: As many runs may wait at once in this process, by default of Redis itself; redis-py would refuse the 101st command.
+_MAX_CONNECTIONS = 10_000
 
 
 def redis_url(settings: Settings) -> str:
@@ -53,7 +55,9 @@ def redis_client(settings: Settings) -> redis.Redis:
     """
     backoff = ExponentialWithJitterBackoff(base=0.05, cap=_LONGEST_PAUSE_S)
     try:
-        return redis.Redis.from_url(redis_url(settings), retry=Retry(backoff, _RETRIES))
+        return redis.Redis.from_url(
+            redis_url(settings), retry=Retry(backoff, _RETRIES), max_connections=_MAX_CONNECTIONS
+        )
     except ValueError as error:
         raise InvalidConfig(f"TREADLE_REDIS_URL is not the address of a Redis: {error}") from error
 

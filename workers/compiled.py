@@ -20,9 +20,11 @@ from scheduler.parts import check_modes, retracting, with_interrupts
 from scheduler.snapshots import StateSnapshot
 
 from .asynchronous import AsyncFace
+from .batches import Batches
 from .caching import namespaces_of
 from .engine import Engine
 from .execution import Execution
+from .loop import apart
 from .savers import MemorySaver, Saver
 
 Config = Mapping[str, Any] | None
@@ -34,7 +36,7 @@ _PER_RUN = frozenset({"interrupt_before", "interrupt_after", "timeout", "on_busy
 _ACCEPTED = frozenset({"durability", "debug"})
 
 
-class CompiledStateGraph(AsyncFace):
+class CompiledStateGraph(AsyncFace, Batches):
     """A graph that can be run; which thread a call is about is said by its config."""
 
     def __init__(
@@ -82,6 +84,14 @@ class CompiledStateGraph(AsyncFace):
             ValueError: the graph has no cache, or no node of this name.
         """
         self._cache().clear(namespaces_of(self.graph, nodes))
+
+    def copy(self) -> Self:
+        """Return a graph of its own that runs as this one does."""
+        return self.with_config()
+
+    def get_name(self) -> str:
+        """Return the graph's name."""
+        return self.name
 
     def invoke(  # noqa: PLR0913 - the signature that users know
         self,
@@ -152,7 +162,7 @@ class CompiledStateGraph(AsyncFace):
         Raises:
             ThreadBusy: another run is active on the thread.
         """
-        execution = self._begin(input, config, **options)
+        execution = apart(self._begin, input, config, **options)
         execution.begin()
         return execution.handle
 

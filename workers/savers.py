@@ -6,6 +6,7 @@ from typing import Any
 
 from graphs.graph import Graph
 from graphs.store import BaseStore
+from scheduler.aside import aside
 from scheduler.client import Client
 from scheduler.dispatch import Inline
 from scheduler.settings import Settings
@@ -68,6 +69,10 @@ class Saver:
             ThreadBusy: a run is active on it.
         """
         self.threads.delete(thread_id)
+
+    async def adelete_thread(self, thread_id: str) -> None:
+        """Delete a thread as ``delete_thread`` does."""
+        await aside(self.delete_thread, thread_id)
 
     def _open(self) -> Engine:
         raise NotImplementedError
