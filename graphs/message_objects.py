@@ -2,7 +2,6 @@
 
 import sys
 from collections.abc import Mapping, Sequence
-from functools import lru_cache
 from typing import Any, Literal
 
 from xxhash import xxh3_128_hexdigest
@@ -13,11 +12,10 @@ from .errors import InvalidUpdateError
 MessageFormat = Literal["langchain-openai"]
 
 
-@lru_cache
 def is_message_class(cls: type) -> bool:
     """Return whether a class is one of message objects; while nobody has imported them, none can be."""
     base = getattr(sys.modules.get("langchain_core.messages.base"), "BaseMessage", None)
-    return base is not None and issubclass(cls, base)
+    return base in cls.__mro__
 
 
 def holds_objects(messages: Sequence[Any]) -> bool:
@@ -31,7 +29,7 @@ def as_objects(messages: Sequence[Any]) -> list[Any]:
     Raises:
         InvalidUpdateError: something is not a message.
     """
-    from langchain_core.messages import BaseMessageChunk, convert_to_messages, message_chunk_to_message  # noqa: PLC0415
+    from langchain_core.messages import BaseMessageChunk, convert_to_messages, message_chunk_to_message
 
     # what an earlier merge left needs no second look: a long chat comes by here on every turn
     if all(is_message_class(kind) and not issubclass(kind, BaseMessageChunk) for kind in set(map(type, messages))):
@@ -40,12 +38,12 @@ def as_objects(messages: Sequence[Any]) -> list[Any]:
         found = convert_to_messages([_with_content(message) for message in messages])
     except (ValueError, TypeError, NotImplementedError) as error:
         raise InvalidUpdateError(f"Expected messages, got {messages!r:.120}: {error}") from error
-    return [message_chunk_to_message(message) for message in found]  # type: ignore[arg-type]
+    return [message_chunk_to_message(message) for message in found]
 
 
 def in_format(messages: Sequence[Any], form: MessageFormat | None) -> list[Any]:
     """Return message objects with their content blocks in a format; texts are the same in all of them."""
-    from langchain_core.messages import convert_to_messages, convert_to_openai_messages  # noqa: PLC0415
+    from langchain_core.messages import convert_to_messages, convert_to_openai_messages
 
     found: list[Any] = []
     for message in messages:

@@ -66,11 +66,30 @@ def id_of(message: Any) -> Any:
     return message.get("id") if isinstance(message, dict) else message.id
 
 
+def merges_messages(reducer: Any) -> bool:
+    """Return whether a reducer is ``add_messages``, in any of its forms."""
+    return getattr(reducer, "func", reducer) in (add_messages, add_message_objects)
+
+
 def messages_in(value: Any, *, merged: bool) -> list[Any]:
-    """Return what of a written value is a message: objects, and of a key that merges messages the dicts as well."""
-    listed = value if isinstance(value, list | tuple) else [value]
-    found = [one for one in listed if is_message_class(type(one)) or (merged and type(one) is dict and "role" in one)]
-    return [message for message in found if _role(message) != REMOVE]
+    """Return the messages in a written value: objects under any key, and where they are merged, those of any form."""
+    if merged:
+        found = [_read(one) for one in _listed(value)]
+    else:
+        found = [one for one in (value if isinstance(value, list | tuple) else [value]) if is_message_class(type(one))]
+    return [message for message in found if message is not None and _role(message) != REMOVE]
+
+
+def identified(value: Any) -> Any:
+    """Return a message that somebody else must be able to name.
+
+    Raises:
+        InvalidUpdateError: it is no message, or has no id.
+    """
+    message = _as_message(value)
+    if id_of(message) is None:
+        raise InvalidUpdateError("Message ID is required: what is shown now and what is kept are one by their id.")
+    return message
 
 
 def _listed(messages: Any) -> list[Any]:
@@ -132,6 +151,17 @@ def _next_id(merged: dict[Any, Any], message: Any) -> str:
 
 
 def _as_message(value: Any) -> Any:
+    message = _read(value)
+    if message is None:
+        raise InvalidUpdateError(
+            f"Expected a message, got {value!r:.120}. "
+            "Give a dict with 'role' and 'content', a (role, content) pair, or a string."
+        )
+    return message
+
+
+def _read(value: Any) -> Any | None:
+    """Return a message given in any form, None for what is none."""
     if (type(value) is dict and "role" in value) or is_message_class(type(value)):
         return value
     if isinstance(value, str):
@@ -140,7 +170,4 @@ def _as_message(value: Any) -> Any:
         return dict(value)
     if isinstance(value, Sequence) and len(value) == _PAIR and all(isinstance(part, str) for part in value):
         return {"role": value[0], "content": value[1]}
-    raise InvalidUpdateError(
-        f"Expected a message, got {value!r:.120}. "
-        "Give a dict with 'role' and 'content', a (role, content) pair, or a string."
-    )
+    return None

@@ -191,7 +191,11 @@ def context_of(schema: Any, value: Any) -> Any:
 def _channel(key: str, hint: Any) -> Channel:
     """Return a key's channel; ``add_messages`` over an annotation that names message objects makes all of them such."""
     channel = channel_of(key, hint)
-    if isinstance(channel, Reduced) and channel.reducer is add_messages and any(map(is_message_class, classes_in(hint))):
+    if (
+        isinstance(channel, Reduced)
+        and channel.reducer is add_messages
+        and any(map(is_message_class, classes_in(hint)))
+    ):
         return dataclasses.replace(channel, reducer=add_message_objects)
     return channel
 

@@ -56,7 +56,8 @@ class RunHandle:
         """Yield the run's parts, live: ``{"type", "ns", "data", "id"}``.
 
         Args:
-            stream_mode: one or several of values, updates (the default), custom, tasks, checkpoints, debug.
+            stream_mode: one or several of values, updates (the default), custom, messages, tasks, checkpoints,
+                debug.
             after: the id of the last part that the reader has seen: it goes on after that.
 
         Raises:

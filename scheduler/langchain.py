@@ -14,8 +14,8 @@ def langchain_classes() -> tuple[type, ...]:
     The list is made here, never from what a stored value calls itself.
     """
     try:
-        from langchain_core import messages  # noqa: PLC0415
-        from langchain_core.documents import Document  # noqa: PLC0415
+        from langchain_core import messages
+        from langchain_core.documents import Document
     except ImportError:
         return ()
     named = [getattr(messages, name) for name in messages.__all__]

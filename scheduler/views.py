@@ -7,7 +7,7 @@ that is computed where it is read, and costs the workers nothing.
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
-from functools import partial
+from functools import cached_property, partial
 from typing import Any, Final, Literal, get_args
 
 from graphs.channels import MISSING
@@ -16,6 +16,7 @@ from graphs.commands import Interrupt
 from graphs.graph import Graph
 from graphs.schema import ROOT
 
+from .chat import Chat
 from .checkpoints import StoredCheckpoint
 from .connection import Connection
 from .dialogue import Dialogue, waiting
@@ -24,6 +25,7 @@ from .failure import revived
 from .following import Happening, LiveEvent
 from .lifecycle import RunStatus
 from .log import LogEntry
+from .runs import RunStore
 from .snapshots import Snapshots, result_shown
 
 StreamMode = Literal["values", "updates", "custom", "tasks", "checkpoints", "debug", "messages", "tools"]
@@ -84,10 +86,23 @@ class View:
 
     def _shown(self, happening: Happening) -> Iterator[Part]:
         if isinstance(happening, LiveEvent):
-            return self._part("custom", lambda: happening.value)
+            return self._live(happening)
         self._at_ms = happening.at_ms
         shower = _SHOWERS.get(happening.kind)
         return iter(()) if shower is None else shower(self, happening)
+
+    @cached_property
+    def _chat(self) -> Chat:
+        return Chat(self.graph, RunStore(self.connection).get(self.thread_id, self.run_id))
+
+    def _live(self, event: LiveEvent) -> Iterator[Part]:
+        if event.mode != "messages":
+            yield from self._part(event.mode, lambda: event.value)
+            return
+        # one that is not due any more was superseded, and does not know it yet
+        for step in (step for step in self._standing().steps if step.id == event.step_id):
+            number = self._standing().number + 1
+            yield from self._part("messages", partial(self._chat.live, event.value, step, number, event.attempt))
 
     def _began(self, entry: LogEntry) -> Iterator[Part]:
         first = [self._load(checkpoint_id) for checkpoint_id in entry.data["checkpoints"]]
@@ -107,13 +122,19 @@ class View:
 
     def _committed(self, entry: LogEntry) -> Iterator[Part]:
         yield from self._leased(entry)
-        if {"updates", "tasks", "debug"}.intersection(self.modes):
+        if {"updates", "tasks", "debug", "messages"}.intersection(self.modes):
             step = self._step(entry)
             updates = self._results()[step.id].get("updates", ())
+            yield from self._messages(entry, step, updates)
             yield from self._part("updates", lambda: {step.node: _update_shown(updates, self.graph)})
             yield from self._task("task_result", lambda: self._end(step, updates))
         if "checkpoint" in entry.data:
             yield from self._advanced(entry)
+
+    def _messages(self, entry: LogEntry, step: Step, updates: Sequence[Mapping[str, Any]]) -> Iterator[Part]:
+        if "messages" in self.modes:
+            said = self._chat.finished(updates, step, self._standing(), entry.data["attempt"])
+            yield from (Part("messages", one) for one in said)
 
     def _advanced(self, entry: LogEntry) -> Iterator[Part]:
         wrote = any(result.get("updates") for result in self._results().values())

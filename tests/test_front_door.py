@@ -10,6 +10,7 @@ import treadle
 
 MODULES = [
     "treadle.graph",
+    "treadle.graph.message",
     "treadle.types",
     "treadle.errors",
     "treadle.config",

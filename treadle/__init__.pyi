@@ -59,6 +59,10 @@ from .graph import (
     StateGraph,
     add_messages,
 )
+from .graph.message import (
+    REMOVE_ALL_MESSAGES,
+    push_message,
+)
 from .runtime import (
     ExecutionInfo,
     Runtime,
@@ -98,6 +102,7 @@ from .types import (
 
 __all__ = [
     "END",
+    "REMOVE_ALL_MESSAGES",
     "START",
     "AlreadyResumed",
     "AmbiguousAnswer",
@@ -170,4 +175,5 @@ __all__ = [
     "get_store",
     "get_stream_writer",
     "interrupt",
+    "push_message",
 ]

@@ -92,9 +92,9 @@ class CompiledStateGraph(AsyncFace):
 
         Args:
             input, config: as for ``invoke``.
-            **options: ``stream_mode`` (one or several of values, updates (the default), custom, tasks, checkpoints,
-                debug), ``version`` ("v1" or "v2"), ``subgraphs`` (whether a namespace comes before every chunk),
-                ``output_keys``, and what ``invoke`` takes.
+            **options: ``stream_mode`` (one or several of values, updates (the default), custom, messages, tasks,
+                checkpoints, debug), ``version`` ("v1" or "v2"), ``subgraphs`` (whether a namespace comes before every
+                chunk), ``output_keys``, and what ``invoke`` takes.
 
         Raises:
             InvalidConfig: a mode or the version is not known; and all that ``invoke`` raises.

@@ -24,10 +24,12 @@ from scheduler.claim import Claim, Progress
 from scheduler.dispatch import StepRef
 from scheduler.failure import Failure, describe, parked, timed_out
 from scheduler.serde import Serde
+from scheduler.step_metadata import step_metadata
 from scheduler.steps import REFUSED, Steps
 
 from .limits import TimeUp, within
 from .loop import run as run_anywhere
+from .outlet import Outlet, heard
 
 logger = logging.getLogger(__name__)
 
@@ -108,9 +110,8 @@ class Executor:
     def _call(self, claim: Claim, graph: Graph, node: Node) -> Result:
         values = claim.stored.checkpoint.values
         runtime = self._runtime(claim)
-        config = _config(claim)
-        offered = {
-            "config": config,
+        outlet = Outlet(self._writer(claim, "messages"), claim.ref.step_id)
+        offered: dict[str, Any] = {
             "runtime": runtime,
             "store": self._store,
             "writer": runtime.stream_writer,
@@ -121,11 +122,15 @@ class Executor:
             state = node.input.view(values) if claim.step.arg is MISSING else own(claim.step.arg)
             said = written(run_anywhere(node.call(state, offered)), graph.channels)
             warn_of_unknown(graph, node.name, said.goto)
-            goto = route(graph, node.name, fresh(graph, values, said.updates), offered, _ask)
-            return Result(claim.step, said.updates, (*said.goto, *goto))
+            updates = outlet.updates(said.updates, graph.channels)
+            goto = route(graph, node.name, fresh(graph, values, updates), offered, _ask)
+            return Result(claim.step, updates, (*said.goto, *goto))
 
-        questions = Questions(config["configurable"]["checkpoint_ns"], claim.dialogue.answers)
-        with entered(StepContext(config, runtime, questions)):
+        questions = Questions(_ns(claim), claim.dialogue.answers)
+        with (
+            heard(_config(claim), outlet) as offered["config"],
+            entered(StepContext(offered["config"], runtime, questions, outlet.push)),
+        ):
             return within(self._limit_s(claim, node), call)  # type: ignore[no-any-return]
 
     def _limit_s(self, claim: Claim, node: Node) -> float | None:
@@ -166,9 +171,9 @@ class Executor:
         )
         return Runtime(claim.run.context, self._store, self._writer(claim), info)
 
-    def _writer(self, claim: Claim) -> Callable[[Any], None]:
+    def _writer(self, claim: Claim, mode: str = "custom") -> Callable[[Any], None]:
         def write(value: Any) -> None:
-            event = [claim.ref.run_id, claim.ref.step_id, claim.step.node, claim.attempt, value]
+            event = [claim.ref.run_id, claim.ref.step_id, claim.step.node, claim.attempt, value, mode]
             self._steps.publish(claim, self._serde.dumps(event, f"What node {claim.step.node!r} writes"))
 
         return write
@@ -179,10 +184,14 @@ def _ask(call: Callable[[], Any]) -> Any:
 
 
 def _config(claim: Claim) -> dict[str, Any]:
-    config = dict(claim.run.config)
-    ns = f"{claim.step.node}:{claim.ref.step_id}"
+    config, ns, number = dict(claim.run.config), _ns(claim), claim.stored.checkpoint.number + 1
     config["configurable"] = {**config["configurable"], "checkpoint_ns": ns}
+    config["metadata"] = step_metadata(config, claim.step, number, ns)
     return config
+
+
+def _ns(claim: Claim) -> str:
+    return f"{claim.step.node}:{claim.ref.step_id}"
 
 
 def _why_parked(claim: Claim, graph: Graph | None) -> str:

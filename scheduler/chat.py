@@ -1,0 +1,52 @@
+"""The messages mode: what nodes and the models they call say, each message once."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from graphs.channels import Reduced
+from graphs.checkpoint import Checkpoint, Step
+from graphs.graph import Graph
+from graphs.messages import id_of, merges_messages, messages_in
+
+from .run import Run
+from .step_metadata import step_metadata
+
+#: A message, or a chunk of one, and where it comes from.
+Said = tuple[Any, dict[str, Any]]
+
+
+@dataclass
+class Chat:
+    """Tells messages as they come, and remembers them, so that a message told in chunks is not told again."""
+
+    graph: Graph
+    run: Run
+    _told: set[Any] = field(default_factory=set)
+
+    def live(self, value: tuple[Any, Mapping[str, Any]], step: Step, number: int, attempt: int) -> Said:
+        """Return a message that a step said while it ran."""
+        message, more = value
+        self._told.add(id_of(message))
+        return message, {**self._metadata(step, number, attempt), **more}
+
+    def finished(
+        self, updates: Sequence[Mapping[str, Any]], step: Step, before: Checkpoint, attempt: int
+    ) -> Iterator[Said]:
+        """Yield what a step's writes say that neither its stream nor the state before it did."""
+        for key, value in (item for update in updates for item in update.items()):
+            for message in self._new(key, value, before.values.get(key)):
+                self._told.add(id_of(message))
+                yield message, self._metadata(step, before.number + 1, attempt)
+
+    def _new(self, key: str, value: Any, before: Any) -> list[Any]:
+        channel = self.graph.channels.get(key)
+        merged = isinstance(channel, Reduced) and merges_messages(channel.reducer)
+        said = messages_in(value, merged=merged)
+        known = self._told | {id_of(message) for message in messages_in(before, merged=merged)} if said else set()
+        return [message for message in said if id_of(message) is None or id_of(message) not in known]
+
+    def _metadata(self, step: Step, number: int, attempt: int) -> dict[str, Any]:
+        ns = f"{step.node}:{step.id}"
+        ids = {"checkpoint_ns": ns, "run_id": self.run.id, "step_id": step.id, "attempt": attempt}
+        return {**step_metadata(self.run.config, step, number, ns), **ids}
