@@ -66,18 +66,23 @@ def id_of(message: Any) -> Any:
     return message.get("id") if isinstance(message, dict) else message.id
 
 
-def merges_messages(reducer: Any) -> bool:
-    """Return whether a reducer is ``add_messages``, in any of its forms."""
-    return getattr(reducer, "func", reducer) in (add_messages, add_message_objects)
+def messages_said(written: Any, before: Any, reducer: Any = None) -> list[Any]:
+    """Return the messages in what was written to a key: objects, and where ``add_messages`` merges, those of any form.
 
+    Those that the merge makes objects of are objects here as well; removals are left out.
 
-def messages_in(value: Any, *, merged: bool) -> list[Any]:
-    """Return the messages in a written value: objects under any key, and where they are merged, those of any form."""
-    if merged:
-        found = [_read(one) for one in _listed(value)]
-    else:
-        found = [one for one in (value if isinstance(value, list | tuple) else [value]) if is_message_class(type(one))]
-    return [message for message in found if message is not None and _role(message) != REMOVE]
+    Args:
+        written: what a node wrote.
+        before: the key's value before that.
+        reducer: the key's.
+    """
+    merge = getattr(reducer, "func", reducer)
+    if merge not in (add_messages, add_message_objects):
+        return [one for one in _listed(written) if is_message_class(type(one))]
+    said = [one for one in map(_read, _listed(written)) if one is not None and _role(one) != REMOVE]
+    if reducer is add_messages and not holds_objects(_listed(before)) and not holds_objects(said):
+        return said
+    return [one if is_message_class(type(one)) else as_objects([one])[0] for one in said]
 
 
 def identified(value: Any) -> Any:

@@ -4,10 +4,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from graphs.channels import Reduced
 from graphs.checkpoint import Checkpoint, Step
 from graphs.graph import Graph
-from graphs.messages import id_of, merges_messages, messages_in
+from graphs.messages import id_of, messages_said
 
 from .run import Run
 from .step_metadata import step_metadata
@@ -40,10 +39,9 @@ class Chat:
                 yield message, self._metadata(step, before.number + 1, attempt)
 
     def _new(self, key: str, value: Any, before: Any) -> list[Any]:
-        channel = self.graph.channels.get(key)
-        merged = isinstance(channel, Reduced) and merges_messages(channel.reducer)
-        said = messages_in(value, merged=merged)
-        known = self._told | {id_of(message) for message in messages_in(before, merged=merged)} if said else set()
+        reducer = getattr(self.graph.channels.get(key), "reducer", None)
+        said = messages_said(value, before, reducer)
+        known = self._told | set(map(id_of, messages_said(before, before, reducer))) if said else set()
         return [message for message in said if id_of(message) is None or id_of(message) not in known]
 
     def _metadata(self, step: Step, number: int, attempt: int) -> dict[str, Any]:

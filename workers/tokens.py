@@ -8,7 +8,7 @@ from uuid import UUID
 from langchain_core.callbacks import BaseCallbackHandler
 from langchain_core.messages import BaseMessage
 from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, GenerationChunk, LLMResult
-from langchain_core.runnables.config import RunnableConfig, var_child_runnable_config
+from langchain_core.runnables.config import RunnableConfig, get_callback_manager_for_config, var_child_runnable_config
 
 Show = Callable[[Any, Mapping[str, Any]], None]
 
@@ -92,7 +92,9 @@ class Tokens(BaseCallbackHandler):
 @contextmanager
 def listening(config: dict[str, Any], show: Show) -> Iterator[dict[str, Any]]:
     """Let chat models be heard: those that are given the config yielded, and those that are called without one."""
-    given = {**config, "callbacks": [Tokens(show, config["metadata"])]}
+    heard = cast(RunnableConfig, {**config, "callbacks": [Tokens(show, config["metadata"])]})
+    # a manager: it hands tags and metadata on, and of two lists LangChain would call the same handler twice
+    given = {**config, "callbacks": get_callback_manager_for_config(heard)}
     token = var_child_runnable_config.set(cast(RunnableConfig, given))
     try:
         yield given
