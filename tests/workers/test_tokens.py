@@ -1,6 +1,7 @@
 """LangChain's chat models inside of nodes: their tokens are heard while they come, and their messages kept."""
 
 import asyncio
+import threading
 from collections.abc import Callable
 from itertools import cycle
 from typing import Annotated, Any, TypedDict
@@ -176,6 +177,7 @@ def test_models_side_by_side_are_told_apart_by_their_metadata(saver: BaseCheckpo
 
 def test_a_token_is_shown_while_its_model_still_speaks(saver: BaseCheckpointSaver) -> None:
     seen: list[Any] = []
+    first_seen = threading.Event()
 
     class Waiting(FakeListChatModel):
         """Says its second letter when somebody has seen the first."""
@@ -183,13 +185,13 @@ def test_a_token_is_shown_while_its_model_still_speaks(saver: BaseCheckpointSave
         def _stream(self, *args: Any, **kwargs: Any) -> Any:
             first, second = super()._stream(*args, **kwargs)
             yield first
-            while not seen:
-                pass
+            assert first_seen.wait(10), "nobody saw the first"
             yield second
 
     graph = single(saver, asking(Waiting(responses=["ok"])), Talk)
     for message, _ in graph.stream({"messages": "hi"}, CONFIG, stream_mode="messages"):
         seen.append(message.content)
+        first_seen.set()
 
     assert seen == ["o", "k"]
 
