@@ -63,7 +63,7 @@ class MessagesState(TypedDict):
 
 def id_of(message: Any) -> Any:
     """Return a message's id, or None."""
-    return message.get("id") if isinstance(message, dict) else message.id
+    return message.get("id") if isinstance(message, dict) else getattr(message, "id", None)
 
 
 def messages_said(written: Any, before: Any, reducer: Any = None) -> list[Any]:

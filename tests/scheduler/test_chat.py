@@ -10,6 +10,7 @@ from scheduler.claim import Claim
 from scheduler.client import Client
 from scheduler.handle import RunHandle
 from scheduler.run import Run
+from scheduler.serde import Unknown
 from scheduler.steps import Steps
 from tests.scheduler.stage import THREAD, begin, claim, line, wrote
 
@@ -45,6 +46,14 @@ def test_a_message_of_the_state_is_not_told_again_even_when_it_is_replaced() -> 
 
 def test_messages_without_ids_are_all_told() -> None:
     assert finished(chat(), says("x"), says("x")) == [says("x"), says("x")]
+
+
+def test_a_message_of_a_class_that_is_missing_here_is_told_as_what_it_is() -> None:
+    stranger = Unknown("langchain_core.messages.ai:AIMessageChunk", [{"content": "x"}, []])
+
+    message, _ = chat().live((stranger, {}), STEP, 5, 1)
+
+    assert message is stranger
 
 
 def test_what_a_model_says_of_itself_stands_beside_what_is_known_of_its_step() -> None:

@@ -31,6 +31,8 @@ from langchain_core.messages import (
 from langchain_core.runnables import Runnable, RunnableConfig, RunnableLambda
 from langchain_core.tools import tool
 
+from workers.tokens import listening
+
 TEXT = "hello big world"
 WORDS = ["hello", " ", "big", " ", "world"]
 
@@ -194,6 +196,35 @@ def test_a_token_is_shown_while_its_model_still_speaks(saver: BaseCheckpointSave
         first_seen.set()
 
     assert seen == ["o", "k"]
+
+
+def test_a_time_limit_that_strikes_while_a_token_is_shown_reaches_the_node() -> None:
+    class TimeUp(Exception):
+        """The pool's signal, which can strike anywhere."""
+
+    def show(message: Any, metadata: Any) -> None:
+        raise TimeUp
+
+    with listening({"metadata": {}, "tags": []}, show), pytest.raises(TimeUp):
+        model().invoke("hi")
+
+
+def test_what_is_known_of_a_step_is_not_told_with_every_token() -> None:
+    told: list[Any] = []
+
+    with listening({"metadata": {"user": "ada", "mood": "bad"}, "tags": []}, lambda *said: told.append(said)):
+        model(metadata={"mood": "good"}).invoke("hi")
+
+    assert [metadata.get("user") for _, metadata in told] == [None] * 5
+    assert {metadata["mood"] for _, metadata in told} == {"good"}
+
+
+def test_a_short_form_among_objects_is_shown_as_the_object_that_it_becomes(saver: BaseCheckpointSaver) -> None:
+    graph = single(saver, lambda state: {"messages": ("assistant", "ho")}, MessagesState)
+
+    found = list(graph.stream({"messages": [HumanMessage("hi")]}, CONFIG, stream_mode="messages"))
+
+    assert [(type(message), message.content) for message, _ in found] == [(AIMessage, "ho")]
 
 
 def test_a_runnable_is_a_node_and_is_given_the_config(saver: BaseCheckpointSaver) -> None:
