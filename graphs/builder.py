@@ -1,8 +1,7 @@
 """StateGraph's building side: nodes, edges and routers are named one by one, then checked as a whole."""
 
-from collections.abc import Callable, Hashable, Mapping, Sequence
-from datetime import timedelta
-from typing import Any, Self, TypedDict, Unpack, overload
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from typing import Any, Self, Unpack, overload
 
 from .channels import Channel, LastValue
 from .commands import END, START
@@ -16,33 +15,12 @@ from .node import (
     hints_of,
     injected_parameters,
     input_hint,
-    is_async,
     name_of,
     plain_name,
 )
-from .retry import Retry, policies_of
+from .options import NodeDefaults, NodeOptions, defaults_of, node_of, with_defaults
 from .schema import Schema, schema_of
 from .validation import check
-
-Timeout = float | timedelta | None
-
-
-class NodeOptions(TypedDict, total=False):
-    """What a node can be given beside its name and its function; None is the same as left out."""
-
-    #: The Celery queue whose workers run it.
-    queue: str | None
-    #: The time limit of one attempt: seconds or a timedelta.
-    timeout: Timeout
-    #: When, and how often, a failed attempt is repeated; of several policies the first that covers the error.
-    retry: Retry
-    #: The same as ``retry``.
-    retry_policy: Retry
-    #: Run only when nothing else is left.
-    defer: bool
-    metadata: Mapping[str, Any] | None
-    #: The keys that the node sees; its annotation's, else the state's, when left out.
-    input_schema: Any
 
 
 class GraphBuilder:
@@ -67,6 +45,7 @@ class GraphBuilder:
         output_schema: Any = None,
     ) -> None:
         self.nodes: dict[str, Node] = {}
+        self.defaults: dict[str, Any] = {}
         self.children: dict[str, Child] = {}
         self.edges: set[tuple[str, str]] = set()
         self.joins: list[Join] = []
@@ -102,10 +81,21 @@ class GraphBuilder:
         if name in self.nodes:
             raise InvalidGraph(f"Node {name!r} is already there: give each node a name of its own.")
         func = node if action is None else action
-        self.nodes[name] = self._node(name, func, options)
+        self.nodes[name] = node_of(name, func, options, self._seen)
         if isinstance(getattr(func, "graph", None), Graph):  # a compiled graph
             keeps = getattr(func, "checkpointer", None)
             self.children[name] = Child(func.graph, keeps if isinstance(keeps, bool) else None)
+        return self
+
+    def set_node_defaults(self, **options: Unpack[NodeDefaults]) -> Self:
+        """Give all nodes of this graph, whenever they are added, what they are not given themselves.
+
+        Time limits and retries hold for error handlers too. The nodes of a graph that is a node here have their own.
+
+        Raises:
+            InvalidGraph: an option is not known, or does not fit.
+        """
+        self.defaults.update(defaults_of(options, self._seen))
         return self
 
     def add_edge(self, start_key: str | list[str], end_key: str) -> Self:
@@ -196,13 +186,14 @@ class GraphBuilder:
             InvalidGraph: it has no entry, an edge, router or breakpoint names a node that is not there, or two
                 schemas give one key different reducers.
         """
+        nodes = {name: with_defaults(node, self.defaults) for name, node in self.nodes.items()}
         graph = Graph(
             name=name,
-            nodes=dict(self.nodes),
+            nodes=nodes,
             edges=self._edges_by_source(),
             joins=tuple(join for join in self.joins if join.target != END),
             branches={source: tuple(branches.values()) for source, branches in self.branches.items()},
-            channels=self._channels(),
+            channels=self._channels(nodes.values()),
             state=self.state,
             input=self.input,
             output=self.output,
@@ -220,26 +211,6 @@ class GraphBuilder:
             return action
 
         return add
-
-    def _node(self, name: str, func: Any, options: NodeOptions) -> Node:
-        unknown = options.keys() - NodeOptions.__annotations__.keys()
-        if unknown:
-            raise InvalidGraph(f"add_node({name!r}) does not know {', '.join(sorted(unknown))}.")
-        action = callable_of(func)
-        injected = injected_parameters(action)
-        check_call(action, injected, f"node {name!r}")
-        return Node(
-            name=name,
-            func=action,
-            input=self._seen(options.get("input_schema") or input_hint(action)),
-            injected=injected,
-            is_async=is_async(action),
-            queue=options.get("queue"),
-            timeout_s=seconds(options.get("timeout"), f"timeout of node {name!r}"),
-            retry=policies_of(options.get("retry_policy") or options.get("retry")),
-            defer=bool(options.get("defer")),
-            metadata=dict(options.get("metadata") or {}),
-        )
 
     def _join(self, join: Join) -> None:
         missing = next((source for source in join.sources if source not in self.nodes), None)
@@ -270,11 +241,12 @@ class GraphBuilder:
             found.setdefault(source, []).extend([] if target == END else [target])
         return {source: tuple(targets) for source, targets in found.items()}
 
-    def _channels(self) -> dict[str, Channel]:
+    def _channels(self, nodes: Iterable[Node]) -> dict[str, Channel]:
         """Merge the keys of all schemas; a key with a reducer wins over the plain declaration of the same key."""
         merged: dict[str, Channel] = {}
         routers = [branch.input for branches in self.branches.values() for branch in branches.values()]
-        for schema in (self.state, self.input, self.output, *(n.input for n in self.nodes.values()), *routers):
+        functions = [function.input for node in nodes for function in (node, node.handler) if function is not None]
+        for schema in (self.state, self.input, self.output, *functions, *routers):
             for key, channel in schema.channels.items() if schema is not None else ():
                 known = merged.get(key, channel)
                 if channel != known and not isinstance(known, LastValue) and not isinstance(channel, LastValue):
@@ -288,17 +260,3 @@ def names_of(names: Sequence[str] | str | None) -> tuple[str, ...]:
     if names is None:
         return ()
     return tuple(plain_name(name) for name in ([names] if isinstance(names, str) else names))
-
-
-def seconds(value: Timeout, what: str) -> float | None:
-    """Return a duration in seconds.
-
-    Raises:
-        InvalidGraph: it is not a positive number.
-    """
-    if value is None:
-        return None
-    plain = value.total_seconds() if isinstance(value, timedelta) else value
-    if isinstance(plain, bool) or not isinstance(plain, int | float) or not plain > 0:
-        raise InvalidGraph(f"The {what} must be a positive number of seconds or a timedelta, got {value!r}.")
-    return float(plain)

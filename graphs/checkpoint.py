@@ -41,6 +41,8 @@ class Result:
     updates: tuple[Mapping[str, Any], ...] = ()
     #: The nodes and Sends that the step's Commands and conditional edges chose.
     goto: tuple[str | Send, ...] = ()
+    #: Where the graphs that it called, and that keep their state, stand now: frame -> checkpoint id.
+    children: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +63,9 @@ class Checkpoint:
     deferred: tuple[str, ...] = ()
     #: The nodes whose writes made this checkpoint.
     writers: tuple[str, ...] = ()
+    #: Where the graphs below that keep their state stood: frame -> checkpoint id. So an old checkpoint leads back to
+    #: theirs as well.
+    children: Mapping[str, str] = field(default_factory=dict)
 
 
 def step_id(checkpoint_id: str, ns: str, node: str, *path: str | int) -> str:

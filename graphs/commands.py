@@ -1,13 +1,22 @@
 """The values with which a graph is steered: where it starts and ends, where it goes next, what it asks a person."""
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, fields
-from typing import Any, ClassVar, Final
+from typing import Any, ClassVar, Final, Generic, Literal, NamedTuple
+
+from typing_extensions import TypeVar
+
+from .timeouts import Timeout, timeout_of
 
 #: The virtual node before the first node.
 START: Final = "__start__"
 #: The virtual node after the last node.
 END: Final = "__end__"
+
+#: When the checkpoints of a run become durable: before the next step, beside it, or at the run's end.
+Durability = Literal["sync", "async", "exit"]
+
+TargetT = TypeVar("TargetT", bound=Hashable, default=Any)
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,16 +26,28 @@ class Overwrite:
     value: Any
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Send:
-    """Makes a node due with a state of its own: one step for every Send, whatever else is due."""
+    """Makes a node due with a state of its own: one step for every Send, whatever else is due.
+
+    Raises:
+        InvalidGraph: the time limit is no positive duration and no TimeoutPolicy.
+    """
 
     node: str
     arg: Any
+    #: The time limit of this step, in place of its node's; kept as a TimeoutPolicy.
+    timeout: Timeout = None
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "timeout", timeout_of(self.timeout, f"timeout of a Send to {self.node!r}"))
+
+    def __repr__(self) -> str:
+        return f"Send({_shown(self, ('timeout',))})"
 
 
 @dataclass(frozen=True, slots=True, repr=False)
-class Command:
+class Command(Generic[TargetT]):
     """What a node returns to write and to say where to go next, and what a caller passes to answer and to steer.
 
     Args:
@@ -34,6 +55,8 @@ class Command:
         update: writes, as a node would return them.
         resume: the answer to the pending question, or answers by the ids of their questions.
         goto: node names and Sends, in addition to what the node's edges lead to.
+
+    As a node's return annotation, ``Command[Literal["a", "b"]]`` says where it may go.
     """
 
     graph: str | None = None
@@ -44,9 +67,7 @@ class Command:
     PARENT: ClassVar[str] = "__parent__"
 
     def __repr__(self) -> str:
-        given = ((field.name, getattr(self, field.name)) for field in fields(self))
-        shown = ", ".join(f"{name}={value!r}" for name, value in given if value is not None and value != ())
-        return f"Command({shown})"
+        return f"Command({_shown(self, ('graph', 'update', 'resume', 'goto'))})"
 
     @property
     def targets(self) -> tuple[Send | str, ...]:
@@ -63,3 +84,21 @@ class Interrupt:
     id: str
     #: What form the answer has, as JSON schema; None: any.
     response_schema: Any = None
+
+
+class StateUpdate(NamedTuple):
+    """One of the updates of ``bulk_update_state``: writes, as if a node had made them."""
+
+    values: Any
+    #: The node; None: the one that wrote last.
+    as_node: str | None = None
+    #: The step; None: one of its own.
+    task_id: str | None = None
+
+
+def _shown(value: Any, optional: Sequence[str]) -> str:
+    """Return a value's fields as a call would name them, without the optional ones that were left out."""
+    given = {field.name: getattr(value, field.name) for field in fields(value)}
+    return ", ".join(
+        f"{name}={item!r}" for name, item in given.items() if name not in optional or item not in (None, ())
+    )

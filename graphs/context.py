@@ -4,13 +4,20 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 from .errors import NoStore, OutsideOfStep
 from .interrupts import Questions
 from .messages import identified
 from .runtime import Runtime, StreamWriter
 from .store import BaseStore
+
+
+class CallsGraphs(Protocol):
+    """Runs the graphs that a node calls in its body."""
+
+    def call(self, graph: Any, keeps: bool | None, value: Any) -> Any:
+        """Run a graph on an input and return its output."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,11 +27,18 @@ class StepContext:
     config: Mapping[str, Any]
     runtime: Runtime[Any]
     questions: Questions = field(default_factory=lambda: Questions(""))
+    #: None where a node may not call any.
+    graphs: CallsGraphs | None = None
     #: Takes a message for the stream, and the state key that it is written to as well.
     push: Callable[[Any, str | None], None] = field(default=lambda message, state_key: None)
 
 
 _current: ContextVar[StepContext] = ContextVar("treadle_step")
+
+
+def current() -> StepContext | None:
+    """Return the running step; None outside of any."""
+    return _current.get(None)
 
 
 @contextmanager
@@ -108,7 +122,7 @@ def push_message(message: Any, *, state_key: str | None = "messages") -> Any:
 
 
 def _here(name: str) -> StepContext:
-    context = _current.get(None)
+    context = current()
     if context is None:
         raise OutsideOfStep(name)
     return context

@@ -20,8 +20,8 @@ def mermaid(graph: Graph) -> str:
     """Return the graph in Mermaid's language.
 
     A plain edge is solid. A conditional edge is dotted, with the router's answer as its label, or with the router's
-    name where the answer is the node's own name. A join is a diamond that its sources lead to. Nodes before or after
-    which runs pause have a thick border.
+    name where the answer is the node's own name; where a node's Commands may go is dotted too. A join is a diamond
+    that its sources lead to. Nodes before or after which runs pause have a thick border.
     """
     ids = _ids(graph)
     lines = ["flowchart TD", *_nodes(graph, ids), *_plain(graph, ids), *_joins(graph, ids), *_conditional(graph, ids)]
@@ -47,7 +47,7 @@ def _nodes(graph: Graph, ids: Mapping[str, str]) -> Iterator[str]:
         yield f"{ids[name]}[{_quoted(name)}]"
     for index, _ in enumerate(graph.joins):
         yield f'_join{index}{{"all"}}'
-    if _last(graph) or any(END in _targets(graph, branch) for _, branch in _branches(graph)):
+    if _last(graph) or any(END in targets for _, targets in _choices(graph)):
         yield f'{END}(["END"])'
 
 
@@ -64,13 +64,19 @@ def _joins(graph: Graph, ids: Mapping[str, str]) -> Iterator[str]:
 
 
 def _conditional(graph: Graph, ids: Mapping[str, str]) -> Iterator[str]:
-    for source, branch in _branches(graph):
-        for target, answer in _targets(graph, branch).items():
-            yield f"{ids[source]} -. {_quoted(answer)} .-> {ids[target]}"
+    for source, targets in _choices(graph):
+        for target, label in targets.items():
+            arrow = f"-. {_quoted(label)} .->" if label else "-.->"
+            yield f"{ids[source]} {arrow} {ids[target]}"
 
 
-def _branches(graph: Graph) -> Iterator[tuple[str, Branch]]:
-    return ((source, branch) for source, branches in graph.branches.items() for branch in branches)
+def _choices(graph: Graph) -> Iterator[tuple[str, Mapping[str, str]]]:
+    """Yield each node that chooses, by a router or by its Commands, with where it may go -> the label of that edge."""
+    for source, branches in graph.branches.items():
+        yield from ((source, _targets(graph, branch)) for branch in branches)
+    for name, node in graph.nodes.items():
+        # a Command may also go to a node of the graph above, which is not in this drawing
+        yield name, {end: label for end, label in node.destinations.items() if end in graph.nodes or end == END}
 
 
 def _targets(graph: Graph, branch: Branch) -> Mapping[str, str]:
@@ -87,6 +93,7 @@ def _last(graph: Graph) -> list[str]:
     """Return the nodes that nothing follows: a graph does not keep the edges to END."""
     leading = {source for source, targets in graph.edges.items() if targets}
     leading.update(graph.branches, *(join.sources for join in graph.joins))
+    leading.update(name for name, node in graph.nodes.items() if node.destinations)
     return [name for name in graph.nodes if name not in leading]
 
 

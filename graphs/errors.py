@@ -9,14 +9,26 @@ TreadleError
     ├── InvalidInput          (ValueError)      an input the graph's schema refuses
     ├── UnknownGraph (ValueError, KeyError)     a graph's name that nothing answers to
     ├── UnknownNode, UnknownKey (ValueError)    a node's or a state key's name that nothing answers to
+    ├── UnknownSubgraph       (ValueError)      a namespace at which no graph stands
     ├── InvalidDestination    (ValueError)      a router's answer that is no node's name
     ├── UnmappedAnswer        (KeyError)        a router's answer that is not in its map
     ├── GraphRecursionError   (RecursionError)  more supersteps than the run may have
-    ├── NodeTimeoutError                        a node ran longer than its time limit
+    ├── NodeTimeoutError                        a node ran, or was silent, longer than its time limit
+    ├── NodeCancelledError                      a node gave itself up
+    ├── GraphDrained                            a run stopped between two steps because it was asked to
     └── OutsideOfStep, NoStore (RuntimeError)   a call that has a meaning only inside a node, or with a store
 """
 
 from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Final, Literal, TypeVar
+
+#: The attribute that marks the error of an answer that does not fit its question.
+_INVALID_RESUME: Final = "treadle_invalid_resume"
+
+ErrorT = TypeVar("ErrorT", bound=Exception)
+#: What a node's time limit counts: the attempt as a whole, or the time since it last gave a sign of life.
+LimitKind = Literal["run", "idle"]
 
 
 class TreadleError(Exception):
@@ -76,6 +88,18 @@ class UnknownNode(GraphError, ValueError):
         return f"Graph {self.graph!r} has no node {self.node!r}; its nodes are: {', '.join(self.known)}."
 
 
+class UnknownSubgraph(GraphError, ValueError):
+    """No graph stands at this place inside of the graph."""
+
+    def __init__(self, ns: str, graph: str) -> None:
+        self.ns = ns
+        self.graph = graph
+        super().__init__(ns, graph)
+
+    def __str__(self) -> str:
+        return f"Subgraph {self.ns} not found: no node of graph {self.graph!r} on this way is itself a graph."
+
+
 class UnknownKey(GraphError, ValueError):
     """The state has no key of this name."""
 
@@ -133,15 +157,60 @@ class GraphRecursionError(GraphError, RecursionError):
 
 
 class NodeTimeoutError(GraphError):
-    """A node ran longer than its time limit."""
+    """A node ran, or was silent, longer than its time limit; times in seconds."""
 
-    def __init__(self, node: str, timeout_s: float) -> None:
+    def __init__(
+        self,
+        node: str,
+        run_timeout: float | None = None,
+        idle_timeout: float | None = None,
+        kind: LimitKind = "run",
+        elapsed: float | None = None,
+    ) -> None:
         self.node = node
-        self.timeout_s = timeout_s
-        super().__init__(node, timeout_s)
+        self.run_timeout = run_timeout
+        self.idle_timeout = idle_timeout
+        #: Which of the two limits was passed.
+        self.kind = kind
+        #: How long the attempt had run, where that is known.
+        self.elapsed = elapsed
+        super().__init__(node, run_timeout, idle_timeout, kind, elapsed)
+
+    @property
+    def timeout(self) -> float | None:
+        """The limit that was passed, in seconds."""
+        return self.run_timeout if self.kind == "run" else self.idle_timeout
+
+    @property
+    def timeout_s(self) -> float | None:
+        """The limit that was passed, in seconds."""
+        return self.timeout
 
     def __str__(self) -> str:
-        return f"Node {self.node!r} ran longer than its time limit of {self.timeout_s:g} s."
+        did = "ran" if self.kind == "run" else "gave no sign of life for"
+        return f"Node {self.node!r} {did} longer than its time limit of {self.timeout or 0:g} s."
+
+
+class NodeCancelledError(GraphError):
+    """A node raised CancelledError by itself: nobody had cancelled its run."""
+
+    def __init__(self, node: str) -> None:
+        self.node = node
+        super().__init__(node)
+
+    def __str__(self) -> str:
+        return f"Node {self.node!r} raised CancelledError, though its run was not cancelled: let it fail or return."
+
+
+class GraphDrained(GraphError):
+    """A run stopped between two steps, with work left, because it was asked to."""
+
+    def __init__(self, reason: str) -> None:
+        self.reason = reason
+        super().__init__(reason)
+
+    def __str__(self) -> str:
+        return f"The run was drained ({self.reason}); its thread is saved: go on with invoke(None, config)."
 
 
 class OutsideOfStep(GraphError, RuntimeError):
@@ -160,3 +229,22 @@ class NoStore(GraphError, RuntimeError):
 
     def __str__(self) -> str:
         return "The graph has no store: compile it with store=."
+
+
+@dataclass(frozen=True, slots=True)
+class NodeError:
+    """What an error handler is told: which node failed, and with what."""
+
+    node: str
+    error: BaseException
+
+
+def as_invalid_resume(error: ErrorT) -> ErrorT:
+    """Return a validation error, marked as one that an answer to a question caused."""
+    setattr(error, _INVALID_RESUME, True)
+    return error
+
+
+def is_invalid_resume(error: BaseException) -> bool:
+    """Return whether an error says that an answer does not fit its question's schema; it can be answered again."""
+    return getattr(error, _INVALID_RESUME, False) is True

@@ -141,10 +141,16 @@ class Graph:
     def classes(self) -> frozenset[type]:
         """Every class that the annotations of the graph's states name: what its values may be made of."""
         routed = [branch.input for branches in self.branches.values() for branch in branches]
-        schemas = [self.state, self.input, self.output, *(node.input for node in self.nodes.values()), *routed]
+        functions = [node.input for node in (*self.nodes.values(), *self.handlers.values())]
+        schemas = [self.state, self.input, self.output, *functions, *routed]
         hints = [hint for schema in schemas if schema is not None for hint in (schema.type, *schema.hints.values())]
         own = frozenset(cls for hint in (*hints, self.context) for cls in classes_in(hint))
         return own.union(*(child.graph.classes for child in self.children.values()))
+
+    @cached_property
+    def handlers(self) -> Mapping[str, Node]:
+        """The nodes' error handlers by their own names; the one that nodes have by default is there once."""
+        return {node.handler.name: node.handler for node in self.nodes.values() if node.handler is not None}
 
     @cached_property
     def joins_by_name(self) -> Mapping[str, Join]:
@@ -169,14 +175,15 @@ class Graph:
         return (f"branch:to:{node}", *(join.name for join in self.joins_into.get(node, ())))
 
     def node(self, name: str) -> Node:
-        """Return a node.
+        """Return a node, or an error handler.
 
         Raises:
             UnknownNode: there is none of this name.
         """
-        if name not in self.nodes:
+        found = self.nodes.get(name) or self.handlers.get(name)
+        if found is None:
             raise UnknownNode(name, self.name, self.nodes)
-        return self.nodes[name]
+        return found
 
     def output_of(self, values: Mapping[str, Any], keys: str | Collection[str] | None = None) -> Any:
         """Return what a caller gets of the state: the output schema's keys, the named ones, or one bare value.
@@ -207,7 +214,8 @@ class Graph:
         for name, channel in self.channels.items():
             yield f"channel {name} {type(channel).__name__}"
         for name, node in self.nodes.items():
-            yield f"node {name} {node.defer} {sorted(node.input.channels)}"
+            handler = "" if node.handler is None else f" {node.handler.name} {sorted(node.handler.input.channels)}"
+            yield f"node {name} {node.defer} {sorted(node.input.channels)}{handler}"
         for name, child in self.children.items():
             yield f"child {name} {child.keeps} {child.graph.fingerprint}"
         for source, targets in self.edges.items():

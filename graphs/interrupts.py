@@ -1,6 +1,6 @@
 """Asking a person from inside a node: the question is recorded, the worker is free, the answer replays the node."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -19,11 +19,12 @@ class GraphInterrupt(BaseException):
 
 @dataclass(slots=True)
 class Questions:
-    """The questions of one attempt at a step, in the order in which it asks; answers are replayed in that order."""
+    """The questions of one attempt at a step, in the order in which it asks: that gives each its id."""
 
     #: What the ids of the questions are made from: the step's place in its thread.
     ns: str
-    answers: Sequence[Any] = ()
+    #: Question id -> its answer.
+    answers: Mapping[str, Any] = field(default_factory=dict)
     _asked: int = field(default=0, repr=False)
 
     def ask(self, value: Any) -> Any:
@@ -32,11 +33,11 @@ class Questions:
         Raises:
             GraphInterrupt: nobody has answered it yet.
         """
-        index = self._asked
+        question = Interrupt(value, question_id(self.ns, self._asked))
         self._asked += 1
-        if index < len(self.answers):
-            return self.answers[index]
-        raise GraphInterrupt([Interrupt(value, question_id(self.ns, index))])
+        if question.id in self.answers:
+            return self.answers[question.id]
+        raise GraphInterrupt([question])
 
 
 def question_id(ns: str, index: int) -> str:

@@ -1,25 +1,38 @@
 """A named function of a graph: what it is given, where it may run, how long, and how often it is tried."""
 
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 from functools import partial
 from inspect import Parameter, iscoroutinefunction, isfunction, ismethod, signature, unwrap
 from types import SimpleNamespace, UnionType
-from typing import Any, Self, Union, get_args, get_origin, get_type_hints
+from typing import Any, Final, Self, Union, get_args, get_origin, get_type_hints
 
+from .cache_policy import CachePolicy
 from .commands import END, START
-from .errors import InvalidGraph
+from .errors import InvalidGraph, NodeError
 from .retry import RetryPolicy
 from .runtime import Runtime, StreamWriter
 from .schema import UNRESOLVED, Schema, is_state_class
 from .store import BaseStore
+from .timeouts import TimeoutPolicy
 
 #: What a node can ask for beside its state, by parameter name.
-_INJECTED = ("config", "runtime", "store", "writer", "previous")
+ROLES = ("config", "runtime", "store", "writer", "previous")
+#: What the name of a node's error handler begins with; the node's name follows.
+HANDLER: Final = "__error_handler__"
+#: The name of the error handler that nodes have by default.
+DEFAULT_HANDLER: Final = "__default_error_handler__"
 #: The parameters that can be filled by name.
 _BY_NAME = (Parameter.POSITIONAL_OR_KEYWORD, Parameter.KEYWORD_ONLY)
 _MAX_NAME_LENGTH = 128
+#: What a parameter of an annotated kind takes.
+_KINDS: Mapping[str, Callable[[type], bool]] = {
+    "runtime": lambda kind: kind is Runtime,
+    "store": lambda kind: issubclass(kind, BaseStore),
+    "config": lambda kind: kind.__name__ == "RunnableConfig",  # of a package that need not be installed
+    "error": lambda kind: kind is NodeError,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,11 +47,23 @@ class Node:
     is_async: bool = False
     #: The Celery queue whose workers run it; None: the default queue.
     queue: str | None = None
-    #: The soft time limit of one attempt; None: the run's and the thread's limits alone.
-    timeout_s: float | None = None
+    #: The time limits of one attempt; None: the run's and the thread's limits alone.
+    timeout: TimeoutPolicy | None = None
     retry: tuple[RetryPolicy, ...] = ()
+    #: How often a worker may start it at most, in Celery's form.
+    rate_limit: str | None = None
     defer: bool = False
     metadata: Mapping[str, Any] = field(default_factory=dict)
+    #: Where its Commands may go -> the label of that edge; for drawings.
+    destinations: Mapping[str, str] = field(default_factory=dict)
+    cache_policy: CachePolicy | None = None
+    #: What runs in its place when no attempt is left.
+    handler: "Node | None" = None
+
+    @property
+    def timeout_s(self) -> float | None:
+        """The limit of one attempt as a whole, in seconds."""
+        return None if self.timeout is None else self.timeout.run_timeout_s
 
     @property
     def runnable(self) -> Self:
@@ -80,7 +105,7 @@ def check_name(name: str) -> str:
     """
     if not name or len(name) > _MAX_NAME_LENGTH:
         raise InvalidGraph(f"A node's name has 1 to {_MAX_NAME_LENGTH} characters, got {name!r:.40}.")
-    if name in (START, END):
+    if name in (START, END, DEFAULT_HANDLER) or name.startswith(HANDLER):
         raise InvalidGraph(f"Node name {name!r} is reserved.")
     bad = sorted({char for char in name if char in "|:" or not char.isprintable()})
     if bad:
@@ -101,7 +126,7 @@ def callable_of(func: Any) -> Callable[..., Any]:
     raise InvalidGraph(f"Expected a function or an object with invoke(), got {type(func).__name__}.")
 
 
-def check_call(func: Callable[..., Any], injected: Mapping[str, str], what: str) -> None:
+def check_call(func: Callable[..., Any], injected: Mapping[str, str], what: str, roles: Sequence[str] = ROLES) -> None:
     """Check that a function can be called with the state and what it asks for.
 
     Raises:
@@ -113,7 +138,7 @@ def check_call(func: Callable[..., Any], injected: Mapping[str, str], what: str)
     except TypeError as error:
         raise InvalidGraph(
             f"The {what} cannot be called as function(state): {error}. Beside the state, a parameter may be named "
-            f"{', '.join(_INJECTED)}, or have a default."
+            f"{', '.join(roles)}, or have a default."
         ) from error
     except ValueError:
         return  # a builtin that tells nothing about itself
@@ -126,14 +151,14 @@ def is_async(func: Any) -> bool:
     return iscoroutinefunction(func) or iscoroutinefunction(getattr(func, "__call__", None))  # noqa: B004  # the method itself is wanted
 
 
-def injected_parameters(func: Any) -> dict[str, str]:
-    """Return which parameters beside the first take the config, runtime, store, writer or previous value."""
+def injected_parameters(func: Any, roles: Sequence[str] = ROLES) -> dict[str, str]:
+    """Return which parameters beside the first take one of the roles, by their names or their annotations."""
     hints = hints_of(func)
     bound = func.keywords if isinstance(func, partial) else {}
     found = {}
     for name, parameter in _parameters(func)[1:]:
-        role = _role(name, hints.get(name))
-        if role is not None and name not in bound and parameter.kind in _BY_NAME:
+        role = name if name in roles else _role(hints.get(name))
+        if role is not None and role in roles and name not in bound and parameter.kind in _BY_NAME:
             found[name] = role
     return found
 
@@ -170,13 +195,9 @@ def _parameters(func: Any) -> list[tuple[str, Parameter]]:
         return []  # a builtin without a signature takes the state alone
 
 
-def _role(name: str, hint: Any) -> str | None:
-    if name in _INJECTED:
-        return name
-    options = get_args(hint) if get_origin(hint) in (Union, UnionType) else (hint,)
-    kinds = [get_origin(option) or option for option in options]
-    if Runtime in kinds:
-        return "runtime"
+def _role(hint: Any) -> str | None:
     if hint is StreamWriter:
         return "writer"
-    return "store" if any(isinstance(kind, type) and issubclass(kind, BaseStore) for kind in kinds) else None
+    options = get_args(hint) if get_origin(hint) in (Union, UnionType) else (hint,)
+    kinds = [kind for kind in (get_origin(option) or option for option in options) if isinstance(kind, type)]
+    return next((role for kind in kinds for role, fits in _KINDS.items() if fits(kind)), None)

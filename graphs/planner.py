@@ -9,6 +9,8 @@ arguments, and the same arguments give the same checkpoint in every process.
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from enum import Enum
+from functools import reduce
+from operator import or_
 
 from .checkpoint import PULL, PUSH, Checkpoint, Result, Step, step_id
 from .commands import START, Send
@@ -37,6 +39,7 @@ def plan_input(graph: Graph, head: Checkpoint | None, checkpoint_id: str, ns: st
         {**blank, **head.values},  # the graph may have got keys since the head was stored
         joins=_emptied(graph, head.joins, graph.joins_into),
         steps=(start,),
+        children=head.children,
     )
 
 
@@ -63,6 +66,7 @@ def plan_next(
         (*(_pull(graph, name, checkpoint_id, ns) for name in due), *pushed),
         deferred,
         tuple(ran),
+        reduce(or_, (dict(result.children) for result in ordered), dict(checkpoint.children)),
     )
 
 

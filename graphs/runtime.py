@@ -1,7 +1,8 @@
 """What a node is told about the run it is part of, and what it may reach from inside."""
 
-from dataclasses import dataclass, field
-from typing import Any, Generic, Protocol, TypeVar
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, fields, replace
+from typing import Any, Generic, Protocol, Self, TypeVar
 
 from .errors import OutsideOfStep
 from .store import BaseStore
@@ -20,6 +21,44 @@ def no_writer(_: Any) -> None:
     """Drop what is written."""
 
 
+def no_heartbeat() -> None:
+    """Tell nobody: the attempt has no idle limit."""
+
+
+class RunControl:
+    """How a run is asked, from anywhere in its process, to stop between two steps and leave the rest for later."""
+
+    def __init__(self) -> None:
+        #: Why the run shall stop; None: it shall not.
+        self.drain_reason: str | None = None
+
+    def request_drain(self, reason: str = "shutdown") -> None:
+        """Let the run stop when the steps that run now have ended: with GraphDrained, where work is left."""
+        self.drain_reason = reason
+
+    @property
+    def drain_requested(self) -> bool:
+        """Whether somebody asked."""
+        return self.drain_reason is not None
+
+
+@dataclass(frozen=True, slots=True)
+class ServerInfo:
+    """What a server in front of the graph says about the call."""
+
+    assistant_id: str | None = None
+    graph_id: str | None = None
+    #: Who calls, as the server authenticated them.
+    user: Any = None
+
+
+def server_info_of(config: Mapping[str, Any]) -> ServerInfo | None:
+    """Return what a config's configurable says of the server in front, or None where there is none."""
+    given = config.get("configurable") or {}
+    info = ServerInfo(given.get("assistant_id"), given.get("graph_id"), given.get("langgraph_auth_user"))
+    return None if info == ServerInfo() else info
+
+
 @dataclass(frozen=True, slots=True)
 class ExecutionInfo:
     """The ids of the step that is running."""
@@ -34,6 +73,10 @@ class ExecutionInfo:
     #: When the first attempt began, in seconds since the epoch; kept over retries.
     node_first_attempt_time: float | None = None
 
+    def patch(self, **changes: Any) -> Self:
+        """Return a copy with some fields replaced."""
+        return replace(self, **changes)
+
 
 @dataclass(frozen=True, slots=True)
 class Runtime(Generic[ContextT]):
@@ -45,6 +88,13 @@ class Runtime(Generic[ContextT]):
     store: BaseStore | None = None
     stream_writer: StreamWriter = field(default=no_writer)
     execution_info: ExecutionInfo | None = None
+    #: What the thread's last run saved, for an entrypoint.
+    previous: Any = None
+    #: Stops the run between two steps.
+    control: RunControl | None = None
+    server_info: ServerInfo | None = None
+    #: Tells, from inside of a node with an idle limit, that it is still at work.
+    heartbeat: Callable[[], None] = field(default=no_heartbeat)
 
     @property
     def attempt(self) -> int:
@@ -61,3 +111,15 @@ class Runtime(Generic[ContextT]):
         if self.execution_info is None:
             raise OutsideOfStep("runtime.idempotency_key")
         return self.execution_info.task_id
+
+    def merge(self, other: "Runtime[ContextT]") -> "Runtime[ContextT]":
+        """Return a runtime that has what the other one has, and where that has nothing, what this one has."""
+        given = {each.name: getattr(other, each.name) for each in fields(other)}
+        return replace(self, **{name: value for name, value in given.items() if value is not getattr(_EMPTY, name)})
+
+    def override(self, **changes: Any) -> "Runtime[ContextT]":
+        """Return a copy with some fields replaced."""
+        return replace(self, **changes)
+
+
+_EMPTY: Runtime[Any] = Runtime()

@@ -61,11 +61,11 @@ class Schema:
             pydantic.ValidationError: the input does not fit a pydantic schema.
         """
         if self.is_root:
-            return {ROOT: detached(value)}
+            return self.known(value)
         given = as_mapping(value)
         if given is None:
             raise InvalidInput(f"The input must be a dict with keys of {self._named()}, got {type(value).__name__}.")
-        known = {key: detached(item) for key, item in given.items() if key in self.channels}
+        known = self.known(given)
         if given and not known:
             raise InvalidInput(
                 f"The input has none of the keys of {self._named()}; it has: {', '.join(map(str, given))}."
@@ -73,6 +73,12 @@ class Schema:
         if self.kind == "pydantic" and not isinstance(value, self.type):
             self.type(**known)  # refuse it now; what is stored stays as it was given
         return known
+
+    def known(self, given: Any) -> dict[str, Any]:
+        """Return what of a mapping, or of a bare value, this schema knows."""
+        if self.is_root:
+            return {ROOT: detached(given)}
+        return {key: detached(item) for key, item in (as_mapping(given) or {}).items() if key in self.channels}
 
     def _named(self) -> str:
         return f"{getattr(self.type, '__name__', 'the state')} ({', '.join(self.channels)})"

@@ -10,6 +10,7 @@ from .copies import detached
 from .errors import InvalidUpdateError
 from .node import plain_name
 from .schema import ROOT, expect_mapping
+from .signals import ParentCommand
 
 Update = Mapping[str, Any]
 
@@ -28,10 +29,14 @@ def written(returned: Any, channels: Mapping[str, Channel]) -> Written:
     """Take a node's return value apart: an update, a Command, or a list that mixes both.
 
     Raises:
+        ParentCommand: one of the Commands is for the graph above.
         InvalidUpdateError: it is of another kind.
     """
     batches = returned if _is_batch(returned) else [returned]
     commands = [batch for batch in batches if isinstance(batch, Command)]
+    for command in commands:
+        if command.graph == Command.PARENT:
+            raise ParentCommand(command)
     updates = (_said(b.update, channels) if isinstance(b, Command) else updates_of(b, channels) for b in batches)
     return Written(
         tuple(update for batch in updates for update in batch),
@@ -64,7 +69,7 @@ def checked_target(target: Any) -> str | Send:
     if isinstance(target, Send):
         if target.node == END:
             raise InvalidUpdateError("A Send needs a node: END has no state to be sent.")
-        return Send(plain_name(target.node), detached(target.arg))
+        return Send(plain_name(target.node), detached(target.arg), target.timeout)
     if not isinstance(target, str):
         raise InvalidUpdateError(f"Expected a node's name or a Send to go to, got {target!r:.80}")
     return plain_name(target)

@@ -18,7 +18,7 @@ def check(graph: Graph) -> None:
         if target not in graph.nodes and target != END:
             raise InvalidGraph(f"Found edge ending at unknown node `{target}` (it starts at '{source}')")
     for name in (*graph.interrupt_before, *graph.interrupt_after):
-        if name not in graph.nodes and name != "*":
+        if name not in graph.nodes and name not in graph.handlers and name != "*":
             raise InvalidGraph(f"Interrupt node `{name}` not found")
 
 

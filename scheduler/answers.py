@@ -1,7 +1,7 @@
 """Which questions a person's answers are for."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from graphs.commands import Interrupt
@@ -10,12 +10,9 @@ from .errors import AlreadyResumed, AmbiguousAnswer
 
 _IS_ID = re.compile(r"[0-9a-f]{32}")
 
-#: Step id -> the questions that it asks.
-Pending = Mapping[str, tuple[Interrupt, ...]]
 
-
-def assigned(thread_id: str, pending: Pending, resume: Any) -> dict[str, Any]:
-    """Return the answer for each step that gets one; the questions of the others stay.
+def assigned(thread_id: str, pending: Sequence[Interrupt], resume: Any) -> dict[str, Any]:
+    """Return the answers by the ids of their questions; the other questions stay.
 
     Args:
         thread_id: whose questions they are.
@@ -26,21 +23,21 @@ def assigned(thread_id: str, pending: Pending, resume: Any) -> dict[str, Any]:
         AmbiguousAnswer: several questions wait, and it is not said which one the answer is for.
         AlreadyResumed: no question of this id waits any more, as when somebody else was faster.
     """
-    waiting = {question.id: step_id for step_id, questions in pending.items() for question in questions}
+    ids = [question.id for question in pending]
     if _is_by_id(resume):
-        answered = {waiting[id_]: answer for id_, answer in resume.items() if id_ in waiting}
+        answered = {id_: answer for id_, answer in resume.items() if id_ in ids}
         if not answered:
             raise AlreadyResumed(thread_id, tuple(resume))
         return answered
-    if len(waiting) > 1:
-        raise AmbiguousAnswer(thread_id, tuple(waiting))
-    return dict.fromkeys(waiting.values(), resume)
+    if len(ids) > 1:
+        raise AmbiguousAnswer(thread_id, tuple(ids))
+    return dict.fromkeys(ids, resume)
 
 
 def _is_by_id(resume: Any) -> bool:
     """Return whether answers are given by ids; a dict with other keys is itself an answer."""
     return (
-        isinstance(resume, dict)
+        isinstance(resume, Mapping)
         and bool(resume)
         and all(isinstance(key, str) and _IS_ID.fullmatch(key) for key in resume)
     )

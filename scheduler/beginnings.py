@@ -13,7 +13,7 @@ from graphs.routing import Caller, fresh, outside_of_steps, route
 from graphs.updates import Update, written
 
 from .answers import assigned
-from .checkpoints import Encoded, StoredCheckpoint
+from .checkpoints import Encoded, Origin, StoredCheckpoint
 from .connection import Connection
 from .dialogue import Dialogue, waiting
 from .ids import new_checkpoint_id
@@ -35,7 +35,10 @@ class Stand:
     #: The checkpoint that the thread stands on.
     cursor: str | None
     #: Whether the caller named the checkpoint.
-    named: bool
+    named: bool = False
+    #: The frame, and where the graphs above it stand.
+    ns: str = ""
+    parents: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def branching(self) -> bool:
@@ -76,18 +79,30 @@ class Beginnings:
         if value is None:
             return self._going_on(stand)
         if not isinstance(value, Command):
-            return self._with_input(stand, value)
+            return self.entered(stand, stand.graph.input.read(value))
         if stand.head is None:
             return self._steered(stand, value, {}, replace(self._arrived(stand), steps=()))
         head = stand.head.checkpoint
         known = self._known(stand, head)
         answers = _answers(stand, known, value.resume)
         if value.update is None and not value.targets:
-            return self._resumed(head, known, answers)
+            return self._opened(head, known, answers)
         return self._steered(stand, value, _answered(known, answers), head)
 
-    def _with_input(self, stand: Stand, value: Any) -> Beginning:
-        update = stand.graph.input.read(value)
+    def resumed(self, stand: Stand, head: Checkpoint, answers: Mapping[str, Any]) -> Beginning:
+        """Return how a frame goes on from where it stands, with answers by the ids of their questions.
+
+        Raises:
+            NotSerializable: an answer cannot be stored.
+        """
+        return self._opened(head, self._known(stand, head), answers)
+
+    def entered(self, stand: Stand, update: Update) -> Beginning:
+        """Return how a graph begins with an input that was read already.
+
+        Raises:
+            InvalidUpdateError, NotSerializable, StateTooLarge: the state cannot take it.
+        """
         first = self._encoded(stand, self._arrived(stand), stand.head, branching=stand.branching)
         return self._applied(stand, first, (update,), ThreadEvent.START)
 
@@ -97,7 +112,7 @@ class Beginnings:
         offered = outside_of_steps(stand.run.config)
         goto = route(graph, START, fresh(graph, arrived.values, tuple(updates)), offered, self._call)
         result = Result(arrived.steps[0], tuple(updates), goto)
-        applied = plan_next(graph, arrived, [result], new_checkpoint_id(arrived.id))
+        applied = plan_next(graph, arrived, [result], new_checkpoint_id(arrived.id), stand.ns)
         second = self._encoded(stand, applied, first.stored)
         results = {result.step.id: self._connection.checkpoints.encode_result(result)}
         return Beginning([first, second], results, applied, applied.steps, event)
@@ -108,7 +123,7 @@ class Beginnings:
         head = stand.head.checkpoint
         if stand.named and (stand.branching or head.source not in ("update", "fork")):
             return self._forked(stand, head)
-        return self._resumed(head, self._known(stand, head), {})
+        return self._opened(head, self._known(stand, head), {})
 
     def _forked(self, stand: Stand, head: Checkpoint) -> Beginning:
         fork = plan_fork(head, new_checkpoint_id(stand.cursor))
@@ -118,14 +133,15 @@ class Beginnings:
         replayed = self._known(stand, head)[head.steps[0].id]["updates"]  # the input itself
         return self._applied(stand, first, replayed, ThreadEvent.RESUME)
 
-    def _resumed(self, head: Checkpoint, known: Known, answers: Mapping[str, Any]) -> Beginning:
+    def _opened(self, head: Checkpoint, known: Known, answers: Mapping[str, Any]) -> Beginning:
         """Open what is unfinished; where answers came in, the questions that got none go on waiting."""
         answered = _answered(known, answers)
-        unanswered = {id_ for id_, result in answered.items() if answers and waiting(result)}
+        answered_here = {id_ for id_ in known if answered[id_] is not known[id_]}
+        unanswered = {id_ for id_, result in answered.items() if answers and waiting(result)} - answered_here
         due = [step for step in head.steps if _is_open(answered, step) and step.id not in unanswered]
         if not due:  # nothing is due, or all has finished and was never closed: then any step leads there
             return Beginning([], {}, head, head.steps[:1], ThreadEvent.RESUME, done=True)
-        results = {id_: self._connection.checkpoints.encode_known(answered[id_], "The answer") for id_ in answers}
+        results = {id_: self._connection.checkpoints.encode_known(answered[id_], "The answer") for id_ in answered_here}
         resumed = frozenset(step.id for step in due if _has_answers(answered, step))
         return Beginning([], results, head, due, ThreadEvent.RESUME, resumed=resumed)
 
@@ -142,31 +158,29 @@ class Beginnings:
 
     def _arrived(self, stand: Stand) -> Checkpoint:
         head = stand.head.checkpoint if stand.head is not None else None
-        return plan_input(stand.graph, head, new_checkpoint_id(stand.cursor))
+        return plan_input(stand.graph, head, new_checkpoint_id(stand.cursor), stand.ns)
 
     def _known(self, stand: Stand, head: Checkpoint) -> Known:
         keys = self._connection.place(stand.run.thread_id).keys
-        return self._connection.checkpoints.results(keys, "", head.steps)
+        return self._connection.checkpoints.results(keys, stand.ns, head.steps)
 
     def _encoded(
         self, stand: Stand, checkpoint: Checkpoint, parent: StoredCheckpoint | None, *, branching: bool = False
     ) -> Encoded:
-        run = stand.run
-        return self._connection.checkpoints.encode(checkpoint, parent, run.id, run.metadata, branching=branching)
+        origin = Origin(stand.run.id, stand.run.metadata, stand.parents)
+        return self._connection.checkpoints.encode(checkpoint, parent, origin, branching=branching)
 
 
 def _answers(stand: Stand, known: Known, resume: Any) -> dict[str, Any]:
-    """Return which steps get which answer; none where the thread waits at a breakpoint, which any answer passes."""
-    if resume is None:
-        return {}
-    pending = {step_id: waiting(result) for step_id, result in known.items()}
-    return assigned(stand.run.thread_id, {id_: asked for id_, asked in pending.items() if asked}, resume)
+    """Return the answers by their questions' ids; none where the thread waits at a breakpoint, which any passes."""
+    pending = [question for result in known.values() for question in waiting(result)]
+    return {} if resume is None else assigned(stand.run.thread_id, pending, resume)
 
 
 def _answered(known: Known, answers: Mapping[str, Any]) -> Known:
     """Return what is known of steps with the answers that came in: an answered question is none any more."""
-    given = {id_: Dialogue.of(known[id_]).answered(answer).record() for id_, answer in answers.items()}
-    return {**known, **given}
+    given = {id_: Dialogue.of(result).answered(answers) for id_, result in known.items() if waiting(result)}
+    return {**known, **{id_: said.record() for id_, said in given.items() if said.answers.keys() & answers.keys()}}
 
 
 def _is_open(known: Known, step: Step) -> bool:

@@ -31,6 +31,9 @@ class BytesRedis(Protocol):
     def hvals(self, name: str) -> list[bytes]:
         """Return the values of a hash."""
 
+    def smembers(self, name: str) -> set[bytes]:
+        """Return the members of a set."""
+
     def lrange(self, name: str, start: int, end: int) -> list[bytes]:
         """Return a part of a list."""
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from graphs.checkpoint import Checkpoint, Step
+from graphs.frames import step_ns
 from graphs.graph import Graph
 from graphs.messages import id_of, messages_said
 
@@ -21,6 +22,8 @@ class Chat:
 
     graph: Graph
     run: Run
+    #: The frame of the graph.
+    ns: str = ""
     _told: set[Any] = field(default_factory=set)
 
     def live(self, value: tuple[Any, Mapping[str, Any]], step: Step, number: int, attempt: int) -> Said:
@@ -45,6 +48,6 @@ class Chat:
         return [message for message in said if id_of(message) is None or id_of(message) not in known]
 
     def _metadata(self, step: Step, number: int, attempt: int) -> dict[str, Any]:
-        ns = f"{step.node}:{step.id}"
+        ns = step_ns(self.ns, step.node, step.id)
         ids = {"checkpoint_ns": ns, "run_id": self.run.id, "step_id": step.id, "attempt": attempt}
         return {**step_metadata(self.run.config, step, number, ns), **ids}

@@ -30,15 +30,24 @@ _SILENCE = Dialogue()
 
 
 @dataclass(frozen=True, slots=True)
+class Origin:
+    """Where a checkpoint comes from."""
+
+    #: The run that made it; empty for a person's update.
+    run_id: str = ""
+    #: The user's metadata.
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+    #: Where the graphs above stood when this one was called: frame -> checkpoint id; nothing at the root.
+    parents: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
 class StoredCheckpoint:
     """A checkpoint, and what is known of it only because it is stored."""
 
     checkpoint: Checkpoint
     refs: Mapping[str, ChannelRef] = field(default_factory=dict)
-    #: The run that made it; empty for a person's update.
-    run_id: str = ""
-    #: The user's metadata.
-    metadata: Mapping[str, Any] = field(default_factory=dict)
+    origin: Origin = field(default_factory=Origin)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,15 +73,9 @@ class CheckpointStore:
         self._lock = threading.Lock()  # a process may work on several threads at once
 
     def encode(
-        self,
-        checkpoint: Checkpoint,
-        parent: StoredCheckpoint | None,
-        run_id: str = "",
-        metadata: Mapping[str, Any] | None = None,
-        *,
-        branching: bool = False,
+        self, checkpoint: Checkpoint, parent: StoredCheckpoint | None, origin: Origin, *, branching: bool = False
     ) -> Encoded:
-        """Return what has to be written for a checkpoint; ``branching``: its parent is not the thread's cursor.
+        """Return what has to be written for a checkpoint; ``branching``: its parent is not where its frame stands.
 
         Raises:
             NotSerializable: a value cannot be stored.
@@ -91,7 +94,7 @@ class CheckpointStore:
             if tail is not SAME:
                 where = f"State key {name!r}"
                 chunks[refs[name].fields(name, refs[name].chunks - 1)[0]] = self._serde.dumps(tail, where)
-        stored = StoredCheckpoint(checkpoint, refs, run_id, metadata or {})
+        stored = StoredCheckpoint(checkpoint, refs, origin)
         return Encoded(stored, self._serde.dumps(_record(stored), "The checkpoint"), chunks)
 
     def remember(self, keys: ThreadKeys, ns: str, stored: StoredCheckpoint) -> None:
@@ -161,6 +164,8 @@ class CheckpointStore:
             NotSerializable: a value cannot be stored; the error names the node and the key.
         """
         record = {"updates": list(result.updates), "goto": list(result.goto), **dialogue.record()}
+        if result.children:
+            record["children"] = dict(result.children)
         try:
             return self._serde.dumps(record, f"The result of node {result.step.node!r}")
         except TypeError:
@@ -169,13 +174,13 @@ class CheckpointStore:
                     self._serde.dumps(value, f"Key {key!r} of the update of node {result.step.node!r}")
             raise
 
-    def encode_questions(self, node: str, dialogue: Dialogue) -> bytes:
-        """Return what a step asks as bytes.
+    def encode_questions(self, node: str, dialogue: Dialogue, *, paused: bool = False) -> bytes:
+        """Return what a step asks as bytes; ``paused``: a graph that it called stands at a breakpoint.
 
         Raises:
             NotSerializable: a question cannot be stored; the error names the node.
         """
-        return self._serde.dumps(dialogue.record(), f"What node {node!r} asks")
+        return self._serde.dumps(dialogue.record() | ({"paused": True} if paused else {}), f"What node {node!r} asks")
 
     def encode_known(self, known: Mapping[str, Any], where: str = "The result") -> bytes:
         """Return what is known of a step as bytes; ``where`` names it in errors.
@@ -210,6 +215,11 @@ class CheckpointStore:
             return next(of_frame, None)
 
 
+def result_of(step: Step, known: Mapping[str, Any]) -> Result:
+    """Return what a finished step wrote, from what is known of it."""
+    return Result(step, tuple(known["updates"]), tuple(known["goto"]), known.get("children", {}))
+
+
 def _known(parent: StoredCheckpoint | None, name: str, *, sealed: bool) -> ChannelRef | None:
     ref = parent.refs.get(name) if parent is not None else None
     return ref._replace(sealed=True) if ref is not None and sealed else ref
@@ -227,8 +237,10 @@ def _record(stored: StoredCheckpoint) -> dict[str, Any]:
         "steps": [_step_record(step) for step in checkpoint.steps],
         "deferred": list(checkpoint.deferred),
         "writers": list(checkpoint.writers),
-        "run": stored.run_id,
-        "metadata": dict(stored.metadata),
+        "children": dict(checkpoint.children),
+        "run": stored.origin.run_id,
+        "metadata": dict(stored.origin.metadata),
+        "parents": dict(stored.origin.parents),
     }
 
 
@@ -257,5 +269,6 @@ def _stored(record: Mapping[str, Any], values: ChannelValues) -> StoredCheckpoin
         tuple(_step(*step) for step in record["steps"]),
         tuple(record["deferred"]),
         tuple(record["writers"]),
+        record["children"],
     )
-    return StoredCheckpoint(checkpoint, refs, record["run"], record["metadata"])
+    return StoredCheckpoint(checkpoint, refs, Origin(record["run"], record["metadata"], record["parents"]))

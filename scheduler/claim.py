@@ -8,6 +8,7 @@ from graphs.checkpoint import Step
 from .checkpoints import StoredCheckpoint
 from .dialogue import Dialogue
 from .dispatch import StepOrder, StepRef
+from .frame import Frame
 from .lifecycle import RunStatus
 from .run import Run
 
@@ -21,7 +22,7 @@ class Claim:
     run: Run
     stored: StoredCheckpoint
     step: Step
-    ns: str
+    frame: Frame
     fence: int
     attempt: int
     #: When the first attempt began, in milliseconds since the epoch.
@@ -32,18 +33,33 @@ class Claim:
     soft_ms: int | None = None
     #: What earlier attempts asked, and the answers that are replayed.
     dialogue: Dialogue = field(default_factory=Dialogue)
+    #: Whether a graph that the step called has given control back, and its outcome is there.
+    returned: bool = False
+    #: The step that waits for this one's frame; None at the root, and where the caller runs the frame itself.
+    waiting: StepOrder | None = None
+
+    @property
+    def ns(self) -> str:
+        """The namespace of the step's frame."""
+        return self.frame.ns
 
     @property
     def ids(self) -> dict[str, Any]:
         """The ids that log entries and log records carry."""
         return {
             "run": self.ref.run_id,
+            **self.where,
             "step": self.ref.step_id,
             "node": self.step.node,
             "attempt": self.attempt,
             "worker": self.worker,
             "token": self.fence,
         }
+
+    @property
+    def where(self) -> dict[str, str]:
+        """The step's frame as log entries name it; nothing at the root."""
+        return {"ns": self.ns} if self.ns else {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,3 +70,5 @@ class Progress:
     ended: RunStatus | None = None
     #: After how many milliseconds the step itself is due again.
     retry_ms: int | None = None
+    #: Whether the frame, which is not the root's, has come to its end or to a stop.
+    left: bool = False

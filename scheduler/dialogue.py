@@ -1,7 +1,7 @@
-"""What a step has asked so far, and what it was answered: kept with the step's result, whatever becomes of it."""
+"""What a step, or what it called, has asked so far, and what it was answered: kept whatever becomes of the step."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from graphs.commands import Interrupt
@@ -9,36 +9,38 @@ from graphs.commands import Interrupt
 
 @dataclass(frozen=True, slots=True)
 class Dialogue:
-    """Questions in the order in which they were asked, and the answers to the first of them."""
+    """Questions in the order in which they were asked, and the answers by the ids of their questions."""
 
     asked: tuple[Interrupt, ...] = ()
-    answers: tuple[Any, ...] = ()
+    answers: Mapping[str, Any] = field(default_factory=dict)
 
     @classmethod
     def of(cls, known: Mapping[str, Any]) -> "Dialogue":
         """Return the dialogue in what is known of a step."""
         asked = tuple(Interrupt(value, id_, schema) for value, id_, schema in known.get("asked", ()))
-        return cls(asked, tuple(known.get("answers", ())))
+        return cls(asked, known.get("answers", {}))
 
     @property
     def pending(self) -> tuple[Interrupt, ...]:
         """The questions that nobody has answered yet."""
-        return self.asked[len(self.answers) :]
+        return tuple(question for question in self.asked if question.id not in self.answers)
 
     def asking(self, questions: Sequence[Interrupt]) -> "Dialogue":
         """Return the dialogue with the questions that an attempt ended with; those asked again count once."""
-        return replace(self, asked=(*self.asked[: len(self.answers)], *questions))
+        answered = tuple(question for question in self.asked if question.id in self.answers)
+        return replace(self, asked=(*answered, *questions))
 
-    def answered(self, answer: Any) -> "Dialogue":
-        """Return the dialogue with the next answer."""
-        return replace(self, answers=(*self.answers, answer))
+    def answered(self, answers: Mapping[str, Any]) -> "Dialogue":
+        """Return the dialogue with those of the answers that are for its questions."""
+        asked = {question.id for question in self.pending}
+        return replace(self, answers={**self.answers, **{id_: answers[id_] for id_ in answers if id_ in asked}})
 
     def record(self) -> dict[str, Any]:
         """Return the dialogue as it is kept; nothing for a step that asked nothing."""
         if not self.asked:
             return {}
         asked = [[question.value, question.id, question.response_schema] for question in self.asked]
-        return {"asked": asked, "answers": list(self.answers)}
+        return {"asked": asked, "answers": dict(self.answers)}
 
 
 def waiting(known: Mapping[str, Any]) -> tuple[Interrupt, ...]:

@@ -4,6 +4,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from .frame import Frame
+
 
 @dataclass(frozen=True, slots=True)
 class StepRef:
@@ -26,7 +28,7 @@ class StepOrder:
     ref: StepRef
     graph: str
     node: str
-    ns: str
+    frame: Frame
     checkpoint_id: str
     #: Which attempt the message asks for, counted from 1.
     attempt: int = 1
@@ -47,7 +49,9 @@ class StepOrder:
             "run": self.ref.run_id,
             "graph": self.graph,
             "node": self.node,
-            "ns": self.ns,
+            "ns": self.frame.ns,
+            "caller": self.frame.caller,
+            "first_number": self.frame.first_number,
             "checkpoint": self.checkpoint_id,
             "queue": self.queue,
             "soft_ms": self.soft_ms,
@@ -64,13 +68,18 @@ class StepOrder:
             StepRef(thread_id, record["run"], record["id"]),
             record["graph"],
             record["node"],
-            record["ns"],
+            frame_of(record),
             record["checkpoint"],
             record["attempt"] + 1,
             record.get("queue"),
             record.get("soft_ms"),
             record.get("hard_ms"),
         )
+
+
+def frame_of(record: Mapping[str, Any]) -> Frame:
+    """Return the frame in which a step in flight runs."""
+    return Frame(record["ns"], record.get("caller"), record["first_number"])
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from graphs.planner import node_to_write_as, plan_input, plan_next, plan_update,
 from graphs.routing import Caller, fresh, outside_of_steps, route
 from graphs.updates import Update, updates_of
 
-from .checkpoints import Encoded, StoredCheckpoint
+from .checkpoints import Encoded, Origin, StoredCheckpoint
 from .config import RunConfig
 from .connection import Connection
 from .errors import CursorMoved, TransitionNotAllowed
@@ -63,7 +63,7 @@ class Editor:
         encoded = self._connection.checkpoints.encode(
             checkpoint,
             parent,
-            metadata=config.checkpoint_metadata(),
+            Origin(metadata=config.checkpoint_metadata(), parents=parent.origin.parents if parent else {}),
             branching=parent is not None and parent.checkpoint.id != cursor,
         )
         self._store(edit, encoded, results, thread)

@@ -1,6 +1,7 @@
 """How a failure travels: from the exception of a node to a record in the store, and back to an exception."""
 
 import builtins
+import secrets
 import traceback
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -18,23 +19,18 @@ Failure = Mapping[str, Any]
 
 def describe(error: BaseException, node: str | None = None) -> dict[str, Any]:
     """Return an exception as a record."""
-    return {
-        "kind": "error",
-        "type": type(error).__name__,
+    return _record("error", type(error).__name__, _told(str, error), node) | {
         "module": type(error).__module__,
-        "message": _told(str, error),
-        "args": [_plain(arg) for arg in error.args if isinstance(arg, str | int | float)],
+        "args": [_plain(arg) for arg in error.args if arg is None or isinstance(arg, str | int | float)],
         "repr": _told(repr, error),
         "traceback": _storable("".join(traceback.format_exception(error)))[-_MAX_TEXT:],
-        "node": node,
     }
 
 
 def timed_out(what: str, timeout_s: float, node: str | None = None) -> dict[str, Any]:
     """Return the record of a time limit that was passed."""
     message = f"{what} ran longer than its time limit of {timeout_s:g} s."
-    return {"kind": "timeout", "type": "NodeTimeoutError", "message": message, "repr": message, "node": node,
-            "timeout_s": timeout_s}  # fmt: skip
+    return _record("timeout", "NodeTimeoutError", message, node) | {"timeout_s": timeout_s}
 
 
 def lost(node: str, losses: int) -> dict[str, Any]:
@@ -42,19 +38,18 @@ def lost(node: str, losses: int) -> dict[str, Any]:
     message = (
         f"Node {node!r} lost its worker {losses} times (killed, out of memory, or crashed), so it is not tried again."
     )
-    return {"kind": "lost", "type": "WorkerLost", "message": message, "repr": message, "node": node}
+    return _record("lost", "WorkerLost", message, node)
 
 
 def parked(reason: str, node: str | None = None) -> dict[str, Any]:
     """Return the record of a run that no worker can go on with, for a reason that a deployment mends."""
-    return {"kind": "parked", "type": "GraphChanged", "message": reason, "repr": reason, "node": node}
+    return _record("parked", "GraphChanged", reason, node)
 
 
 def cancelled(reason: str) -> dict[str, Any]:
     """Return the record of a run that somebody cancelled."""
     reason = _storable(reason)
-    message = f"It was cancelled ({reason})." if reason else "It was cancelled."
-    return {"kind": "cancelled", "type": "RunCancelled", "message": message, "repr": message, "node": None}
+    return _record("cancelled", "RunCancelled", f"It was cancelled ({reason})." if reason else "It was cancelled.")
 
 
 def status_of(failure: Failure) -> RunStatus:
@@ -81,6 +76,12 @@ def revived(failure: Failure, thread_id: str, run_id: str) -> Exception:
     return _noted(cls, failure, thread_id, run_id)
 
 
+def _record(kind: str, type_name: str, message: str, node: str | None = None) -> dict[str, Any]:
+    """Return what every record of a failure has; by its id the process that raised it finds the exception itself."""
+    id_ = secrets.token_hex(8)
+    return {"id": id_, "kind": kind, "type": type_name, "message": message, "repr": message, "node": node}
+
+
 def _told(how: Callable[[BaseException], str], error: BaseException) -> str:
     try:
         text = how(error)
@@ -89,8 +90,10 @@ def _told(how: Callable[[BaseException], str], error: BaseException) -> str:
     return _storable(text)[:_MAX_TEXT]
 
 
-def _plain(arg: str | float) -> str | float:
+def _plain(arg: str | float | None) -> str | float | None:
     """Return an argument without its class, which the store need not know: members of an Enum, as a rule."""
+    if arg is None:
+        return None
     if isinstance(arg, str):
         return _storable(str.__str__(arg))[:_MAX_TEXT]
     if isinstance(arg, int):

@@ -23,6 +23,7 @@ class LiveEvent:
     node: str
     attempt: int
     value: Any
+    ns: str = ""
     #: The stream mode that shows it: custom or messages.
     mode: str = "custom"
 
@@ -72,8 +73,7 @@ class Follower:
     def _happening(self, seq: bytes, fields: dict[bytes, bytes]) -> Happening:
         if b"entry" in fields:
             return entry_of(seq, fields)
-        run_id, step_id, node, attempt, value, *mode = self._connection.serde.loads(fields[b"event"])
-        return LiveEvent(sequence(seq), run_id, step_id, node, attempt, value, *mode)
+        return LiveEvent(sequence(seq), *self._connection.serde.loads(fields[b"event"]))
 
     def _is_over(self, thread_id: str, run_id: str, after: int) -> bool:
         """Return whether nothing more can come: the run ended before the place from which it is read."""

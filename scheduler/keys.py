@@ -55,6 +55,11 @@ class ThreadKeys:
         """Sorted set of the partition: thread tokens by their last change (ms)."""
         return f"{self.root}:threads"
 
+    @property
+    def frames(self) -> str:
+        """Set: the namespaces of the frames below the root."""
+        return f"{self.root}:frames:{self.token}"
+
     def run(self, run_id: str) -> str:
         """Hash: one run."""
         return f"{self.root}:run:{self.token}:{quote(run_id, safe=_SAFE)}"
@@ -74,6 +79,10 @@ class ThreadKeys:
     def results(self, ns: str) -> str:
         """Hash: step id -> what the step wrote, or how it failed."""
         return f"{self.root}:results:{self.token}:{ns}"
+
+    def of_frame(self, ns: str) -> list[str]:
+        """Return all keys of one frame."""
+        return [self.frame(ns), self.checkpoints(ns), self.channels(ns), self.results(ns)]
 
 
 @dataclass(frozen=True, slots=True)

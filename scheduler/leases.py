@@ -8,7 +8,7 @@ from graphs.checkpoint import Step
 from .claim import Claim
 from .connection import Connection
 from .dialogue import Dialogue
-from .dispatch import StepRef
+from .dispatch import StepOrder, StepRef, frame_of
 from .runs import RunStore
 from .scripts import Place
 
@@ -36,7 +36,7 @@ class Leases:
             RunNotFound: the run's record is gone.
         """
         place = self._connection.place(ref.thread_id, ref.run_id)
-        verdict, record = self._connection.scripts.lease_step(
+        verdict, record, caller = self._connection.scripts.lease_step(
             place,
             step=ref.step_id,
             run=ref.run_id,
@@ -51,8 +51,8 @@ class Leases:
             logger.debug("step not claimed", extra={"thread_id": ref.thread_id, "step_id": ref.step_id, "why": verdict})
             return None
         run = self._runs.load(ref.thread_id, ref.run_id)
-        ns = record["ns"]
-        stored = self._connection.checkpoints.load(place.keys, ns, record["checkpoint"], ref.thread_id)
+        frame = frame_of(record)
+        stored = self._connection.checkpoints.load(place.keys, frame.ns, record["checkpoint"], ref.thread_id)
         step = next(step for step in stored.checkpoint.steps if step.id == ref.step_id)
         return Claim(
             ref,
@@ -60,7 +60,7 @@ class Leases:
             run,
             stored,
             step,
-            ns,
+            frame,
             record.get("fence", 0),
             record["attempt"],
             record.get("first", 0),
@@ -68,7 +68,9 @@ class Leases:
             delivery,
             record["losses"],
             record.get("soft_ms"),
-            self._dialogue(place, ns, step) if record.get("resumed") else Dialogue(),
+            self._dialogue(place, frame.ns, step) if record.get("resumed") else Dialogue(),
+            bool(record.get("returned")),
+            StepOrder.from_record(ref.thread_id, caller) if caller.get("state") == "called" else None,
         )
 
     def renew(self, ref: StepRef, delivery: str) -> bool:

@@ -2,15 +2,17 @@
 
 import secrets
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from graphs.checkpoint import Step
 from graphs.graph import Graph
 
+from .beginnings import Beginning
 from .checkpoints import Encoded
 from .connection import Connection
 from .dispatch import StepOrder, StepRef
+from .frame import Frame
 from .lifecycle import RunStatus, after_run
 from .run import Run
 from .scripts import Place, Request
@@ -68,12 +70,19 @@ class Orders:
 
     graph: Graph
     run: Run
-    ns: str
+    frame: Frame
     grace_ms: int
 
     def of(self, steps: Iterable[Step], checkpoint_id: str) -> list[StepOrder]:
         """Return the orders for steps that a checkpoint has due."""
         return [self._order(step, checkpoint_id) for step in steps]
+
+    def begun(self, beginning: Beginning, steps: Iterable[Step]) -> list[StepOrder]:
+        """Return the orders for the steps with which a run, or a frame, begins."""
+        return [
+            replace(order, done=beginning.done, resumed=order.ref.step_id in beginning.resumed)
+            for order in self.of(steps, beginning.head.id)
+        ]
 
     def _order(self, step: Step, checkpoint_id: str) -> StepOrder:
         node = self.graph.node(step.node)
@@ -82,7 +91,7 @@ class Orders:
             StepRef(self.run.thread_id, self.run.id, step.id),
             self.run.graph,
             step.node,
-            self.ns,
+            self.frame,
             checkpoint_id,
             queue=node.queue,
             soft_ms=soft_ms,

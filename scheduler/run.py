@@ -21,8 +21,6 @@ class Run:
     #: What nodes see as their config.
     config: Mapping[str, Any] = field(default_factory=dict)
     context: Any = None
-    #: The number of the checkpoint at which it began; the recursion limit counts from there.
-    first_number: int = 0
     recursion_limit: int = 0
     interrupt_before: tuple[str, ...] = ()
     interrupt_after: tuple[str, ...] = ()
@@ -54,7 +52,6 @@ class Run:
             "inline": self.inline,
             "config": dict(self.config),
             "context": self.context,
-            "first_number": self.first_number,
             "recursion_limit": self.recursion_limit,
             "interrupt_before": list(self.interrupt_before),
             "interrupt_after": list(self.interrupt_after),

@@ -81,10 +81,11 @@ class Scripts:
         """Begin a run."""
         return self._strings(self._run("start_run", place, request.args()))
 
-    def lease_step(self, place: Place, **args: str | int) -> tuple[str, dict[str, Any]]:
-        """Take the lease on a step; return the verdict and the step's record."""
-        verdict, *record = self._run("lease_step", place, args)
-        return verdict.decode(), json.loads(record[0]) if record else {}
+    def lease_step(self, place: Place, **args: str | int) -> tuple[str, dict[str, Any], dict[str, Any]]:
+        """Take the lease on a step; return the verdict, its record, and that of the step that called its frame."""
+        verdict, *records = self._run("lease_step", place, args)
+        step, caller = [*map(json.loads, records), {}, {}][:2]
+        return verdict.decode(), step, caller
 
     def renew_step(self, place: Place, **args: str | int) -> bool:
         """Keep the lease on a step; return whether it is still this worker's."""
@@ -105,6 +106,14 @@ class Scripts:
     def commit_superstep(self, place: Place, request: Request) -> str:
         """Close a superstep; return committed, moved, open or lost."""
         return str(self._run("commit_superstep", place, request.args()).decode())
+
+    def call_frame(self, place: Place, request: Request) -> str:
+        """Let a step call a graph; return called or lost."""
+        return str(self._run("call_frame", place, request.args()).decode())
+
+    def return_frame(self, place: Place, request: Request) -> str:
+        """End a frame before its graph has; return returned, moved, open or lost."""
+        return str(self._run("return_frame", place, request.args()).decode())
 
     def end_run(self, place: Place, request: Request) -> tuple[str, list[dict[str, Any]]]:
         """End a run; return ended, over or open, and the records of the steps that were in flight."""
@@ -132,10 +141,12 @@ class Scripts:
         """Create, terminate or archive a thread."""
         return self._strings(self._run("set_status", place, request.args()))
 
-    def delete_thread(self, place: Place, run_ids: Sequence[str], token: str) -> list[Any]:
-        """Delete a thread and its runs; return deleted, busy (by which run, since when), unknown or more (runs)."""
+    def delete_thread(self, place: Place, run_ids: Sequence[str], frames: Sequence[str]) -> list[Any]:
+        """Delete a thread, its runs and frames; return deleted, busy (by which run, since when), unknown or more."""
         more = [place.keys.run(run_id) for run_id in run_ids]
-        return self._strings(self._run("delete_thread", place, {"token": token, "runs": len(run_ids)}, more))
+        more += [key for ns in frames for key in place.keys.of_frame(ns)]
+        args = {"token": place.keys.token, "runs": len(run_ids)}
+        return self._strings(self._run("delete_thread", place, args, more))
 
     def publish_event(self, place: Place, **args: str | int | bytes) -> int:
         """Publish a live event; return its sequence number, or 0 when the run is over."""

@@ -14,6 +14,7 @@ import ormsgpack
 
 from graphs.commands import Overwrite, Send
 from graphs.schema import is_pydantic
+from graphs.timeouts import TimeoutPolicy
 
 from .errors import NotSerializable, StateTooLarge
 from .langchain import LANGCHAIN, langchain_classes
@@ -77,7 +78,7 @@ class Serde:
     """
 
     def __init__(self, classes: Iterable[type] = (), limit_bytes: int | None = None) -> None:
-        self._classes = {class_name(cls): cls for cls in (Overwrite, Send, *classes)}
+        self._classes = {class_name(cls): cls for cls in (Overwrite, Send, TimeoutPolicy, *classes)}
         self._limit_bytes = limit_bytes
 
     def allow(self, classes: Iterable[type]) -> None:

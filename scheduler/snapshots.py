@@ -11,7 +11,7 @@ from graphs.errors import InvalidUpdateError
 from graphs.graph import Graph
 from graphs.updates import apply
 
-from .checkpoints import StoredCheckpoint
+from .checkpoints import StoredCheckpoint, result_of
 from .config import RunConfig
 from .connection import Connection
 from .dialogue import Dialogue, waiting
@@ -143,8 +143,9 @@ def config_of(thread_id: str, checkpoint_id: str, ns: str = "") -> dict[str, Any
 
 def metadata_of(stored: StoredCheckpoint) -> dict[str, Any]:
     """Return a checkpoint's metadata as users see it."""
-    own: dict[str, Any] = {"source": stored.checkpoint.source, "step": stored.checkpoint.number, "parents": {}}
-    return {**stored.metadata, **own}
+    checkpoint, parents = stored.checkpoint, dict(stored.origin.parents)
+    own: dict[str, Any] = {"source": checkpoint.source, "step": checkpoint.number, "parents": parents}
+    return {**stored.origin.metadata, **own}
 
 
 def result_shown(updates: Sequence[Mapping[str, Any]], graph: Graph) -> Any:
@@ -166,7 +167,7 @@ def with_finished(
     """
     ordered = sorted(checkpoint.steps, key=lambda step: step.path)
     done = [(step, found[step.id]) for step in ordered if "updates" in found.get(step.id, {})]
-    results = tuple(Result(step, tuple(result["updates"]), tuple(result["goto"])) for step, result in done)
+    results = tuple(result_of(step, known) for step, known in done)
     try:
         return apply(graph.channels, checkpoint.values, (one for result in results for one in result.updates)), results
     except InvalidUpdateError:

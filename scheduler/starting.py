@@ -1,7 +1,7 @@
 """Beginning a run: with a new input, from where the thread stands, or from an old checkpoint."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from graphs.graph import Graph
@@ -14,6 +14,7 @@ from .config import RunConfig
 from .connection import Connection
 from .dispatch import StepOrder
 from .errors import CursorMoved, TransitionNotAllowed
+from .frame import Frame
 from .ids import new_run_id
 from .lifecycle import RunStatus, ThreadEvent, allowed_in
 from .moves import Move, Orders, ended, finish_entries
@@ -67,7 +68,6 @@ class Starter:
         cursor = thread.cursor if thread is not None else None
         stand = Stand(graph, run, head, cursor, named=config.checkpoint_id is not None)
         beginning = self._beginnings.plan(stand, value)
-        run = replace(run, first_number=beginning.head.number)
         return self._store(graph, run, beginning, thread, config)
 
     def _head(self, config: RunConfig, thread: Thread | None) -> StoredCheckpoint | None:
@@ -106,13 +106,13 @@ class Starter:
         settings = self._connection.settings
         steps = () if end is not None else beginning.steps
         place = self._connection.place(run.thread_id, run.id)
-        orders = Orders(graph, run, "", settings.grace_ms).of(steps, beginning.head.id)
+        orders = Orders(graph, run, Frame(first_number=beginning.head.number), settings.grace_ms)
         move = Move(
             place,
             (thread.cursor if thread is not None else None) or "",
             beginning.encoded,
             beginning.results,
-            orders=[_marked(order, beginning) for order in orders],
+            orders=orders.begun(beginning, steps),
             entries=self._entries(run, beginning, thread, end),
         )
         limits = [limit for limit in (config.timeout_s, thread.timeout_s if thread else None) if limit is not None]
@@ -154,7 +154,3 @@ class Starter:
             raise TransitionNotAllowed(run.thread_id, answer[1], event)
         if answer[0] == "moved":
             raise CursorMoved(run.thread_id)
-
-
-def _marked(order: StepOrder, beginning: Beginning) -> StepOrder:
-    return replace(order, done=beginning.done, resumed=order.ref.step_id in beginning.resumed)

@@ -114,7 +114,8 @@ class ThreadStore:
         answer = ["more"]
         while answer[0] == "more":
             run_ids = [run.decode() for run in self._connection.redis.lrange(place.keys.runs, 0, -1)]
-            answer = self._connection.scripts.delete_thread(place, run_ids, place.keys.token)
+            frames = [ns.decode() for ns in self._connection.redis.smembers(place.keys.frames)]
+            answer = self._connection.scripts.delete_thread(place, run_ids, frames)
         if answer[0] == "busy":
             raise self.busy(thread_id, answer[1], int(answer[2]))
         self._connection.checkpoints.forget(place.keys)

@@ -76,6 +76,7 @@ class Watchdog:
             place,
             step=what,
             member=member,
+            token=place.keys.token,
             wait_ms=settings.queue_wait_ms,
             wait_max_ms=settings.queue_wait_max_ms,
         )

@@ -10,11 +10,11 @@ from collections.abc import Iterable, Iterator, Sequence
 from functools import cache
 from itertools import takewhile
 from pathlib import Path
-from typing import get_type_hints
+from typing import Literal, get_type_hints
 
 import pytest
 
-from graphs.commands import Interrupt
+from graphs.commands import Command, Interrupt
 from graphs.errors import TreadleError
 from scheduler import scripts
 from scheduler.keys import Keys, ThreadKeys
@@ -30,12 +30,15 @@ EXAMPLES = "graphs.examples"
 #: needs langchain_core.
 UNIMPORTABLE = {"workers.celery", "workers.tokens"}
 #: What is not an error but a signal, and so no Exception: users' code must not catch it by accident.
-SIGNALS = {"graphs.interrupts.GraphInterrupt", "workers.limits.TimeUp"}
+SIGNALS = {"graphs.interrupts.GraphInterrupt", "graphs.signals.ParentCommand", "workers.limits.TimeUp"}
 #: What the sample of an error is made of, by the type that its constructor asks for.
 SAMPLES: dict[object, object] = {
     str: "word",
     int: 7,
     float: 2.5,
+    float | None: 2.5,
+    Literal["run", "idle"]: "idle",
+    Command: Command(goto="next"),
     Iterable[str]: ("one", "two"),
     Sequence[Interrupt]: (Interrupt("Really?", "1a"),),
 }

@@ -2,18 +2,24 @@
 
 from graphs.errors import (
     EmptyInputError,
+    GraphDrained,
     GraphError,
     GraphRecursionError,
     InvalidGraph,
     InvalidInput,
     InvalidNamespaceError,
     InvalidUpdateError,
+    NodeCancelledError,
+    NodeError,
     NodeTimeoutError,
     OutsideOfStep,
     TreadleError,
     UnknownGraph,
     UnknownNode,
+    is_invalid_resume,
 )
+from graphs.interrupts import GraphInterrupt
+from graphs.signals import ParentCommand
 from scheduler.errors import (
     AlreadyResumed,
     AmbiguousAnswer,
@@ -47,7 +53,9 @@ __all__ = [
     "EmbeddedRedisError",
     "EmptyInputError",
     "GraphChanged",
+    "GraphDrained",
     "GraphError",
+    "GraphInterrupt",
     "GraphRecursionError",
     "InvalidConfig",
     "InvalidGraph",
@@ -56,10 +64,13 @@ __all__ = [
     "InvalidThreadId",
     "InvalidUpdateError",
     "LeaseLost",
+    "NodeCancelledError",
+    "NodeError",
     "NodeFailed",
     "NodeTimeoutError",
     "NotSerializable",
     "OutsideOfStep",
+    "ParentCommand",
     "RunCancelled",
     "RunFailed",
     "RunNotFound",
@@ -74,4 +85,5 @@ __all__ = [
     "UnknownGraph",
     "UnknownNode",
     "WorkerLost",
+    "is_invalid_resume",
 ]

@@ -5,6 +5,7 @@ from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from typing import Any
 
+from graphs.context import CallsGraphs
 from scheduler.handle import RunHandle
 from scheduler.snapshots import StateSnapshot
 
@@ -31,6 +32,8 @@ class AsyncFace(ABC):
         **options: Any,
     ) -> Any:
         """Run as ``invoke`` does."""
+        if self._calling(config) is not None:
+            return await asyncio.to_thread(self.invoke, input, config, **options)
         if stream_mode != "values":
             return [chunk async for chunk in self.astream(input, config, stream_mode=stream_mode, **options)]
         execution = await asyncio.to_thread(self._begin, input, config, **options)
@@ -66,6 +69,14 @@ class AsyncFace(ABC):
     async def aupdate_state(self, config: Config, values: Any, as_node: str | None = None) -> dict[str, Any]:
         """Write as ``update_state`` does."""
         return await asyncio.to_thread(self.update_state, config, values, as_node)
+
+    @abstractmethod
+    def invoke(self, input: Any, config: Config = None, **options: Any) -> Any:
+        """Run the graph and return its output."""
+
+    @abstractmethod
+    def _calling(self, config: Config) -> CallsGraphs | None:
+        """Return what runs this graph where a node calls it."""
 
     @abstractmethod
     def submit(self, input: Any, config: Config = None, **options: Any) -> RunHandle:

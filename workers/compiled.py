@@ -5,6 +5,7 @@ from typing import Any, Self
 from uuid import uuid4
 
 from graphs.builder import GraphBuilder
+from graphs.context import CallsGraphs, current
 from graphs.graph import DEFAULT_NAME, Graph, check_graph_name
 from graphs.schema import context_of
 from graphs.store import BaseStore
@@ -32,13 +33,13 @@ class CompiledStateGraph(AsyncFace):
     """A graph that can be run; which thread a call is about is said by its config."""
 
     def __init__(
-        self, graph: Graph, checkpointer: Saver | None, store: BaseStore | None, config: Config = None
+        self, graph: Graph, checkpointer: Saver | bool | None, store: BaseStore | None, config: Config = None
     ) -> None:
         self.graph = graph
         self.checkpointer = checkpointer
         self.store = store
         self.config = dict(config or {})
-        self._saver = checkpointer if checkpointer is not None else MemorySaver()
+        self._saver = checkpointer if isinstance(checkpointer, Saver) else MemorySaver()
 
     @property
     def name(self) -> str:
@@ -80,6 +81,9 @@ class CompiledStateGraph(AsyncFace):
             RunTimeout, RunCancelled, WorkerLost, GraphChanged: the run failed in that way; what a node raised comes
                 back as itself (from a worker: where it is an error of Python's own or of Treadle's).
         """
+        step = self._calling(config)
+        if step is not None:
+            return step.call(self.graph, self._keeps, input)
         if stream_mode != "values":
             return list(self.stream(input, config, context=context, stream_mode=stream_mode, **options))
         return self._begin(input, config, context=context, **options).output(output_keys)
@@ -160,12 +164,25 @@ class CompiledStateGraph(AsyncFace):
         """
         return self._durable().client.editor.update(self.graph, self._parsed(config), values, as_node)
 
+    def _calling(self, config: Config) -> CallsGraphs | None:
+        """Return what runs this graph where a node calls it, on the node's own thread; None for any other call."""
+        step = current()
+        if step is None or step.graphs is None:
+            return None
+        own, named = step.config["configurable"]["thread_id"], merged(self.config, check(config))
+        thread_id = named.get("thread_id") or named.get("configurable", {}).get("thread_id") or own
+        return step.graphs if thread_id == own else None
+
+    @property
+    def _keeps(self) -> bool | None:
+        return self.checkpointer if isinstance(self.checkpointer, bool) else None
+
     def _begin(self, input: Any, config: Config, *, context: Any = None, **options: Any) -> Execution:
         unknown = options.keys() - _PER_RUN - _ACCEPTED
         if unknown:
             known = ", ".join(sorted(_PER_RUN))
             raise InvalidConfig(f"Unknown options: {', '.join(sorted(unknown))}; a run takes: {known}.")
-        engine, ephemeral = self._engine(), self.checkpointer is None
+        engine, ephemeral = self._engine(), not isinstance(self.checkpointer, Saver)
         if ephemeral:  # a thread of its own for every call, that nobody can come back to
             config = merged(check(config), {"thread_id": uuid4().hex})
         run_config = self._parsed(config, **{key: value for key, value in options.items() if key in _PER_RUN})
@@ -204,7 +221,7 @@ class CompiledStateGraph(AsyncFace):
         return self._saver.bind(self.graph)
 
     def _durable(self) -> Engine:
-        if self.checkpointer is None:
+        if not isinstance(self.checkpointer, Saver):
             raise ValueError("No checkpointer set: compile(checkpointer=...) keeps the state of threads.")
         return self._engine()
 
@@ -221,7 +238,7 @@ class StateGraph(GraphBuilder):
 
     def compile(  # noqa: PLR0913 - the signature that users know
         self,
-        checkpointer: Saver | None = None,
+        checkpointer: Saver | bool | None = None,
         *,
         store: BaseStore | None = None,
         interrupt_before: Names = None,
@@ -232,7 +249,9 @@ class StateGraph(GraphBuilder):
         """Check the graph and return it, ready to run.
 
         Args:
-            checkpointer: where its threads live and run: a MemorySaver or RedisSaver; None: each call by itself.
+            checkpointer: where its threads live and run: a MemorySaver or RedisSaver; None: each call by itself. As a
+                part of another graph it lives on that one's thread, and keeps with None the state of each call by
+                itself, with True its state over all calls, with False nothing.
             store: the long-term memory that its nodes get.
             interrupt_before: the nodes (or "*") before which a run pauses.
             interrupt_after: the nodes (or "*") after which a run pauses.
@@ -243,7 +262,7 @@ class StateGraph(GraphBuilder):
             InvalidGraph: an edge or a breakpoint names a node that is not there, or nothing leads from START.
             TypeError: the checkpointer is not one of Treadle's.
         """
-        if checkpointer is not None and not isinstance(checkpointer, Saver):
+        if checkpointer is not None and not isinstance(checkpointer, Saver | bool):
             raise TypeError(
                 f"Invalid checkpointer provided: {type(checkpointer).__name__}. "
                 "Use treadle.checkpoint.memory.MemorySaver or treadle.checkpoint.redis.RedisSaver."

@@ -1,22 +1,26 @@
 """One saver, at work: a connection, a client on it, and what executes the steps that this process has to run."""
 
 import socket
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from os import getpid
 
 import redis
 
 from graphs.store import BaseStore
+from scheduler.calls import Calls
 from scheduler.client import Client
 from scheduler.connection import Connection, open_connection
-from scheduler.dispatch import Dispatcher, StepRef
+from scheduler.dispatch import Dispatcher, Inline, StepRef
+from scheduler.runs import RunStore
 from scheduler.settings import Settings
 from scheduler.steps import Steps
 
+from .attempt import Means
 from .executor import Executor
 from .heartbeat import Heartbeat
 from .inline import InlineRunner
-from .loop import run as run_anywhere
+from .loop import call as call_anywhere
+from .nesting import Nesting
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,13 +39,30 @@ class Engine:
 
     def runner(self, store: BaseStore | None) -> InlineRunner:
         """Return what executes runs in this process, with a long-term memory for their nodes."""
-        steps = Steps(self.connection, self.client.runs, f"inline@{socket.gethostname()}:{getpid()}")
+        worker = f"inline@{socket.gethostname()}:{getpid()}"
+        steps = Steps(self.connection, self.client.runs, worker)
         running: dict[StepRef, str] = {}
         heartbeat = Heartbeat(self.connection, steps, running.copy) if self.durable else None
-        return InlineRunner(Executor(steps, self.connection.serde, store), self.client.runs, running, heartbeat)
+        executor = Executor(
+            Means(steps, self.connection.serde, store),
+            Calls(self.connection, call_anywhere),
+            nesting(self.connection, worker, store),
+        )
+        return InlineRunner(executor, self.client.runs, running, heartbeat)
 
 
 def open_engine(client: redis.Redis, settings: Settings, dispatcher: Dispatcher, *, durable: bool) -> Engine:
     """Return an engine over a Redis client that returns bytes."""
     connection = open_connection(client, settings, dispatcher)
-    return Engine(connection, Client(connection, lambda call: run_anywhere(call())), durable)
+    return Engine(connection, Client(connection, call_anywhere), durable)
+
+
+def nesting(connection: Connection, worker: str, store: BaseStore | None) -> Nesting:
+    """Return what runs the graphs that nodes call in their bodies: in this process, whoever runs the nodes."""
+    here = replace(connection, dispatcher=Inline())
+    runs = RunStore(here)
+    calls = Calls(here, call_anywhere)
+    made = Nesting(calls)
+    executor = Executor(Means(Steps(here, runs, worker), here.serde, store), calls, made)
+    made.runner = InlineRunner(executor, runs, {})
+    return made

@@ -9,11 +9,11 @@ from typing import Any
 from graphs.graph import Graph
 from scheduler.client import Client, Following
 from scheduler.handle import RunHandle
-from scheduler.lifecycle import RunStatus
 from scheduler.starting import Started
 from scheduler.views import Part
 
-from .inline import InlineRunner
+from .executor import Root
+from .inline import Errors, InlineRunner
 
 
 class Execution:
@@ -35,7 +35,7 @@ class Execution:
         self._started = started
         self._runner = runner
         self._ephemeral = ephemeral
-        self._background: Future[Exception | None] | None = None
+        self._background: Future[Errors] | None = None
 
     @property
     def handle(self) -> RunHandle:
@@ -64,10 +64,12 @@ class Execution:
             RunTimeout, RunCancelled, WorkerLost, GraphChanged: the run failed in that way; what a node raised comes
                 back as itself (from a worker: where it is an error of Python's own or of Treadle's).
         """
-        error = self._background.result() if self._background is not None else self._run_here()
+        errors = self._background.result() if self._background is not None else self._run_here()
         try:
-            if self._client.wait(self._thread_id, self._run_id) in (RunStatus.ERROR, RunStatus.TIMEOUT) and error:
-                raise error  # the very exception: it was raised in this process
+            self._client.wait(self._thread_id, self._run_id)
+            failure = self._client.runs.get(self._thread_id, self._run_id).error if errors else None
+            if failure is not None and failure["id"] in errors:
+                raise errors[failure["id"]]  # the very exception: it was raised in this process
             return self._client.output(self._graph, self._thread_id, self._run_id, keys)
         finally:
             if self._ephemeral:
@@ -82,8 +84,8 @@ class Execution:
         if self._runner is not None:
             self._client.runs.cancel(self._thread_id, self._run_id, "nobody waited for it any more")
 
-    def _run_here(self) -> Exception | None:
-        return None if self._runner is None else self._runner.run(self._graph, self._started)
+    def _run_here(self) -> Errors:
+        return {} if self._runner is None else self._runner.run(Root(self._graph), self._started)
 
     @property
     def _thread_id(self) -> str:

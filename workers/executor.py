@@ -3,35 +3,55 @@
 import logging
 import random
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
-from graphs.channels import MISSING
-from graphs.checkpoint import Result
-from graphs.context import StepContext, entered
-from graphs.copies import own
+from graphs.context import CallsGraphs
 from graphs.errors import NodeTimeoutError
-from graphs.graph import Graph
-from graphs.interrupts import GraphInterrupt, Questions
-from graphs.node import Node
+from graphs.frames import frame_ns, path_of
+from graphs.graph import Child, Graph
+from graphs.interrupts import GraphInterrupt
 from graphs.retry import retry_delay_s
-from graphs.routing import fresh, route, warn_of_unknown
-from graphs.runtime import ExecutionInfo, Runtime
-from graphs.store import BaseStore
-from graphs.updates import written
+from graphs.signals import ParentCommand
+from scheduler.calls import Call, Calls
 from scheduler.claim import Claim, Progress
 from scheduler.dispatch import StepRef
-from scheduler.failure import Failure, describe, parked, timed_out
-from scheduler.serde import Serde
-from scheduler.step_metadata import step_metadata
-from scheduler.steps import REFUSED, Steps
+from scheduler.failure import Failure, describe, parked, revived, timed_out
+from scheduler.frame import Outcome as FrameOutcome
+from scheduler.run import Run
+from scheduler.steps import REFUSED
 
+from .attempt import Attempt, Means, command_of
 from .limits import TimeUp, within
-from .loop import run as run_anywhere
-from .outlet import Outlet, heard
 
 logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Root:
+    """A graph at its place on a thread: what stands in the frames below it follows from that."""
+
+    graph: Graph
+    ns: str = ""
+
+    def at(self, ns: str) -> Graph:
+        """Return the graph of a frame."""
+        graph = self.graph
+        for node in path_of(ns)[len(path_of(self.ns)) :]:
+            graph = graph.children[node].graph
+        return graph
+
+
+#: Returns the graph of a run, or None where this process does not have it.
+FindRoot = Callable[[Run], Root | None]
+
+
+class Nesting(Protocol):
+    """Makes what runs the graphs that a node calls in its body."""
+
+    def of(self, claim: Claim, graph: Graph) -> CallsGraphs:
+        """Return what runs them for one attempt at a step."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,36 +59,39 @@ class Outcome:
     """What came of a step: the progress it made, and the exception where it failed."""
 
     progress: Progress
-    error: Exception | None = None
+    error: BaseException | None = None
+    #: The record of that failure; by its id a caller in the same process finds the very exception.
+    failure: Failure | None = None
 
 
 class Executor:
     """Runs steps; the same in a Celery worker and in the process of the caller.
 
     Args:
-        steps: claims and commits.
-        serde: encodes what nodes write to the live stream.
-        store: the long-term memory that nodes get.
+        means: what attempts work with.
+        calls: opens the frames of the graphs that stand as nodes.
+        nesting: runs the graphs that nodes call in their bodies.
         limits: whether this class keeps the time limits; False where the pool does (prefork).
         time_limit_errors: what the pool raises in a node whose soft time limit is up.
     """
 
     def __init__(
         self,
-        steps: Steps,
-        serde: Serde,
-        store: BaseStore | None = None,
+        means: Means,
+        calls: Calls,
+        nesting: Nesting | None = None,
         *,
         limits: bool = True,
         time_limit_errors: tuple[type[Exception], ...] = (),
     ) -> None:
-        self._steps = steps
-        self._serde = serde
-        self._store = store
+        self._means = means
+        self._steps = means.steps
+        self._calls = calls
+        self._nesting = nesting
         self._limits = limits
         self._time_up: tuple[type[BaseException], ...] = (TimeUp, *time_limit_errors)
 
-    def run(self, ref: StepRef, delivery: str, graphs: Mapping[str, Graph]) -> Outcome | None:
+    def run(self, ref: StepRef, delivery: str, find: FindRoot) -> Outcome | None:
         """Run a step, if it is there to be run; None for a stale or doubled message.
 
         Raises:
@@ -77,70 +100,104 @@ class Executor:
         claim = self._steps.claim(ref, delivery)
         if claim is None:
             return None
-        graph = graphs.get(claim.run.graph)
-        reason = _why_parked(claim, graph)
-        if graph is None or reason:
+        root = find(claim.run)
+        reason = _why_parked(claim, root)
+        if root is None or reason:
             return Outcome(self._steps.end(claim, parked(reason, claim.step.node)))
+        graph = root.at(claim.ns)
         if claim.verdict == "close":
             return Outcome(self._steps.close(claim, graph))
         if claim.verdict != "run":
             return self._doomed(claim, graph)
-        return self._attempt(claim, graph)
+        child = graph.children.get(claim.step.node)
+        attempt = Attempt(claim, graph, self._means)
+        if child is None or child.keeps is False:
+            return self._attempt(attempt, lambda: self._called(attempt))
+        return self._attempt(attempt, lambda: self._framed(attempt, child))
 
-    def _attempt(self, claim: Claim, graph: Graph) -> Outcome:
-        node, began = graph.node(claim.step.node), time.monotonic()
+    def _attempt(self, attempt: Attempt, step: Callable[[], Outcome]) -> Outcome:
+        claim, graph, began = attempt.claim, attempt.graph, time.monotonic()
         try:
-            result = self._call(claim, graph, node)
+            return step()
         except GraphInterrupt as asked:
-            return Outcome(self._steps.ask(claim, graph, asked.interrupts))
+            return Outcome(self._steps.ask(claim, graph, asked.interrupts, paused=not asked.interrupts))
         except self._time_up:
-            return self._overran(claim, graph, node)
+            return self._overran(claim, graph)
+        except ParentCommand as up:
+            return self._up(claim, graph, up)
         except (SystemExit, KeyboardInterrupt):  # the pool kills this process: hand the step back before it is gone
             ran_ms = (time.monotonic() - began) * 1000
             overran = claim.soft_ms is not None and ran_ms >= claim.soft_ms
             self._steps.release(claim.ref, claim.delivery, "timed out" if overran else "released")
             raise
-        except Exception as error:  # whatever a node raises is the node's failure, and a durable fact
-            return self._failed(claim, graph, describe(error, node.name), error)
+
+    def _called(self, attempt: Attempt) -> Outcome:
+        """Run a node that is a function."""
+        claim, graph = attempt.claim, attempt.graph
+        graphs = None if self._nesting is None else self._nesting.of(claim, graph)
         try:
-            return Outcome(self._steps.commit(claim, graph, result))
+            result = within(self._limit_s(attempt), lambda: attempt.call(graphs))
+        except ParentCommand as up:
+            if up.command.graph is not None:
+                raise
+            result = attempt.take(up.command, {})  # of a graph that the node called: it stands for the node's own
+        except Exception as error:  # whatever a node raises is the node's failure, and a durable fact
+            return self._failed(claim, graph, describe(error, claim.step.node), error)
+        return self._committed(attempt, lambda: result)
+
+    def _framed(self, attempt: Attempt, child: Child) -> Outcome:
+        """Run a node that is a graph: call it, or take what it gave back."""
+        claim = attempt.claim
+        ns = frame_ns(claim.ns, claim.step, keeps=child.keeps)
+        back = self._calls.outcome(claim, ns) if claim.returned else None
+        if back is None:
+            return self._entered(attempt, child, ns)
+        if back.failure is not None:
+            error = revived(back.failure, claim.ref.thread_id, claim.ref.run_id)
+            return self._failed(claim, attempt.graph, back.failure, error)
+        if back.kind == "interrupted":
+            raise GraphInterrupt(back.questions)
+        return self._committed(attempt, lambda: self._taken(attempt, child, ns, back))
+
+    def _entered(self, attempt: Attempt, child: Child, ns: str) -> Outcome:
+        claim = attempt.claim
+        try:
+            update = child.graph.input.known(attempt.called_with)
+            return Outcome(self._calls.enter(Call(claim, child.graph, ns, child.keeps, update)))
         except REFUSED as error:
-            return Outcome(self._steps.fail(claim, graph, describe(error, node.name)), error)
+            return self._failed(claim, attempt.graph, describe(error, claim.step.node), error)
 
-    def _call(self, claim: Claim, graph: Graph, node: Node) -> Result:
-        values = claim.stored.checkpoint.values
-        runtime = self._runtime(claim)
-        outlet = Outlet(self._writer(claim, "messages"), claim.ref.step_id)
-        offered: dict[str, Any] = {
-            "runtime": runtime,
-            "store": self._store,
-            "writer": runtime.stream_writer,
-            "previous": None,
-        }
+    def _taken(self, attempt: Attempt, child: Child, ns: str, back: FrameOutcome) -> Any:
+        if back.command is not None:
+            return attempt.take(command_of(back.command), {})
+        output = child.graph.output_of(self._calls.state(attempt.claim, ns, back.cursor))
+        return attempt.take(output, {ns: back.cursor} if child.keeps else {})
 
-        def call() -> Result:
-            state = node.input.view(values) if claim.step.arg is MISSING else own(claim.step.arg)
-            said = written(run_anywhere(node.call(state, offered)), graph.channels)
-            warn_of_unknown(graph, node.name, said.goto)
-            updates = outlet.updates(said.updates, graph.channels)
-            goto = route(graph, node.name, fresh(graph, values, updates), offered, _ask)
-            return Result(claim.step, updates, (*said.goto, *goto))
+    def _committed(self, attempt: Attempt, result: Callable[[], Any]) -> Outcome:
+        claim, graph = attempt.claim, attempt.graph
+        try:
+            return Outcome(self._steps.commit(claim, graph, result()))
+        except REFUSED as error:
+            failure = describe(error, claim.step.node)
+            return Outcome(self._steps.fail(claim, graph, failure), error, failure)
 
-        questions = Questions(_ns(claim), claim.dialogue.answers)
-        with (
-            heard(_config(claim), outlet) as offered["config"],
-            entered(StepContext(offered["config"], runtime, questions, outlet.push)),
-        ):
-            return within(self._limit_s(claim, node), call)  # type: ignore[no-any-return]
+    def _up(self, claim: Claim, graph: Graph, up: ParentCommand) -> Outcome:
+        """Leave the frame with a Command for the graph above; at the root there is none."""
+        if claim.frame.caller is None:
+            failure = describe(up, claim.step.node)
+            return Outcome(self._steps.fail(claim, graph, failure), up, failure)
+        command = {"update": up.command.update, "goto": list(up.command.targets)}
+        return Outcome(self._steps.leave(claim, FrameOutcome("command", command=command)))
 
-    def _limit_s(self, claim: Claim, node: Node) -> float | None:
+    def _limit_s(self, attempt: Attempt) -> float | None:
         """Return for how long a node may run, as far as this class keeps the limits."""
+        node, run = attempt.node, attempt.claim.run
         of_node = [node.timeout_s] if self._limits and node.timeout_s is not None else []
-        of_run = [max(0.001, claim.run.left_s(time.time()))] if claim.run.inline and claim.run.deadline_ms else []
+        of_run = [max(0.001, run.left_s(time.time()))] if run.inline and run.deadline_ms else []
         return min(of_node + of_run, default=None)
 
-    def _overran(self, claim: Claim, graph: Graph, node: Node) -> Outcome:
-        run = claim.run
+    def _overran(self, claim: Claim, graph: Graph) -> Outcome:
+        run, node = claim.run, graph.node(claim.step.node)
         if run.inline and run.deadline_ms is not None and run.left_s(time.time()) <= 0:
             return Outcome(self._steps.end(claim, timed_out("The run", run.limit_s)))
         limit_s = node.timeout_s or 0.0
@@ -156,54 +213,21 @@ class Executor:
     def _failed(self, claim: Claim, graph: Graph, failure: Failure, error: Exception) -> Outcome:
         delay_s = retry_delay_s(graph.node(claim.step.node).retry, error, claim.attempt, random.random())
         if delay_s is not None:
-            return Outcome(self._steps.retry(claim, failure, round(delay_s * 1000)), error)
-        return Outcome(self._steps.fail(claim, graph, failure), error)
-
-    def _runtime(self, claim: Claim) -> Runtime[Any]:
-        info = ExecutionInfo(
-            claim.ref.thread_id,
-            claim.ref.run_id,
-            claim.stored.checkpoint.id,
-            claim.ns,
-            claim.ref.step_id,
-            claim.attempt,
-            claim.first_ms / 1000,
-        )
-        return Runtime(claim.run.context, self._store, self._writer(claim), info)
-
-    def _writer(self, claim: Claim, mode: str = "custom") -> Callable[[Any], None]:
-        def write(value: Any) -> None:
-            event = [claim.ref.run_id, claim.ref.step_id, claim.step.node, claim.attempt, value, mode]
-            self._steps.publish(claim, self._serde.dumps(event, f"What node {claim.step.node!r} writes"))
-
-        return write
+            return Outcome(self._steps.retry(claim, failure, round(delay_s * 1000)), error, failure)
+        return Outcome(self._steps.fail(claim, graph, failure), error, failure)
 
 
-def _ask(call: Callable[[], Any]) -> Any:
-    return run_anywhere(call())
-
-
-def _config(claim: Claim) -> dict[str, Any]:
-    config, ns, number = dict(claim.run.config), _ns(claim), claim.stored.checkpoint.number + 1
-    config["configurable"] = {**config["configurable"], "checkpoint_ns": ns}
-    config["metadata"] = step_metadata(config, claim.step, number, ns)
-    return config
-
-
-def _ns(claim: Claim) -> str:
-    return f"{claim.step.node}:{claim.ref.step_id}"
-
-
-def _why_parked(claim: Claim, graph: Graph | None) -> str:
+def _why_parked(claim: Claim, root: Root | None) -> str:
     """Return why this process must not go on with a run, or nothing."""
-    if graph is None:
+    if root is None:
         return (
             f"No graph {claim.run.graph!r} is registered in worker {claim.worker}: name it in TREADLE_GRAPHS, "
             "restart the worker, and go on with invoke(None, config)."
         )
-    if graph.fingerprint != claim.run.fingerprint:
+    if not root.ns and root.graph.fingerprint != claim.run.fingerprint:
         return (
-            f"Graph {graph.name!r} changed since the run began ({claim.run.fingerprint} -> {graph.fingerprint}): "
+            f"Graph {root.graph.name!r} changed since the run began "
+            f"({claim.run.fingerprint} -> {root.graph.fingerprint}): "
             "deploy the version it began with, or go on with the new one by invoke(None, config)."
         )
     return ""

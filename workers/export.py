@@ -54,8 +54,8 @@ def _record(stored: StoredCheckpoint) -> dict[str, Any]:
         "parent": checkpoint.parent_id,
         "source": checkpoint.source,
         "number": checkpoint.number,
-        "run": stored.run_id,
-        "metadata": stored.metadata,
+        "run": stored.origin.run_id,
+        "metadata": stored.origin.metadata,
         "next": [step.node for step in checkpoint.steps],
         "values": checkpoint.values,
     }

@@ -1,21 +1,26 @@
-"""Runs a run's steps in the caller's process, parallel ones side by side."""
+"""Runs steps in the caller's process, each as soon as it is due, several side by side."""
 
 import time
-from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import ExitStack
 from contextvars import copy_context
+from queue import SimpleQueue
 from uuid import uuid4
 
-from graphs.graph import Graph
 from scheduler.dispatch import StepOrder, StepRef
 from scheduler.errors import LeaseLost
 from scheduler.runs import RunStore
 from scheduler.starting import Started
 
-from .executor import Executor, Outcome
+from .executor import Executor, Outcome, Root
 from .heartbeat import Heartbeat
 
-_MAX_PARALLEL = 32
+#: A thread each; the connections of a Redis client are a hundred.
+_MAX_PARALLEL = 64
+
+#: Failure id -> the exception that was raised in this process.
+Errors = Mapping[str, BaseException]
 
 
 class InlineRunner:
@@ -36,12 +41,12 @@ class InlineRunner:
         self._running = running
         self._heartbeat = heartbeat
 
-    def run(self, graph: Graph, started: Started) -> Exception | None:
-        """Run everything a run has due until it ends; return the exception of the node that failed, if one did."""
+    def run(self, root: Root, started: Started) -> Errors:
+        """Run everything a run has due until it ends; return the exceptions of the nodes that failed."""
         if self._heartbeat is not None:
             self._heartbeat.hold_run(started.run.thread_id, started.run.id)
         try:
-            return self._drain(graph, started)
+            return self.drain(root, started.orders, started.run.config.get("max_concurrency"))
         except BaseException:  # interrupted from the keyboard, as a rule: nobody else would take the run on
             self._runs.cancel(started.run.thread_id, started.run.id, "its process gave it up")
             raise
@@ -49,28 +54,30 @@ class InlineRunner:
             if self._heartbeat is not None:
                 self._heartbeat.drop_run(started.run.thread_id, started.run.id)
 
-    def _drain(self, graph: Graph, started: Started) -> Exception | None:
-        ready: Sequence[StepOrder] = started.orders
-        limit = started.run.config.get("max_concurrency") or _MAX_PARALLEL
-        failed: Exception | None = None
-        while ready:
-            outcomes = self._superstep(graph, ready, limit)
-            failed = next((outcome.error for outcome in outcomes if outcome.error is not None), failed)
-            ready = [order for outcome in outcomes for order in outcome.progress.orders]
-        return failed
+    def drain(self, root: Root, orders: Sequence[StepOrder], limit: int | None = None) -> Errors:
+        """Run steps, and what they make due, until nothing is due any more; at the most ``limit`` at the same time."""
+        errors: dict[str, BaseException] = {}
+        due, running, ended = list(orders), 0, SimpleQueue[Future[list[Outcome]]]()
+        with ExitStack() as closing:
+            pool: ThreadPoolExecutor | None = None
+            while due or running:
+                if not running and len(due) == 1:
+                    outcomes = self._step(root, due.pop())
+                else:
+                    pool = pool or closing.enter_context(ThreadPoolExecutor(limit or _MAX_PARALLEL, "treadle-step"))
+                    for order in due:
+                        pool.submit(copy_context().run, self._step, root, order).add_done_callback(ended.put)
+                    running += len(due) - 1
+                    outcomes = ended.get().result()
+                errors |= {one.failure["id"]: one.error for one in outcomes if one.failure and one.error}
+                due = [order for outcome in outcomes for order in outcome.progress.orders]
+        return errors
 
-    def _superstep(self, graph: Graph, orders: Sequence[StepOrder], limit: int) -> list[Outcome]:
-        if len(orders) == 1:
-            return self._step(graph, orders[0])
-        with ThreadPoolExecutor(min(limit, len(orders)), thread_name_prefix="treadle-step") as pool:
-            futures = [pool.submit(copy_context().run, self._step, graph, order) for order in orders]
-            return [outcome for future in futures for outcome in future.result()]
-
-    def _step(self, graph: Graph, order: StepOrder) -> list[Outcome]:
+    def _step(self, root: Root, order: StepOrder) -> list[Outcome]:
         while True:
             delivery = self._running[order.ref] = uuid4().hex
             try:
-                outcome = self._executor.run(order.ref, delivery, {graph.name: graph})
+                outcome = self._executor.run(order.ref, delivery, lambda _: root)
             except LeaseLost:
                 continue  # cancelled: then there is nothing to claim any more; out of time: then that is to be recorded
             finally:

@@ -2,7 +2,7 @@
 
 import asyncio
 import threading
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from concurrent.futures import Future
 from typing import Any
 
@@ -36,6 +36,11 @@ class EventLoop:
 
 
 _loop = EventLoop()
+
+
+def call(function: Callable[[], Any]) -> Any:
+    """Return what a function returns, awaiting it where it is async."""
+    return run(function())
 
 
 def run(value: Any) -> Any:

@@ -8,14 +8,15 @@ from uuid import uuid4
 from celery import Celery
 from kombu.serialization import dumps
 
+from graphs.frames import path_of
 from scheduler.dispatch import StepOrder
 
 _ID_TAIL = 8
 
 
 def task_name(order: StepOrder) -> str:
-    """Return the name of the node's Celery task."""
-    return f"{order.graph}.{order.node}"
+    """Return the name of the node's Celery task: the graph, the way down to the node's own one, and the node."""
+    return ".".join((order.graph, *path_of(order.frame.ns), order.node))
 
 
 def task_id(order: StepOrder) -> str:
@@ -32,7 +33,7 @@ def arguments(order: StepOrder) -> dict[str, Any]:
         "step": order.ref.step_id,
         "attempt": order.attempt,
         "checkpoint": order.checkpoint_id,
-        "frame": order.ns,
+        "frame": order.frame.ns,
     }
 
 

@@ -7,13 +7,18 @@ from functools import cache
 from billiard.exceptions import SoftTimeLimitExceeded
 
 from graphs.registry import Registry
+from scheduler.calls import Calls
 from scheduler.connection import Connection
 from scheduler.memory import RedisStore
+from scheduler.run import Run
 from scheduler.runs import RunStore
 from scheduler.steps import Steps
 
 from . import bootstrap
-from .executor import Executor
+from .attempt import Means
+from .engine import nesting
+from .executor import Executor, Root
+from .loop import call as call_anywhere
 from .settings import WorkerSettings
 
 
@@ -25,6 +30,11 @@ class WorkerProcess:
     steps: Steps
     executor: Executor
     graphs: Registry
+
+    def root(self, run: Run) -> Root | None:
+        """Return the graph of a run; None where this process does not have it."""
+        graph = self.graphs.get(run.graph)
+        return None if graph is None else Root(graph)
 
 
 def here(worker: str, *, pool_has_limits: bool) -> WorkerProcess:
@@ -44,10 +54,11 @@ def _of(pid: int, worker: str, pool_has_limits: bool) -> WorkerProcess:
     for graph in graphs.values():
         connection.serde.allow(graph.classes)
     steps = Steps(connection, RunStore(connection), worker)
+    store = RedisStore(connection.client, connection.keys, connection.serde)
     executor = Executor(
-        steps,
-        connection.serde,
-        RedisStore(connection.client, connection.keys, connection.serde),
+        Means(steps, connection.serde, store),
+        Calls(connection, call_anywhere),
+        nesting(connection, worker, store),
         limits=not pool_has_limits,
         time_limit_errors=(SoftTimeLimitExceeded,),
     )

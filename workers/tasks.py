@@ -1,12 +1,14 @@
 """One Celery task per node: the doors through which steps come in."""
 
 import logging
+from collections.abc import Iterator
 from typing import Any
 
 from billiard.process import current_process
 from celery import Celery, Task
 from celery.exceptions import Retry
 
+from graphs.graph import Graph
 from graphs.registry import Registry
 from scheduler.dispatch import StepRef
 from scheduler.errors import LeaseLost, RunNotFound
@@ -17,10 +19,18 @@ logger = logging.getLogger(__name__)
 
 
 def register(app: Celery, graphs: Registry) -> None:
-    """Register ``GRAPH.NODE`` for every node of every graph."""
+    """Register ``GRAPH.NODE`` for every node of every graph, and ``GRAPH.NODE.NODE`` for those of graphs inside."""
     for graph in graphs.values():
-        for node in graph.nodes:
-            app.task(name=f"{graph.name}.{node}", bind=True, ignore_result=True)(run_step)
+        for name in _names(graph.name, graph):
+            app.task(name=name, bind=True, ignore_result=True)(run_step)
+
+
+def _names(prefix: str, graph: Graph) -> Iterator[str]:
+    for node in graph.nodes:
+        name = f"{prefix}.{node}"
+        yield name
+        if node in graph.children:
+            yield from _names(name, graph.children[node].graph)
 
 
 def run_step(task: Task, **message: Any) -> None:
@@ -33,7 +43,7 @@ def run_step(task: Task, **message: Any) -> None:
     worker = process.here(request.hostname, pool_has_limits=in_pool_process())
     ref = StepRef.from_message(message)
     try:
-        outcome = worker.executor.run(ref, request.id, worker.graphs)
+        outcome = worker.executor.run(ref, request.id, worker.root)
     except (LeaseLost, RunNotFound) as error:
         logger.warning("step given up", extra={"thread_id": ref.thread_id, "run_id": ref.run_id, "why": str(error)})
         return

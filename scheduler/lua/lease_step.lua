@@ -1,17 +1,22 @@
 -- Take the lease on a step and hand out the thread's next fencing token.
 -- KEYS thread steps due log run
 -- ARGV step run member worker delivery nonce lease_ms max_attempts
--- Returns {verdict, step}: "run"; "timed_out" or "lost" when only the failure is left to record; "close" when
+-- Returns {verdict, step, caller}, with the step that called the frame or nothing: "run"; "timed_out" or "lost" when only the failure is left to record; "close" when
 -- the step is finished and its superstep waits to be closed; {"held"}, {"early"} or {"gone"} for a message that
 -- came to nothing.
 local raw = redis.call("HGET", K.steps, A.step)
 if not raw then return {"gone"} end
+local function answer(verdict, step)
+  local caller = step.caller and redis.call("HGET", K.steps, step.caller)
+  return {verdict, raw, caller or nil}
+end
 local step = cjson.decode(raw)
 if step.run ~= A.run then return {"gone"} end -- a message of a run that ended; the step is due again in another
 local now = now_ms()
-if step.state == "done" then return {"close", raw} end
+if step.state == "done" then return answer("close", step) end
+if step.state == "called" then return {"called"} end
 if step.state == "waiting" and step.due > now then return {"early"} end
-if step.state == "leased" and step.nonce == A.nonce then return {step.verdict, raw} end -- this very call, sent again
+if step.state == "leased" and step.nonce == A.nonce then return answer(step.verdict, step) end -- this very call, sent again
 if step.state == "leased" and step["until"] > now then return {"held"} end
 
 local entries = {}
@@ -21,7 +26,7 @@ if step.verdict == "run" then step.attempt = step.attempt + 1 end
 step.state, step.worker, step.delivery, step.nonce = "leased", A.worker, A.delivery, A.nonce
 step.fence = redis.call("HINCRBY", K.thread, "fence", 1)
 step.started, step.first = now, step.first or now
-step.deadline = step.hard_ms and step.verdict == "run" and now + step.hard_ms or nil
+step.deadline = step.returned and step.deadline or step.hard_ms and step.verdict == "run" and now + step.hard_ms or nil
 step["until"] = math.min(now + A.lease_ms, step.deadline or math.huge)
 raw = cjson.encode(step)
 redis.call("HSET", K.steps, A.step, raw)
@@ -30,4 +35,4 @@ if redis.call("HGET", K.run, "status") == "pending" then redis.call("HSET", K.ru
 entries[#entries + 1] = {kind = "leased", run = step.run, step = A.step, node = step.node, attempt = step.attempt,
   worker = A.worker, token = step.fence}
 write_log(now, entries)
-return {step.verdict, raw}
+return answer(step.verdict, step)

@@ -1,6 +1,6 @@
 -- Look at a step that fell due: its lease ran out, its pause is over, or its message may be lost.
 -- KEYS thread steps due log
--- ARGV step member wait_ms wait_max_ms
+-- ARGV step member token wait_ms wait_max_ms
 -- Returns the step when its message is to be sent again, else false.
 local raw = redis.call("HGET", K.steps, A.step)
 if not raw then
@@ -16,6 +16,14 @@ end
 if step.state == "waiting" and step.due > now then -- handed back since this scheduler took its due entry
   redis.call("ZADD", K.due, step.due, A.member)
   return false
+end
+if step.state == "called" then -- what it called ran longer than it may
+  if (step.deadline or math.huge) > now then
+    if step.deadline then redis.call("ZADD", K.due, step.deadline, A.member) else redis.call("ZREM", K.due, A.member) end
+    return false
+  end
+  drop_frame(step.frame, A.token)
+  step.timed_out, step.returned, step.frame = true, nil, nil
 end
 if step.state == "leased" then write_log(now, {lapse(step, now)}) end
 if step.state ~= "done" then step.state = "queued" end

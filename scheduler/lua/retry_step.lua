@@ -9,6 +9,7 @@ if step.state == "waiting" then return 1 end -- this very call, sent again
 if step.state ~= "leased" then return 0 end
 local now = now_ms()
 step.state, step.due, step.timed_out, step.deadline = "waiting", now + A.delay_ms, nil, nil
+step.returned = nil
 redis.call("HSET", K.steps, A.step, cjson.encode(step))
 if A.member ~= "" then redis.call("ZADD", K.due, step.due, A.member) end
 local entry = cjson.decode(A.entry)

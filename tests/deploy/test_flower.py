@@ -9,6 +9,7 @@ from flower.options import default_options
 from tornado.options import OptionParser
 
 from scheduler.dispatch import StepOrder, StepRef
+from scheduler.frame import Frame
 from workers import flower, messages
 
 CONF = Path(__file__).parents[2] / "deploy/flowerconfig.py"
@@ -26,7 +27,7 @@ def shown(**fields: object) -> Task:
 
 
 def test_a_row_says_thread_attempt_and_run() -> None:
-    order = StepOrder(StepRef("user-1", "r-7", "s-1"), "support", "review", "", "c-1", 2, None, None, None)
+    order = StepOrder(StepRef("user-1", "r-7", "s-1"), "support", "review", Frame(), "c-1", 2, None, None, None)
 
     row = shown(kwargs=messages.options(order)["kwargsrepr"])
 

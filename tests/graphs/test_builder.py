@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal, Self, TypedDict, cast
 
 import pytest
 
-from graphs.builder import GraphBuilder, names_of, seconds
+from graphs.builder import GraphBuilder, names_of
 from graphs.channels import LastValue, Reduced
 from graphs.commands import END, START
 from graphs.errors import InvalidGraph
@@ -252,17 +252,6 @@ def test_retry_and_retry_policy_are_two_names_of_one_option() -> None:
     builder = GraphBuilder(State).add_node("a", a, retry=policies).add_node("b", b, retry_policy=policies)
 
     assert builder.nodes["a"].retry == builder.nodes["b"].retry == tuple(policies)
-
-
-@pytest.mark.parametrize(("given", "expected"), [(None, None), (3, 3.0), (0.5, 0.5), (timedelta(minutes=1), 60.0)])
-def test_durations_are_seconds_or_timedeltas(given: Any, expected: float | None) -> None:
-    assert seconds(given, "timeout") == expected
-
-
-@pytest.mark.parametrize("given", [0, -1, True, "3", float("nan"), timedelta(0)])
-def test_a_duration_that_is_not_positive_is_refused(given: Any) -> None:
-    with pytest.raises(InvalidGraph, match="The timeout must be a positive number of seconds or a timedelta"):
-        seconds(given, "timeout")
 
 
 def test_members_of_an_enum_name_nodes_everywhere() -> None:

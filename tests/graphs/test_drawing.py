@@ -122,6 +122,16 @@ def test_a_name_cannot_break_out_of_its_label() -> None:
     assert '_0["a#quot;] --#gt; b"]' in lines
 
 
+def test_where_the_commands_of_a_node_may_go_is_dotted() -> None:
+    builder = builder_of("a", "b").add_node("c", lambda state: None, destinations={"b": "again", "elsewhere": "up"})
+
+    lines = lines_of(builder.add_node("d", lambda state: None, destinations=("b", END)))
+
+    assert {'c -. "again" .-> b', "d -.-> b", "d -.-> __end__"} <= set(lines)
+    assert not {"c --> __end__", "d --> __end__"} & set(lines)
+    assert not [line for line in lines if "elsewhere" in line]
+
+
 def test_nodes_at_which_runs_pause_stand_out() -> None:
     lines = lines_of(builder_of("a", "b", "c"), before=["b"], after=["c"])
 

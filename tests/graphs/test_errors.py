@@ -4,15 +4,18 @@ import inspect
 import pickle
 
 import pytest
+from pydantic import TypeAdapter, ValidationError
 
 from graphs import errors
 from graphs.errors import (
     EmptyInputError,
+    GraphDrained,
     GraphRecursionError,
     InvalidDestination,
     InvalidGraph,
     InvalidInput,
     InvalidUpdateError,
+    NodeCancelledError,
     NodeTimeoutError,
     NoStore,
     OutsideOfStep,
@@ -21,6 +24,8 @@ from graphs.errors import (
     UnknownKey,
     UnknownNode,
     UnmappedAnswer,
+    as_invalid_resume,
+    is_invalid_resume,
 )
 
 ALL = [cls for _, cls in inspect.getmembers(errors, inspect.isclass) if issubclass(cls, Exception)]
@@ -37,6 +42,9 @@ EXAMPLES = [
     UnmappedAnswer("route", "'x'", ["a"]),
     GraphRecursionError(25),
     NodeTimeoutError("n", 2.5),
+    NodeTimeoutError("n", 9, 2.5, "idle", 3.1),
+    NodeCancelledError("n"),
+    GraphDrained("shutdown"),
     OutsideOfStep("get_config()"),
     NoStore(),
 ]
@@ -79,3 +87,20 @@ def test_an_error_is_also_the_builtin_that_callers_look_for(error: Exception, bu
 
 def test_a_time_limit_is_not_the_builtin_timeout() -> None:
     assert not isinstance(NodeTimeoutError("n", 1), TimeoutError)
+
+
+def test_a_time_limit_tells_which_of_the_two_was_passed_and_what_both_are() -> None:
+    run, idle = NodeTimeoutError("n", 9.0, 2.5, elapsed=9.1), NodeTimeoutError("n", 9.0, 2.5, "idle", 3.1)
+
+    assert (run.kind, run.timeout, run.timeout_s, run.elapsed) == ("run", 9.0, 9.0, 9.1)
+    assert (idle.kind, idle.timeout, idle.run_timeout, idle.idle_timeout) == ("idle", 2.5, 9.0, 2.5)
+    assert str(run) == "Node 'n' ran longer than its time limit of 9 s."
+    assert str(idle) == "Node 'n' gave no sign of life for longer than its time limit of 2.5 s."
+
+
+def test_an_answer_that_does_not_fit_is_told_from_other_validation_errors() -> None:
+    with pytest.raises(ValidationError) as caught:
+        TypeAdapter(int).validate_python("many")
+
+    assert not is_invalid_resume(caught.value)
+    assert is_invalid_resume(as_invalid_resume(caught.value))

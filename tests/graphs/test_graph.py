@@ -187,3 +187,22 @@ def test_ordinary_graph_names_are_taken(name: str) -> None:
 def test_a_graph_name_that_no_task_can_have_is_refused(name: str) -> None:
     with pytest.raises(InvalidGraph, match="A graph's name has 1 to 128 letters"):
         check_graph_name(name)
+
+
+def handler(state: Private) -> None: ...
+
+
+def test_an_error_handler_belongs_to_the_shape_and_to_the_classes_of_a_graph() -> None:
+    bare, handled = built(builder()), built(builder().set_node_defaults(error_handler=handler))
+
+    assert handled.fingerprint != bare.fingerprint
+    assert Secret in handled.classes
+    assert Secret not in bare.classes
+
+
+def test_an_error_handler_is_found_by_its_name_but_is_none_of_the_nodes() -> None:
+    graph = built(builder().add_node("c", node, error_handler=handler).set_node_defaults(error_handler=node))
+
+    assert set(graph.handlers) == {"__error_handler__c", "__default_error_handler__"}
+    assert graph.node("__error_handler__c") is graph.nodes["c"].handler
+    assert set(graph.nodes) == {"a", "b", "c"}

@@ -15,7 +15,7 @@ def test_later_questions_of_a_step_have_ids_of_their_own() -> None:
 
 
 def test_answers_are_replayed_in_the_order_of_the_questions() -> None:
-    questions = Questions("node:1", ["ada", None])
+    questions = Questions("node:1", {question_id("node:1", 0): "ada", question_id("node:1", 1): None})
 
     answers = [questions.ask("name?"), questions.ask("age?")]
 
@@ -23,7 +23,7 @@ def test_answers_are_replayed_in_the_order_of_the_questions() -> None:
 
 
 def test_a_question_without_an_answer_ends_the_node() -> None:
-    questions = Questions("node:1", ["ada"])
+    questions = Questions("node:1", {question_id("node:1", 0): "ada"})
     questions.ask("name?")
 
     with pytest.raises(GraphInterrupt) as asked:

@@ -8,8 +8,9 @@ from typing import Any, TypedDict
 
 import pytest
 
-from graphs.errors import InvalidGraph
+from graphs.errors import InvalidGraph, NodeError
 from graphs.node import (
+    ROLES,
     Node,
     callable_of,
     check_call,
@@ -128,6 +129,8 @@ def test_ordinary_names_are_taken(name: str) -> None:
         ("x" * 129, "1 to 128 characters"),
         ("__start__", "'__start__' is reserved"),
         ("__end__", "'__end__' is reserved"),
+        ("__default_error_handler__", "'__default_error_handler__' is reserved"),
+        ("__error_handler__a", "'__error_handler__a' is reserved"),
         ("a|b", r"holds '\|'"),
         ("a:b", "holds ':'"),
         ("a\nb", "holds"),
@@ -243,6 +246,36 @@ def config_first(config: State, runtime: Any) -> None: ...
 )
 def test_what_a_node_asks_for_by_name_or_annotation_is_injected(func: Any, injected: Mapping[str, str]) -> None:
     assert injected_parameters(func) == injected
+
+
+class RunnableConfig(TypedDict): ...
+
+
+def by_its_config(state: State, settings: RunnableConfig | None = None) -> None: ...
+
+
+def handling(state: State, error: Any, config: Any) -> None: ...
+
+
+def handling_by_annotation(state: State, failure: NodeError) -> None: ...
+
+
+def test_the_config_is_known_by_the_name_of_its_class() -> None:
+    assert injected_parameters(by_its_config) == {"settings": "config"}
+
+
+@pytest.mark.parametrize(
+    ("func", "injected"),
+    [(handling, {"error": "error", "config": "config"}), (handling_by_annotation, {"failure": "error"}), (plain, {})],
+)
+def test_an_error_is_injected_where_there_may_be_one(func: Any, injected: Mapping[str, str]) -> None:
+    assert injected_parameters(func, (*ROLES, "error")) == injected
+
+
+@pytest.mark.parametrize("func", [handling, handling_by_annotation])
+def test_a_node_that_asks_for_an_error_is_refused(func: Any) -> None:
+    with pytest.raises(InvalidGraph, match="missing a required argument"):
+        check_call(func, injected_parameters(func), "node 'a'")
 
 
 def two_required(state: State, user: str) -> None: ...

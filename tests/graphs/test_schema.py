@@ -14,6 +14,7 @@ from typing import (
     NewType,
     NotRequired,
     Optional,
+    Required,
     TypedDict,
     TypeVar,
 )
@@ -36,6 +37,11 @@ class Dict(TypedDict):
 class Partial(TypedDict, total=False):
     name: str
     log: Annotated[list[str], operator.add]
+
+
+class Marked(TypedDict, total=False):
+    name: Required[str]
+    log: Required[Annotated[list[str], operator.add]]
 
 
 class Longer(Dict):
@@ -77,6 +83,7 @@ LOG = Reduced("log", operator.add, list)
     [
         (Dict, "mapping", {"name": NAME, "log": LOG}),
         (Partial, "mapping", {"name": NAME, "log": LOG}),
+        (Marked, "mapping", {"name": NAME, "log": LOG}),
         (Longer, "mapping", {"name": NAME, "log": LOG, "more": LastValue("more")}),
         (Record, "dataclass", {"name": NAME, "log": LOG}),
         (Model, "pydantic", {"name": NAME, "log": LOG, "size": LastValue("size")}),
@@ -201,6 +208,25 @@ def test_a_default_that_was_changed_in_place_counts_as_changed() -> None:
     model.log.append("a")
 
     assert as_mapping(model) == {"name": "x", "log": ["a"]}
+
+
+def test_a_field_that_was_set_to_none_counts_as_set() -> None:
+    class Answer(BaseModel):
+        text: str | None = "none yet"
+        remark: str | None = None
+
+    assert as_mapping(Answer(text=None)) == {"text": None}
+
+
+def test_of_a_dataclass_all_fields_count() -> None:
+    assert as_mapping(Leaf(Color.RED, "x")) == {"color": Color.RED, "label": "x"}
+
+
+def test_a_value_that_was_stored_raw_stays_raw_and_is_seen_as_its_type() -> None:
+    values = {"name": "x", "size": "3"}
+
+    assert schema_of(Model).view(values).size == 3
+    assert values["size"] == "3"
 
 
 def test_a_default_that_is_made_from_other_fields_does_not_count_as_changed() -> None:

@@ -8,10 +8,11 @@ from typing import Annotated, Any, TypedDict
 
 from redis import Redis
 
-from graphs.builder import GraphBuilder, NodeOptions
+from graphs.builder import GraphBuilder
 from graphs.checkpoint import Result
 from graphs.commands import START
 from graphs.graph import Graph
+from graphs.options import NodeOptions
 from scheduler.claim import Claim, Progress
 from scheduler.client import Client
 from scheduler.config import parse

@@ -79,5 +79,13 @@ def test_an_attempt_that_was_superseded_says_nothing_more(client: Client, steps:
 
 
 def say(client: Client, steps: Steps, claimed: Claim, content: str) -> None:
-    event = [claimed.ref.run_id, claimed.ref.step_id, claimed.step.node, 1, (says(content, content), {}), "messages"]
+    event = [
+        claimed.ref.run_id,
+        claimed.ref.step_id,
+        claimed.step.node,
+        1,
+        (says(content, content), {}),
+        "",
+        "messages",
+    ]
     steps.publish(claimed, client.connection.serde.dumps(event))

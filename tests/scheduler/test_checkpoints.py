@@ -15,7 +15,7 @@ from redis import Redis
 from graphs.builder import GraphBuilder
 from graphs.checkpoint import Checkpoint, Result, Step
 from graphs.commands import START, Overwrite
-from scheduler.checkpoints import CheckpointStore, StoredCheckpoint
+from scheduler.checkpoints import CheckpointStore, Origin, StoredCheckpoint
 from scheduler.client import Client
 from scheduler.config import parse
 from scheduler.connection import Connection
@@ -122,7 +122,11 @@ def test_a_checkpoint_comes_back_with_all_there_is_to_it(client: Client, elsewhe
         assert load(elsewhere, checkpoint_id) == load(client, checkpoint_id)
     stored = load(elsewhere, ids(client)[0])
     assert stored.checkpoint.joins == {"join:a+b:join": frozenset({"a", "b"})}
-    assert (stored.checkpoint.writers, stored.run_id, stored.metadata) == (("a", "b"), started.run.id, {"user": "u1"})
+    assert (stored.checkpoint.writers, stored.origin.run_id, stored.origin.metadata) == (
+        ("a", "b"),
+        started.run.id,
+        {"user": "u1"},
+    )
 
 
 def test_a_checkpoint_that_is_not_there_is_named(client: Client) -> None:
@@ -173,7 +177,7 @@ def test_a_state_key_that_cannot_be_stored_is_named(connection: Connection) -> N
     checkpoint = Checkpoint(new_checkpoint_id(), None, "loop", 0, {"answer": object()})
 
     with pytest.raises(NotSerializable, match="State key 'answer' holds a object"):
-        connection.checkpoints.encode(checkpoint, None)
+        connection.checkpoints.encode(checkpoint, None, Origin())
 
 
 def test_two_branches_that_grow_from_one_checkpoint_do_not_mix(client: Client, elsewhere: Client, steps: Steps) -> None:

@@ -9,7 +9,7 @@ NAME, AGE = Interrupt("name?", "1"), Interrupt("age?", "2", {"type": "integer"})
 def test_a_question_waits_until_it_is_answered() -> None:
     dialogue = Dialogue().asking([NAME])
 
-    answered = dialogue.answered("ada")
+    answered = dialogue.answered({NAME.id: "ada"})
 
     assert (dialogue.pending, answered.pending) == ((NAME,), ())
 
@@ -21,13 +21,13 @@ def test_a_question_that_is_asked_again_counts_once() -> None:
 
 
 def test_questions_are_answered_in_their_order() -> None:
-    dialogue = Dialogue().asking([NAME]).answered("ada").asking([AGE])
+    dialogue = Dialogue().asking([NAME]).answered({NAME.id: "ada"}).asking([AGE])
 
-    assert (dialogue.asked, dialogue.pending, dialogue.answers) == ((NAME, AGE), (AGE,), ("ada",))
+    assert (dialogue.asked, dialogue.pending, dialogue.answers) == ((NAME, AGE), (AGE,), {NAME.id: "ada"})
 
 
 def test_a_dialogue_outlives_its_record() -> None:
-    dialogue = Dialogue().asking([NAME]).answered(None).asking([AGE])
+    dialogue = Dialogue().asking([NAME]).answered({NAME.id: None}).asking([AGE])
 
     assert Dialogue.of({"error": {}, **dialogue.record()}) == dialogue
     assert Dialogue().record() == {}
@@ -38,3 +38,9 @@ def test_a_finished_step_waits_for_nothing() -> None:
 
     assert waiting(record) == (NAME,)
     assert waiting({"updates": [], **record}) == ()
+
+
+def test_an_answer_to_another_question_is_none() -> None:
+    dialogue = Dialogue().asking([NAME]).answered({AGE.id: 36})
+
+    assert (dialogue.pending, dialogue.answers) == ((NAME,), {})

@@ -5,10 +5,11 @@ import json
 from scheduler.client import Client
 from scheduler.connection import Connection
 from scheduler.dispatch import Inline, StepOrder, StepRef
+from scheduler.frame import Frame
 
 from .stage import begin, line, record
 
-ORDER = StepOrder(StepRef("t", "r", "s"), "graph", "node", "outer", "1-1", 1, "gpu", 5_000, 8_000)
+ORDER = StepOrder(StepRef("t", "r", "s"), "graph", "node", Frame("outer", "c", 3), "1-1", 1, "gpu", 5_000, 8_000)
 
 
 def test_a_reference_is_read_from_a_message_whatever_else_it_says() -> None:
@@ -24,7 +25,7 @@ def test_an_order_comes_back_from_its_record_as_it_was() -> None:
 
 
 def test_an_order_without_limits_and_queue_keeps_no_room_for_them() -> None:
-    plain = StepOrder(StepRef("t", "r", "s"), "graph", "node", "", "1-1")
+    plain = StepOrder(StepRef("t", "r", "s"), "graph", "node", Frame(), "1-1")
 
     assert plain.record().keys().isdisjoint({"queue", "soft_ms", "hard_ms"})
     assert StepOrder.from_record("t", plain.record()) == plain
@@ -35,7 +36,7 @@ def test_the_next_order_asks_for_the_next_attempt() -> None:
 
 
 def test_a_step_begins_its_life_in_a_queue_unless_only_its_superstep_waits_to_be_closed() -> None:
-    done = StepOrder(StepRef("t", "r", "s"), "graph", "node", "", "1-1", done=True)
+    done = StepOrder(StepRef("t", "r", "s"), "graph", "node", Frame(), "1-1", done=True)
 
     assert (ORDER.record()["state"], done.record()["state"]) == ("queued", "done")
 

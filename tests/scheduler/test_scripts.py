@@ -136,7 +136,12 @@ def test_a_lost_worker_that_is_seen_twice_is_one_loss(client: Client, connection
     place = connection.place(THREAD)
 
     seen = connection.scripts.redispatch_step(
-        place, step=held.ref.step_id, member=place.member(held.ref.step_id), wait_ms=100, wait_max_ms=1_000
+        place,
+        step=held.ref.step_id,
+        member=place.member(held.ref.step_id),
+        token=place.keys.token,
+        wait_ms=100,
+        wait_max_ms=1_000,
     )
 
     assert seen is not None and seen["losses"] == record(connection, held.ref)["losses"] == 1

@@ -9,6 +9,7 @@ import pytest
 import redis as redis_py
 
 from graphs.graph import Graph
+from scheduler.calls import Calls
 from scheduler.client import Client
 from scheduler.config import parse
 from scheduler.connection import Connection, open_connection
@@ -18,7 +19,8 @@ from scheduler.steps import Steps
 from tests.fakes import RecordingDispatcher
 from treadle.graph import END, StateGraph
 from treadle.types import RetryPolicy
-from workers.executor import Executor, Outcome
+from workers.attempt import Means
+from workers.executor import Executor, Outcome, Root
 from workers.limits import TimeUp
 
 
@@ -45,7 +47,7 @@ class Desk:
         return started.orders[0].ref
 
     def run(self, ref: StepRef, graph: Graph, delivery: str = "d") -> Outcome | None:
-        return self.executor.run(ref, delivery, {graph.name: graph})
+        return self.executor.run(ref, delivery, lambda run: Root(graph) if run.graph == graph.name else None)
 
     def status(self) -> str:
         return self.client.runs.recent("t")[0].status
@@ -59,7 +61,8 @@ def desk(redis: redis_py.Redis) -> Desk:
     connection = open_connection(redis, Settings(), RecordingDispatcher())
     client = Client(connection, lambda call: call())
     steps = Steps(connection, client.runs, "me")
-    return Desk(client, Executor(steps, connection.serde), connection)
+    calls = Calls(connection, lambda call: call())
+    return Desk(client, Executor(Means(steps, connection.serde), calls), connection)
 
 
 def test_a_doubled_message_is_dropped_without_a_word(desk: Desk) -> None:
@@ -94,7 +97,7 @@ def test_a_graph_of_another_shape_parks_the_thread_and_loses_nothing(desk: Desk)
 def test_a_graph_that_the_process_does_not_know_parks_the_thread(desk: Desk) -> None:
     ref = desk.start(one_node(lambda state: None))
 
-    desk.executor.run(ref, "d", {})
+    desk.executor.run(ref, "d", lambda run: None)
 
     assert desk.client.threads.get("t").status == "paused"
 

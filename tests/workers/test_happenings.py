@@ -34,7 +34,7 @@ def test_what_a_node_writes_is_told_as_json() -> None:
 
 
 def test_what_a_node_says_is_told_without_its_metadata() -> None:
-    said = LiveEvent(8, "run-1", "s", "read_1", 1, ({"content": "hi"}, {"tags": []}), "messages")
+    said = LiveEvent(8, "run-1", "s", "read_1", 1, ({"content": "hi"}, {"tags": []}), mode="messages")
 
     assert line_of(said).plain.split(maxsplit=2) == ["says", "read_1", '{"content": "hi"}']
     assert (record_of(said)["kind"], record_of(said)["value"]) == ("says", said.value)

@@ -8,6 +8,7 @@ import pytest
 import redis as redis_py
 
 from scheduler.dispatch import StepOrder, StepRef
+from scheduler.frame import Frame
 from tests.conftest import RealRedis
 from workers import messages
 from workers.app import make_app
@@ -21,7 +22,7 @@ UNREAD = {("properties", "argsrepr"), ("properties", "kwargsrepr"), ("properties
 
 
 def order(**more: Any) -> StepOrder:
-    return StepOrder(StepRef("user 1", "run-1", "0123456789abcdef"), "support", "review", "", "1-1", **more)
+    return StepOrder(StepRef("user 1", "run-1", "0123456789abcdef"), "support", "review", Frame(), "1-1", **more)
 
 
 def published(real_redis: RealRedis, step: StepOrder) -> dict[str, Any]:

@@ -1,0 +1,54 @@
+"""Where a graph runs inside of another one: the namespace of its frame, and the way to it by nodes."""
+
+from .checkpoint import Step
+from .errors import UnknownSubgraph
+from .graph import Graph
+
+_LEVEL = "|"
+_ID = ":"
+
+
+def step_ns(ns: str, node: str, step_id: str) -> str:
+    """Return the namespace of a step: its frame's, then ``node:step``."""
+    own = f"{node}{_ID}{step_id}"
+    return f"{ns}{_LEVEL}{own}" if ns else own
+
+
+def frame_ns(ns: str, step: Step, *, keeps: bool | None, nth: int = 0) -> str:
+    """Return the namespace of the frame that a step calls.
+
+    Args:
+        ns: the frame of the step itself.
+        step: who calls.
+        keeps: as Child.keeps; a graph that keeps its state has the same frame in every call, named by nodes alone.
+        nth: how many frames the step has called before.
+    """
+    called = step_ns(ns, step.node, step.id)
+    own = _LEVEL.join(path_of(called)) if keeps else called
+    return f"{own}{_LEVEL}{nth}" if nth else own
+
+
+def path_of(ns: str) -> tuple[str, ...]:
+    """Return the nodes that lead from the root to a frame; () for the root itself."""
+    parts = ns.split(_LEVEL) if ns else []
+    return tuple(part.partition(_ID)[0] for part in parts if not part.isdigit())
+
+
+def graph_at(root: Graph, ns: str) -> Graph:
+    """Return the graph whose frame a namespace names.
+
+    Raises:
+        UnknownSubgraph: a node on the way is no graph.
+    """
+    graph = root
+    for node in path_of(ns):
+        child = graph.children.get(node)
+        if child is None:
+            raise UnknownSubgraph(ns, root.name)
+        graph = child.graph
+    return graph
+
+
+def below(ns: str, frame: str) -> bool:
+    """Return whether a namespace is a frame's own, or lies inside of it."""
+    return ns == frame or ns.startswith(frame + _LEVEL)

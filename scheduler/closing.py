@@ -1,0 +1,199 @@
+"""Closing a superstep: the cursor moves on, or the run, or the frame inside of it, comes to its end or to a stop."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from graphs.checkpoint import Checkpoint, Result
+from graphs.errors import GraphError, GraphRecursionError
+from graphs.graph import Graph
+from graphs.planner import Verdict, plan_next, verdict
+
+from .checkpoints import Origin, result_of
+from .claim import Claim, Progress
+from .dialogue import waiting
+from .errors import LeaseLost, NotSerializable, StateTooLarge
+from .failure import Failure, describe, status_of
+from .frame import Outcome, OutcomeKind
+from .ids import new_checkpoint_id
+from .leases import Leases
+from .lifecycle import RunStatus
+from .moves import Move, Orders, ended, finish_entries
+from .scripts import Request
+
+#: Errors of what a node returned, found when it is committed: they are the node's failure, not the worker's.
+REFUSED = (GraphError, NotSerializable, StateTooLarge)
+
+
+class Closing(Leases):
+    """Closes supersteps, at the root of a thread and in the frames inside of it alike."""
+
+    def close(self, claim: Claim, graph: Graph | None) -> Progress:
+        """Close a superstep whose steps have all finished; harmless when somebody else is faster."""
+        steps = claim.stored.checkpoint.steps
+        found = self._connection.checkpoints.results(self._place(claim).keys, claim.ns, steps)
+        failures = [found[step.id]["error"] for step in steps if "error" in found.get(step.id, {})]
+        if failures:
+            return self._stop(claim, Outcome("failed", failure=failures[0]))
+        asked = tuple(question for step in steps for question in waiting(found.get(step.id, {})))
+        if asked or any(result.get("paused") for result in found.values()):
+            return self._stop(claim, Outcome("interrupted", questions=asked))
+        if graph is None or not all("updates" in found.get(step.id, {}) for step in steps):
+            return Progress()  # another worker is in the middle of it
+        try:
+            return self._advance(claim, graph, [result_of(step, found[step.id]) for step in steps], single=False)
+        except REFUSED as error:
+            return self._stop(claim, Outcome("failed", failure=describe(error)))
+
+    def end(self, claim: Claim, failure: Failure) -> Progress:
+        """End the run where it stands: its cursor stays, and it can be taken up again."""
+        return self._end(claim, status_of(failure), failure, closing=False)
+
+    def leave(self, claim: Claim, outcome: Outcome) -> Progress:
+        """Leave a frame at once, with a step's Command for the graph above; its other steps are dropped.
+
+        Raises:
+            LeaseLost: the lease is no longer ours, and nothing was stored.
+        """
+        answer = self._return(claim, outcome, {"kind": "committed", **claim.ids}, fence=claim.fence)
+        if answer != "returned":
+            raise LeaseLost(claim.ref.thread_id, claim.ref.step_id)
+        return _given_back(claim)
+
+    def _stop(self, claim: Claim, outcome: Outcome) -> Progress:
+        """Stop where a complete superstep cannot be closed: it has failed, or it asks."""
+        if claim.frame.caller is not None:
+            entry = {"kind": "returned", "run": claim.run.id, **claim.where, "outcome": outcome.kind}
+            return _given_back(claim) if self._return(claim, outcome, entry) == "returned" else Progress()
+        status = RunStatus.INTERRUPTED if outcome.failure is None else status_of(outcome.failure)
+        return self._end(claim, status, outcome.failure, closing=True)
+
+    def _return(self, claim: Claim, outcome: Outcome, entry: Mapping[str, Any], **more: Any) -> str:
+        returned, blobs = self._returned(claim, outcome)
+        request = Request(
+            {
+                "token": self._place(claim).keys.token,
+                "run": claim.run.id,
+                "ns": claim.ns,
+                "expected": claim.stored.checkpoint.id,
+                "step": claim.ref.step_id,
+                "returned": returned,
+                "wait_ms": self._connection.settings.queue_wait_ms,
+                "inline": self._connection.dispatcher.inline,
+                "entries": [entry],
+                **more,
+            },
+            blobs,
+        )
+        return self._connection.scripts.return_frame(self._place(claim), request)
+
+    def _returned(self, claim: Claim, outcome: Outcome) -> tuple[dict[str, Any], list[bytes]]:
+        """Return what a script is told about the caller of a frame, and the blobs that it takes for that."""
+        blobs = [self._connection.serde.dumps(outcome.record(), "What the graph above gets")]
+        message = self._connection.dispatcher.envelope(claim.waiting) if claim.waiting is not None else None
+        if message is None:
+            return {"caller": claim.frame.caller}, blobs
+        return {"caller": claim.frame.caller, "queue": message.queue_key}, [*blobs, message.payload]
+
+    def _end(self, claim: Claim, status: RunStatus, failure: Failure | None, *, closing: bool) -> Progress:
+        why = {} if failure is None else {"error": failure["repr"][:2000]}
+        place = self._connection.place(claim.ref.thread_id, claim.run.id)
+        request = Request(
+            {
+                "token": place.keys.token,
+                "run": claim.run.id,
+                "closing": closing,
+                "ended": ended(status, error=failure is not None),
+                "entries": finish_entries(claim.run.id, status, **why),
+            },
+            [] if failure is None else [self._connection.serde.dumps(failure)],
+        )
+        answer, _ = self._connection.scripts.end_run(place, request)
+        return Progress(ended=status) if answer == "ended" else Progress()
+
+    def _advance(self, claim: Claim, graph: Graph, results: Sequence[Result], *, single: bool) -> Progress:
+        before, run = claim.stored.checkpoint, claim.run
+        after = plan_next(graph, before, results, new_checkpoint_id(before.id), claim.ns)
+        next_verdict = verdict(after, _breakpoints(claim, graph), claim.frame.first_number + run.recursion_limit)
+        goes_on = next_verdict is Verdict.GO_ON
+        origin = Origin(run.id, run.metadata, claim.stored.origin.parents)
+        orders = Orders(graph, run, claim.frame, self._connection.settings.grace_ms)
+        move = Move(
+            self._place(claim),
+            before.id,
+            [self._connection.checkpoints.encode(after, claim.stored, origin)],
+            self._kept(claim, results[0]) if single else {},
+            [step.id for step in before.steps],
+            orders.of(after.steps if goes_on else (), after.id),
+            [_advanced_entry(claim, after, single=single), *_ending_entries(claim, next_verdict)],
+        )
+        if not self._commit(claim, move, next_verdict, single=single):
+            return Progress()  # somebody else closed it first
+        if goes_on:
+            return Progress(tuple(move.orders))
+        return Progress(ended=_STATUS[next_verdict]) if claim.frame.caller is None else _given_back(claim)
+
+    def _kept(self, claim: Claim, result: Result) -> dict[str, bytes]:
+        return {result.step.id: self._connection.checkpoints.encode_result(result, claim.dialogue)}
+
+    def _commit(self, claim: Claim, move: Move, next_verdict: Verdict, *, single: bool) -> bool:
+        more: dict[str, Any] = {"fence": claim.fence, "step": claim.ref.step_id} if single else {}
+        blobs: list[bytes] = []
+        if next_verdict is not Verdict.GO_ON:
+            ending, blobs = self._ending(claim, next_verdict)
+            more |= ending
+        request = move.request(self._connection, **more)
+        request.blobs += blobs
+        answer = self._connection.scripts.commit_superstep(move.place, request)
+        if answer != "committed" and single:
+            raise LeaseLost(claim.ref.thread_id, claim.ref.step_id)
+        if answer == "committed":
+            move.done(self._connection)
+        return answer == "committed"
+
+    def _ending(self, claim: Claim, last: Verdict) -> tuple[dict[str, Any], list[bytes]]:
+        """Return what a script is told about the end of a run, or of a frame, and the blobs that it takes for that."""
+        failure = describe(GraphRecursionError(claim.run.recursion_limit)) if last is Verdict.OUT_OF_STEPS else None
+        if claim.frame.caller is not None:
+            kind: OutcomeKind = "failed" if failure else "finished" if last is Verdict.FINISHED else "interrupted"
+            returned, blobs = self._returned(claim, Outcome(kind, failure=failure))
+            return {"returned": returned}, blobs
+        blobs = [] if failure is None else [self._connection.serde.dumps(failure)]
+        return {"ended": ended(_STATUS[last], error=failure is not None)}, blobs
+
+
+_STATUS: Mapping[Verdict, RunStatus] = {
+    Verdict.FINISHED: RunStatus.SUCCESS,
+    Verdict.PAUSE_BEFORE: RunStatus.INTERRUPTED,
+    Verdict.PAUSE_AFTER: RunStatus.INTERRUPTED,
+    Verdict.OUT_OF_STEPS: RunStatus.ERROR,
+}
+
+
+def _breakpoints(claim: Claim, graph: Graph) -> tuple[Sequence[str], Sequence[str]]:
+    """Return where a frame pauses: the run says so for the root, further down each graph for itself."""
+    at_root = claim.frame.caller is None
+    return (
+        (claim.run.interrupt_before, claim.run.interrupt_after)
+        if at_root
+        else (graph.interrupt_before, graph.interrupt_after)
+    )
+
+
+def _given_back(claim: Claim) -> Progress:
+    """Return the progress at a frame's end: its caller is due, where it waits in the store."""
+    return Progress(() if claim.waiting is None else (claim.waiting,), left=True)
+
+
+def _advanced_entry(claim: Claim, after: Checkpoint, *, single: bool) -> dict[str, Any]:
+    if single:
+        return {"kind": "committed", **claim.ids, "checkpoint": after.id}
+    return {"kind": "advanced", "run": claim.run.id, **claim.where, "checkpoint": after.id}
+
+
+def _ending_entries(claim: Claim, last: Verdict) -> list[dict[str, Any]]:
+    if last is Verdict.GO_ON:
+        return []
+    why = {"why": last.value} if last is not Verdict.FINISHED else {}
+    if claim.frame.caller is not None:
+        return [{"kind": "returned", "run": claim.run.id, **claim.where, "outcome": last.value}]
+    return finish_entries(claim.run.id, _STATUS[last], **why)

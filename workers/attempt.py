@@ -1,0 +1,162 @@
+"""One attempt at a step: what its node is given, and what comes of calling it."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from graphs.channels import MISSING
+from graphs.checkpoint import Result
+from graphs.commands import Command
+from graphs.context import CallsGraphs, StepContext, entered
+from graphs.copies import own
+from graphs.frames import step_ns
+from graphs.graph import Graph
+from graphs.interrupts import Questions
+from graphs.node import Node
+from graphs.routing import fresh, route, warn_of_unknown
+from graphs.runtime import ExecutionInfo, Runtime
+from graphs.store import BaseStore
+from graphs.updates import Written, written
+from scheduler.claim import Claim
+from scheduler.serde import Serde
+from scheduler.step_metadata import step_metadata
+from scheduler.steps import Steps
+
+from .loop import run as run_anywhere
+from .outlet import Outlet, heard
+
+
+@dataclass(frozen=True, slots=True)
+class Means:
+    """What an attempt works with, whichever step it is about."""
+
+    steps: Steps
+    serde: Serde
+    #: The long-term memory that nodes get.
+    store: BaseStore | None = None
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """One attempt at a step."""
+
+    claim: Claim
+    graph: Graph
+    means: Means
+
+    @property
+    def node(self) -> Node:
+        """The step's node."""
+        return self.graph.node(self.claim.step.node)
+
+    def call(self, graphs: CallsGraphs | None) -> Result:
+        """Call the node, ask its routers, and return what it writes; ``graphs`` runs the graphs that it calls itself.
+
+        Raises:
+            GraphInterrupt: the node asks, and nobody has answered yet.
+            ParentCommand: the node's Command is for the graph above.
+            InvalidUpdateError, InvalidDestination: what it, or a router, returned does not fit.
+        """
+        questions = Questions(self.config["configurable"]["checkpoint_ns"], self.claim.dialogue.answers)
+        with (
+            heard(self.config, self.outlet) as config,
+            entered(StepContext(config, self.runtime, questions, graphs, self.outlet.push)),
+        ):
+            returned = run_anywhere(self.node.call(self.input, {**self.offered, "config": config}))
+            return self._routed(written(returned, self.graph.channels), {})
+
+    def take(self, returned: Any, children: Mapping[str, str]) -> Result:
+        """Return what the step writes when the graph that it called has ended.
+
+        Args:
+            returned: the graph's output, or its Command for this one.
+            children: where the graph stands, if it keeps its state.
+
+        Raises:
+            ParentCommand, InvalidUpdateError, InvalidDestination: as for ``call``.
+        """
+        with entered(StepContext(self.config, self.runtime)):
+            return self._routed(written(returned, self.graph.channels), children)
+
+    @property
+    def input(self) -> Any:
+        """The node's view of the state, or what a Send gave it."""
+        arg = self.claim.step.arg
+        return self.node.input.view(self._values) if arg is MISSING else own(arg)
+
+    @property
+    def called_with(self) -> Mapping[str, Any]:
+        """The keys that a graph in the node's place gets as its input: all of the state's, or what a Send gave."""
+        arg = self.claim.step.arg
+        return self._values if arg is MISSING else arg
+
+    @cached_property
+    def config(self) -> dict[str, Any]:
+        """The run's config as the node sees it."""
+        config, claim = dict(self.claim.run.config), self.claim
+        ns = step_ns(claim.ns, claim.step.node, claim.ref.step_id)
+        config["configurable"] = {**config["configurable"], "checkpoint_ns": ns}
+        config["metadata"] = step_metadata(config, claim.step, claim.stored.checkpoint.number + 1, ns)
+        return config
+
+    @cached_property
+    def runtime(self) -> Runtime[Any]:
+        """Everything else that the node may use."""
+        claim = self.claim
+        info = ExecutionInfo(
+            claim.ref.thread_id,
+            claim.ref.run_id,
+            claim.stored.checkpoint.id,
+            self.config["configurable"]["checkpoint_ns"],
+            claim.ref.step_id,
+            claim.attempt,
+            claim.first_ms / 1000,
+        )
+        return Runtime(claim.run.context, self.means.store, self._writer(), info)
+
+    @cached_property
+    def outlet(self) -> Outlet:
+        """Where messages go while the node runs."""
+        return Outlet(self._writer("messages"), self.claim.ref.step_id)
+
+    @cached_property
+    def offered(self) -> dict[str, Any]:
+        """What functions may ask for beside the state, by role."""
+        return {
+            "config": self.config,
+            "runtime": self.runtime,
+            "store": self.means.store,
+            "writer": self.runtime.stream_writer,
+            "previous": None,
+        }
+
+    @property
+    def _values(self) -> Mapping[str, Any]:
+        return self.claim.stored.checkpoint.values
+
+    def _routed(self, said: Written, children: Mapping[str, str]) -> Result:
+        name = self.claim.step.node
+        warn_of_unknown(self.graph, name, said.goto)
+        updates = self.outlet.updates(said.updates, self.graph.channels)
+        state = fresh(self.graph, self._values, updates)
+        goto = route(self.graph, name, state, self.offered, _ask)
+        return Result(self.claim.step, updates, (*said.goto, *goto), children)
+
+    def _writer(self, mode: str = "custom") -> Callable[[Any], None]:
+        claim, means = self.claim, self.means
+
+        def write(value: Any) -> None:
+            event = [claim.ref.run_id, claim.ref.step_id, claim.step.node, claim.attempt, value, claim.ns, mode]
+            means.steps.publish(claim, means.serde.dumps(event, f"What node {claim.step.node!r} writes"))
+
+        return write
+
+
+def command_of(record: Mapping[str, Any]) -> Command:
+    """Return the Command that a graph below left for this one."""
+    return Command(update=record["update"], goto=record["goto"])
+
+
+def _ask(call: Callable[[], Any]) -> Any:
+    return run_anywhere(call())
