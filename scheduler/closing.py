@@ -54,7 +54,9 @@ class Closing(Leases):
         Raises:
             LeaseLost: the lease is no longer ours, and nothing was stored.
         """
-        answer = self._return(claim, outcome, {"kind": "committed", **claim.ids}, fence=claim.fence)
+        answer = self._return(
+            claim, outcome, {"kind": "returned", **claim.ids, "outcome": "command"}, fence=claim.fence
+        )
         if answer != "returned":
             raise LeaseLost(claim.ref.thread_id, claim.ref.step_id)
         return _given_back(claim)

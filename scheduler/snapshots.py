@@ -109,11 +109,11 @@ class Snapshots:
         found = [snapshot for snapshot in snapshots if _matches(snapshot.metadata or {}, matching or {})]
         return found[:limit]
 
-    def at(self, graph: Graph, thread_id: str, checkpoint_id: str) -> StateSnapshot:
+    def at(self, graph: Graph, thread_id: str, checkpoint_id: str, ns: str = "") -> StateSnapshot:
         """Return the record of one checkpoint."""
         keys = self._connection.place(thread_id).keys
-        stored = self._connection.checkpoints.load(keys, "", checkpoint_id, thread_id)
-        return self._snapshot(_Reading(graph, thread_id, "", live=False), stored)
+        stored = self._connection.checkpoints.load(keys, ns, checkpoint_id, thread_id)
+        return self._snapshot(_Reading(graph, thread_id, ns, live=False), stored)
 
     def _snapshot(self, reading: _Reading, stored: StoredCheckpoint) -> StateSnapshot:
         checkpoint, graph = stored.checkpoint, reading.graph

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from typing import Any
 
 from graphs.context import CallsGraphs
+from graphs.outputs import GraphOutput
 from scheduler.handle import RunHandle
 from scheduler.snapshots import StateSnapshot
 
@@ -29,16 +30,18 @@ class AsyncFace(ABC):
         *,
         stream_mode: str | Sequence[str] = "values",
         output_keys: str | Sequence[str] | None = None,
+        version: str = "v1",
         **options: Any,
     ) -> Any:
         """Run as ``invoke`` does."""
         if self._calling(config) is not None:
             return await asyncio.to_thread(self.invoke, input, config, **options)
         if stream_mode != "values":
-            return [chunk async for chunk in self.astream(input, config, stream_mode=stream_mode, **options)]
+            options |= {"stream_mode": stream_mode, "version": version, "output_keys": output_keys}
+            return [chunk async for chunk in self.astream(input, config, **options)]
         execution = await asyncio.to_thread(self._begin, input, config, **options)
         try:
-            return await asyncio.to_thread(execution.output, output_keys)
+            return self._returned(await asyncio.to_thread(execution.output, output_keys), version)
         except asyncio.CancelledError:
             await asyncio.to_thread(execution.abandon)
             raise
@@ -73,6 +76,10 @@ class AsyncFace(ABC):
     @abstractmethod
     def invoke(self, input: Any, config: Config = None, **options: Any) -> Any:
         """Run the graph and return its output."""
+
+    @abstractmethod
+    def _returned(self, output: GraphOutput[Any], version: str) -> Any:
+        """Return a run's output in the form of a version."""
 
     @abstractmethod
     def _calling(self, config: Config) -> CallsGraphs | None:

@@ -1,19 +1,21 @@
 """A graph and where it runs: what ``compile()`` returns, and all that users do with it."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Self
 from uuid import uuid4
 
 from graphs.builder import GraphBuilder
 from graphs.context import CallsGraphs, current
 from graphs.graph import DEFAULT_NAME, Graph, check_graph_name
+from graphs.outputs import GraphOutput
 from graphs.schema import context_of
 from graphs.store import BaseStore
 from scheduler.config import RunConfig, check, merged, parse
 from scheduler.errors import InvalidConfig
 from scheduler.handle import RunHandle
+from scheduler.parts import Part, check_modes, retracting, with_interrupts
 from scheduler.snapshots import StateSnapshot
-from scheduler.views import Part, check_modes
 
 from .asynchronous import AsyncFace
 from .engine import Engine
@@ -55,7 +57,7 @@ class CompiledStateGraph(AsyncFace):
         """Return a copy that adds a config to every call: configurable and metadata merge, tags are joined."""
         return type(self)(self.graph, self.checkpointer, self.store, merged(self.config, {**(config or {}), **more}))
 
-    def invoke(
+    def invoke(  # noqa: PLR0913 - the signature that users know
         self,
         input: Any,
         config: Config = None,
@@ -63,6 +65,7 @@ class CompiledStateGraph(AsyncFace):
         context: Any = None,
         stream_mode: str | Sequence[str] = "values",
         output_keys: str | Sequence[str] | None = None,
+        version: str = "v1",
         **options: Any,
     ) -> Any:
         """Run the graph on a thread and return its output; None as input goes on from where the thread stands.
@@ -73,6 +76,7 @@ class CompiledStateGraph(AsyncFace):
             context: what nodes get as ``runtime.context``.
             stream_mode: with another mode than values, the list of that mode's chunks is returned.
             output_keys: which keys to return; one name returns its bare value.
+            version: "v1", the output with its open questions under ``__interrupt__``; "v2", a GraphOutput.
             **options: ``interrupt_before``, ``interrupt_after``, ``timeout`` (seconds for the run as a whole) and
                 ``on_busy`` ("reject" or "wait").
 
@@ -85,23 +89,26 @@ class CompiledStateGraph(AsyncFace):
         if step is not None:
             return step.call(self.graph, self._keeps, input)
         if stream_mode != "values":
-            return list(self.stream(input, config, context=context, stream_mode=stream_mode, **options))
-        return self._begin(input, config, context=context, **options).output(output_keys)
+            options |= {"stream_mode": stream_mode, "version": version, "output_keys": output_keys}
+            return list(self.stream(input, config, context=context, **options))
+        output = self._begin(input, config, context=context, **options).output(output_keys)
+        return self._returned(output, version)
 
     def stream(self, input: Any, config: Config = None, **options: Any) -> Iterator[Any]:
         """Run the graph and yield what happens, live.
 
-        One mode yields bare chunks, a list of modes ``(mode, chunk)``; ``version="v2"`` yields
-        ``{"type", "ns", "data", "id"}`` in any case.
+        One mode yields bare chunks, a list of modes ``(mode, chunk)``, each with its namespace before it where
+        ``subgraphs`` are asked for. ``version="v2"`` yields ``{"type", "ns", "data", "id"}`` in any case, the state as
+        an instance of its class, and ``retract`` where an attempt was cut short that had streamed something.
 
         Args:
             input, config: as for ``invoke``.
-            **options: ``stream_mode`` (one or several of values, updates (the default), custom, messages, tasks,
-                checkpoints, debug), ``version`` ("v1" or "v2"), ``subgraphs`` (whether a namespace comes before every
-                chunk), ``output_keys``, and what ``invoke`` takes.
+            **options: ``stream_mode`` (one or several of values, updates (the default), custom, tasks, checkpoints,
+                messages, debug, retract), ``version`` ("v1" or "v2"), ``subgraphs`` (whether what happens in the
+                graphs inside is yielded), ``output_keys``, and what ``invoke`` takes.
 
         Raises:
-            InvalidConfig: a mode or the version is not known; and all that ``invoke`` raises.
+            InvalidConfig: the version is not known; and all that ``invoke`` raises.
         """
         execution, chunks = self._streamed(input, config, **options)
         try:
@@ -199,20 +206,24 @@ class CompiledStateGraph(AsyncFace):
         version: str = "v1",
         **options: Any,
     ) -> tuple[Execution, Iterator[Any]]:
-        modes = check_modes(stream_mode)
-        if version not in ("v1", "v2"):
-            raise InvalidConfig(f"version is 'v1' or 'v2', got {version!r:.40}.")
-        keys, subgraphs = options.pop("output_keys", None), options.pop("subgraphs", False)
+        modes, typed = check_modes(stream_mode), _is_v2(version)
+        keys, subgraphs = options.pop("output_keys", None), bool(options.pop("subgraphs", False))
         execution = self._begin(input, config, **options)
         execution.begin()
         bare = stream_mode is None or isinstance(stream_mode, str)
+        look = {"output_keys": keys, "subgraphs": subgraphs, "typed": typed}
 
         def chunks() -> Iterator[Any]:
-            for part in execution.parts(modes, keys):
-                yield _shaped(part, bare=bare, version=version, subgraphs=subgraphs)
+            for part in execution.parts(retracting(modes) if typed else modes, **look):
+                yield part.typed() if typed else _shaped(part, bare=bare, subgraphs=subgraphs)
             execution.output()  # raises what the run ended with
 
         return execution, chunks()
+
+    def _returned(self, output: GraphOutput[Any], version: str) -> Any:
+        if _is_v2(version):
+            return replace(output, value=self.graph.typed_output(output.value))
+        return with_interrupts(output.value, output.interrupts, list) if output.interrupts else output.value
 
     def _parsed(self, config: Config, **given: Any) -> RunConfig:
         return parse(merged(self.config, check(config)), **given)
@@ -226,10 +237,14 @@ class CompiledStateGraph(AsyncFace):
         return self._engine()
 
 
-def _shaped(part: Part, *, bare: bool, version: str, subgraphs: bool) -> Any:
-    if version == "v2":
-        return {"type": part.mode, "ns": part.ns, "data": part.data, "id": part.id}
-    chunk = (*((part.ns,) if subgraphs else ()), *(() if bare else (part.mode,)), part.data)
+def _is_v2(version: str) -> bool:
+    if version not in ("v1", "v2"):
+        raise InvalidConfig(f"version is 'v1' or 'v2', got {version!r:.40}.")
+    return version == "v2"
+
+
+def _shaped(part: Part, *, bare: bool, subgraphs: bool) -> Any:
+    chunk = (*((part.ns,) if subgraphs else ()), *(() if bare else (part.mode,)), part.plain())
     return chunk[0] if len(chunk) == 1 else chunk
 
 

@@ -7,10 +7,11 @@ from contextvars import copy_context
 from typing import Any
 
 from graphs.graph import Graph
+from graphs.outputs import GraphOutput
 from scheduler.client import Client, Following
 from scheduler.handle import RunHandle
+from scheduler.parts import Part
 from scheduler.starting import Started
-from scheduler.views import Part
 
 from .executor import Root
 from .inline import Errors, InlineRunner
@@ -57,7 +58,7 @@ class Execution:
 
         threading.Thread(target=run, name=f"treadle-run-{self._run_id[:8]}", daemon=True).start()
 
-    def output(self, keys: str | Sequence[str] | None = None) -> Any:
+    def output(self, keys: str | Sequence[str] | None = None) -> GraphOutput[Any]:
         """See the run through, in this thread where it has not begun on another, and return the graph's output.
 
         Raises:
@@ -75,9 +76,9 @@ class Execution:
             if self._ephemeral:
                 self._client.threads.delete(self._thread_id)
 
-    def parts(self, modes: Sequence[str], keys: str | Sequence[str] | None = None) -> Iterator[Part]:
-        """Yield what happens to the run, live, until it has ended."""
-        return self._client.stream(Following(self._graph, self._thread_id, self._run_id, modes, keys))
+    def parts(self, modes: Sequence[str], **look: Any) -> Iterator[Part]:
+        """Yield what happens to the run, live, until it has ended; ``look`` is as for Following."""
+        return self._client.stream(Following(self._graph, self._thread_id, self._run_id, modes, **look))
 
     def abandon(self) -> None:
         """Give the run up, since nobody waits for it any more: cancelled inline, while workers go on with it."""

@@ -32,7 +32,7 @@ raw = cjson.encode(step)
 redis.call("HSET", K.steps, A.step, raw)
 if A.member ~= "" then redis.call("ZADD", K.due, step["until"], A.member) end
 if redis.call("HGET", K.run, "status") == "pending" then redis.call("HSET", K.run, "status", "running") end
-entries[#entries + 1] = {kind = "leased", run = step.run, step = A.step, node = step.node, attempt = step.attempt,
+entries[#entries + 1] = {kind = "leased", run = step.run, ns = frame_of(step), step = A.step, node = step.node, attempt = step.attempt,
   worker = A.worker, token = step.fence}
 write_log(now, entries)
 return answer(step.verdict, step)

@@ -44,6 +44,15 @@ def test_a_message_of_the_state_is_not_told_again_even_when_it_is_replaced() -> 
     assert finished(chat(), says("better", "1"), before=[says("draft", "1")]) == []
 
 
+def test_a_message_that_was_taken_back_is_told_again() -> None:
+    told = chat()
+    told.live((says("par", "1"), {}), STEP, 5, 1)
+
+    told.forget(STEP.id)
+
+    assert finished(told, says("partial", "1")) == [says("partial", "1")]
+
+
 def test_messages_without_ids_are_all_told() -> None:
     assert finished(chat(), says("x"), says("x")) == [says("x"), says("x")]
 

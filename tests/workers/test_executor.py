@@ -91,7 +91,7 @@ def test_a_graph_of_another_shape_parks_the_thread_and_loses_nothing(desk: Desk)
     assert "changed since the run began" in run.error["message"]
     resumed = desk.client.start(changed, parse({"thread_id": "t"}), None)
     desk.run(resumed.orders[0].ref, changed)
-    assert desk.client.output(changed, "t", resumed.run.id) == {"trail": ["new"]}
+    assert desk.client.output(changed, "t", resumed.run.id).value == {"trail": ["new"]}
 
 
 def test_a_graph_that_the_process_does_not_know_parks_the_thread(desk: Desk) -> None:
