@@ -49,6 +49,8 @@ class FrameView:
     look: Look
     graph: Graph
     ns: str = ""
+    #: The ids of the run's messages -> the steps that said them.
+    told: dict[Any, str] = field(default_factory=dict)
     #: The checkpoint whose steps run now.
     _stored: StoredCheckpoint | None = None
     _announced: bool = False
@@ -91,7 +93,7 @@ class FrameView:
     @cached_property
     def _chat(self) -> Chat:
         run = RunStore(self.look.connection).get(self.look.thread_id, self.look.run_id)
-        return Chat(self.graph, run, self.ns)
+        return Chat(self.graph, run, self.ns, self.told)
 
     def _began(self, entry: LogEntry) -> Iterator[Part]:
         first = [self._load(checkpoint_id) for checkpoint_id in entry.data["checkpoints"]]

@@ -191,3 +191,16 @@ def test_a_run_begun_in_the_background_shows_its_messages_to_a_later_reader(save
     [part] = handle.stream("messages")
 
     assert (part["type"], part["ns"], part["data"][0]) == ("messages", (), says("hi", "1"))
+
+
+def test_what_a_graph_inside_says_is_shown_once_with_its_place(saver: BaseCheckpointSaver) -> None:
+    def node(state: MessagesState) -> dict[str, Any]:
+        push_message(says("live", "1"))
+        return {"messages": says("done", "2")}
+
+    inner = single(None, node, MessagesState)
+    parts = single(saver, inner, MessagesState).stream({"messages": []}, CONFIG, stream_mode="messages", version="v2")
+
+    found = [(part["data"][0]["content"], part["ns"]) for part in parts]
+    assert [content for content, _ in found] == ["live", "done"]
+    assert [len(ns) for _, ns in found] == [1, 1]
