@@ -24,6 +24,8 @@ class LiveEvent:
     attempt: int
     value: Any
     ns: str = ""
+    #: The stream mode that shows it: custom or messages.
+    mode: str = "custom"
 
 
 Happening = LogEntry | LiveEvent

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
-from functools import partial
+from functools import cached_property, partial
 from typing import Any
 
 from graphs.channels import MISSING
@@ -13,6 +13,7 @@ from graphs.graph import Graph
 from graphs.outputs import INTERRUPT
 from graphs.schema import ROOT
 
+from .chat import Chat
 from .checkpoints import StoredCheckpoint
 from .connection import Connection
 from .dialogue import Dialogue, waiting
@@ -22,6 +23,7 @@ from .following import LiveEvent
 from .lifecycle import RunStatus
 from .log import LogEntry
 from .parts import RETRACT, Part
+from .runs import RunStore
 from .snapshots import Snapshots, result_shown
 
 
@@ -47,6 +49,8 @@ class FrameView:
     look: Look
     graph: Graph
     ns: str = ""
+    #: The ids of the run's messages -> the steps that said them.
+    told: dict[Any, str] = field(default_factory=dict)
     #: The checkpoint whose steps run now.
     _stored: StoredCheckpoint | None = None
     _announced: bool = False
@@ -68,7 +72,7 @@ class FrameView:
 
     def live(self, event: LiveEvent) -> Iterator[Part]:
         """Yield what a node shows while it runs; what an attempt says that was given up is not heard."""
-        if event.attempt < self._attempts.get(event.step_id, 0) or "custom" not in self.look.modes:
+        if event.attempt < self._attempts.get(event.step_id, 0) or event.mode not in self.look.modes:
             return
         self._showed.add(event.step_id)
         origin = {
@@ -78,7 +82,18 @@ class FrameView:
             "node": event.node,
             "attempt": event.attempt,
         }
-        yield Part("custom", event.value, origin=origin)
+        if event.mode != "messages":
+            yield Part(event.mode, event.value, origin=origin)
+            return
+        for step in self._standing().steps:
+            if step.id == event.step_id:  # else its superstep is closed, and it does not know yet
+                said = self._chat.live(event.value, step, self._standing().number + 1, event.attempt)
+                yield Part("messages", said, origin=origin)
+
+    @cached_property
+    def _chat(self) -> Chat:
+        run = RunStore(self.look.connection).get(self.look.thread_id, self.look.run_id)
+        return Chat(self.graph, run, self.ns, self.told)
 
     def _began(self, entry: LogEntry) -> Iterator[Part]:
         first = [self._load(checkpoint_id) for checkpoint_id in entry.data["checkpoints"]]
@@ -97,6 +112,7 @@ class FrameView:
         step_id, attempt = entry.data["step"], entry.data["attempt"]
         if step_id in self._showed:
             self._showed.discard(step_id)
+            self._chat.forget(step_id)
             data = {"step": step_id, "node": entry.data["node"], "attempt": self._attempts.get(step_id, attempt)}
             yield from self._part(RETRACT, lambda: data)
         self._attempts[step_id] = attempt
@@ -111,13 +127,19 @@ class FrameView:
 
     def _committed(self, entry: LogEntry) -> Iterator[Part]:
         yield from self._announce()
-        if {"updates", "tasks", "debug"}.intersection(self.look.modes):
+        if {"updates", "tasks", "debug", "messages"}.intersection(self.look.modes):
             step = self._step(entry)
             updates = self._result(step).get("updates", ())
+            yield from self._messages(entry, step, updates)
             yield from self._part("updates", lambda: {step.node: _update_shown(updates, self.graph)})
             yield from self._task("task_result", lambda: self._end(step, updates))
         if "checkpoint" in entry.data:
             yield from self._advanced(entry)
+
+    def _messages(self, entry: LogEntry, step: Step, updates: Sequence[Mapping[str, Any]]) -> Iterator[Part]:
+        if "messages" in self.look.modes:
+            said = self._chat.finished(updates, step, self._standing(), entry.data["attempt"])
+            yield from (Part("messages", one) for one in said)
 
     def _advanced(self, entry: LogEntry) -> Iterator[Part]:
         wrote = any(result.get("updates") for result in self._results().values())

@@ -58,7 +58,8 @@ class RunHandle:
         """Yield the run's parts, live: ``{"type", "ns", "data", "id"}``, as version 2 of ``stream`` does.
 
         Args:
-            stream_mode: one or several of values, updates (the default), custom, tasks, checkpoints, debug.
+            stream_mode: one or several of values, updates (the default), custom, messages, tasks, checkpoints,
+                debug.
             subgraphs: whether the parts of the graphs inside are yielded, with ``ns`` saying where.
             after: the id of the last part that the reader has seen: it goes on after that.
         """

@@ -6,13 +6,17 @@ that is computed where it is read, and costs the workers nothing.
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 from graphs.frames import graph_at
 from graphs.graph import Graph
 
 from .following import Happening, LiveEvent
 from .frame_view import FrameView, Look
-from .parts import Part
+from .parts import LIVE_MODES, RETRACT, Part
+
+#: What nodes themselves say, and its taking back.
+SAID = LIVE_MODES | {RETRACT}
 
 
 @dataclass
@@ -23,6 +27,8 @@ class View:
     graph: Graph
     #: Whether what happens in the frames below the root is shown; what nodes themselves write always is.
     subgraphs: bool = False
+    #: The ids of messages -> the steps that said them: what a graph inside said, the one around it does not say again.
+    _told: dict[Any, str] = field(default_factory=dict)
     _frames: dict[str, FrameView] = field(default_factory=dict)
 
     def parts(self, happening: Happening) -> Iterator[Part]:
@@ -30,9 +36,8 @@ class View:
         ns = happening.ns
         frame = self._frames.get(ns)
         if frame is None:
-            frame = self._frames[ns] = FrameView(self.look, graph_at(self.graph, ns), ns)
-        live = isinstance(happening, LiveEvent)
+            frame = self._frames[ns] = FrameView(self.look, graph_at(self.graph, ns), ns, self._told)
         shown = frame.live(happening) if isinstance(happening, LiveEvent) else frame.shown(happening)
         for index, part in enumerate(shown):
-            if self.subgraphs or live or not ns:
+            if self.subgraphs or part.mode in SAID or not ns:
                 yield replace(part, id=f"{happening.seq}-{index}", ns=tuple(ns.split("|")) if ns else ())

@@ -26,8 +26,9 @@ LUA = ROOT / "scheduler" / "lua"
 
 #: Code that users write, in their own way.
 EXAMPLES = "graphs.examples"
-#: Importing it builds the Celery app of a deployment, and starts a Redis where none is configured.
-UNIMPORTABLE = {"workers.celery"}
+#: Importing the first builds the Celery app of a deployment, and starts a Redis where none is configured; the second
+#: needs langchain_core.
+UNIMPORTABLE = {"workers.celery", "workers.tokens"}
 #: What is not an error but a signal, and so no Exception: users' code must not catch it by accident.
 SIGNALS = {
     "graphs.interrupts.GraphInterrupt",

@@ -77,6 +77,10 @@ from .graph import (
     StateGraph,
     add_messages,
 )
+from .graph.message import (
+    REMOVE_ALL_MESSAGES,
+    push_message,
+)
 from .runtime import (
     ExecutionInfo,
     RunControl,
@@ -126,6 +130,7 @@ from .types import (
 
 __all__ = [
     "END",
+    "REMOVE_ALL_MESSAGES",
     "START",
     "AlreadyResumed",
     "AmbiguousAnswer",
@@ -220,4 +225,5 @@ __all__ = [
     "get_stream_writer",
     "interrupt",
     "is_invalid_resume",
+    "push_message",
 ]
