@@ -57,12 +57,8 @@ class Calls:
         beginning = self._beginning(call)
         place, claim = self._connection.place(call.claim.ref.thread_id, call.claim.run.id, call.ns), call.claim
         outcome = _at_once(call.graph, beginning)
-        orders = Orders(
-            call.graph,
-            claim.run,
-            Frame(call.ns, claim.ref.step_id, beginning.head.number),
-            self._connection.settings.grace_ms,
-        )
+        frame = Frame(call.ns, claim.ref.step_id, beginning.head.number)
+        orders = Orders(self._connection, call.graph, claim.run, frame)
         move = Move(
             place,
             "",

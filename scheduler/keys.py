@@ -68,6 +68,10 @@ class ThreadKeys:
         """Hash: the cursor of one frame."""
         return f"{self.root}:frame:{self.token}:{ns}"
 
+    def held(self, ns: str) -> str:
+        """List: the steps of a frame's superstep that wait until one of those before them has ended."""
+        return f"{self.root}:held:{self.token}:{ns}"
+
     def checkpoints(self, ns: str) -> str:
         """Stream: checkpoint id -> record; entries never change."""
         return f"{self.root}:checkpoints:{self.token}:{ns}"
@@ -82,7 +86,7 @@ class ThreadKeys:
 
     def of_frame(self, ns: str) -> list[str]:
         """Return all keys of one frame."""
-        return [self.frame(ns), self.checkpoints(ns), self.channels(ns), self.results(ns)]
+        return [self.frame(ns), self.held(ns), self.checkpoints(ns), self.channels(ns), self.results(ns)]
 
 
 @dataclass(frozen=True, slots=True)

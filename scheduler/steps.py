@@ -17,8 +17,10 @@ from graphs.graph import Graph
 
 from .claim import Claim, Progress
 from .closing import REFUSED, Closing
+from .dispatch import StepOrder
 from .errors import LeaseLost
 from .failure import Failure, lost, timed_out
+from .moves import hand_out
 
 __all__ = ["REFUSED", "Steps"]
 
@@ -109,15 +111,19 @@ class Steps(Closing):
 
     def _put(self, claim: Claim, graph: Graph | None, kind: str, result: bytes, **more: Any) -> Progress:
         place = self._place(claim)
-        remaining = self._connection.scripts.put_result(
+        remaining, held = self._connection.scripts.put_result(
             place,
             step=claim.ref.step_id,
+            token=place.keys.token,
             member=self._member(place, claim.ref.step_id),
             fence=claim.fence,
             close_ms=self._connection.settings.lease_ms,
+            wait_ms=self._connection.settings.queue_wait_ms,
             entry=json.dumps({"kind": kind, **claim.ids, **more}),
             result=result,
         )
         if remaining < 0:
             raise LeaseLost(claim.ref.thread_id, claim.ref.step_id)
+        if held is not None:
+            hand_out(self._connection, StepOrder.from_record(claim.ref.thread_id, held))
         return self.close(claim, graph) if remaining == 0 else Progress()

@@ -15,7 +15,7 @@ if step.run ~= A.run then return {"gone"} end -- a message of a run that ended; 
 local now = now_ms()
 if step.state == "done" then return answer("close", step) end
 if step.state == "called" then return {"called"} end
-if step.state == "waiting" and step.due > now then return {"early"} end
+if step.state == "held" or step.state == "waiting" and step.due > now then return {"early"} end
 if step.state == "leased" and step.nonce == A.nonce then return answer(step.verdict, step) end -- this very call, sent again
 if step.state == "leased" and step["until"] > now then return {"held"} end
 
