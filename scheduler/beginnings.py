@@ -39,6 +39,8 @@ class Stand:
     #: The frame, and where the graphs above it stand.
     ns: str = ""
     parents: Mapping[str, str] = field(default_factory=dict)
+    #: Where the graphs inside that keep their state stand, for a frame that begins without a head.
+    children: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def branching(self) -> bool:
@@ -149,6 +151,8 @@ class Beginnings:
         """Write a Command's update and go where it says, beside what is due; what has finished stays finished."""
         said = written(command, stand.graph.channels)
         after = plan_command(stand.graph, head, said, new_checkpoint_id(stand.cursor))
+        if not stand.branching:  # the same steps go on: their questions, and the graphs they called, know them by id
+            after = replace(after, steps=(*head.steps, *after.steps[len(head.steps) :]))
         moved = {new.id: known[old.id] for old, new in zip(head.steps, after.steps, strict=False) if old.id in known}
         encoded = self._encoded(stand, after, stand.head, branching=stand.branching)
         results = {id_: self._connection.checkpoints.encode_known(result) for id_, result in moved.items()}
@@ -158,7 +162,8 @@ class Beginnings:
 
     def _arrived(self, stand: Stand) -> Checkpoint:
         head = stand.head.checkpoint if stand.head is not None else None
-        return plan_input(stand.graph, head, new_checkpoint_id(stand.cursor), stand.ns)
+        arrived = plan_input(stand.graph, head, new_checkpoint_id(stand.cursor), stand.ns)
+        return arrived if head is not None else replace(arrived, children=stand.children)
 
     def _known(self, stand: Stand, head: Checkpoint) -> Known:
         keys = self._connection.place(stand.run.thread_id).keys

@@ -39,6 +39,8 @@ class BodyCalls:
     calls: Calls
     runner: InlineRunner
     claim: Claim
+    #: Where the graphs that keep their state were left: frame -> checkpoint.
+    children: dict[str, str] = field(default_factory=dict)
     _called: int = field(default=0, repr=False)
 
     def call(self, graph: Graph, keeps: bool | None, value: Any) -> Any:
@@ -60,7 +62,9 @@ class BodyCalls:
             raise GraphInterrupt(back.questions)
         if back.command is not None:
             raise ParentCommand(command_of(back.command))
-        return graph.output_of(self.calls.state(self.claim, ns, back.cursor))
+        left = self.calls.left(self.claim, ns, back.cursor, keeps=keeps)
+        self.children |= left.children
+        return graph.output_of(left.values)
 
     def _back(self, graph: Graph, ns: str, keeps: bool | None, value: Any) -> tuple[Outcome, Errors]:
         update = None if value is None else graph.input.read(value)
