@@ -84,6 +84,8 @@ class GraphBuilder:
         self.nodes[name] = node_of(name, func, options, self._seen)
         if isinstance(getattr(func, "graph", None), Graph):  # a compiled graph
             keeps = getattr(func, "checkpointer", None)
+            if keeps is True and name.isdigit():
+                raise InvalidGraph(f"Node {name!r} keeps its graph's state by its name: give it more than a number.")
             self.children[name] = Child(func.graph, keeps if isinstance(keeps, bool) else None)
         return self
 

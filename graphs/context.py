@@ -20,8 +20,8 @@ class CallsGraphs(Protocol):
     def children(self) -> Mapping[str, str]:
         """Where those that keep their state stand: frame -> checkpoint."""
 
-    def call(self, graph: Any, keeps: bool | None, value: Any) -> Any:
-        """Run a graph on an input and return its output."""
+    def next_call(self, graph: Any, keeps: bool | None) -> Callable[[Any], Any]:
+        """Return what runs a graph on an input and returns its output; calls are told apart by the order of this."""
 
 
 @dataclass(frozen=True, slots=True)

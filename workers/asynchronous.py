@@ -8,7 +8,6 @@ from contextlib import asynccontextmanager
 from functools import partial
 from typing import Any
 
-from graphs.context import CallsGraphs
 from graphs.outputs import GraphOutput
 from scheduler.aside import aside, begin_aside, each_aside
 from scheduler.handle import RunHandle
@@ -43,8 +42,9 @@ class AsyncFace(ABC):
         **options: Any,
     ) -> Any:
         """Run as ``invoke`` does."""
-        if self._calling(config) is not None:
-            return await aside(self.invoke, input, config, **options)
+        called = self._calling(config)
+        if called is not None:
+            return await aside(called, input)
         if stream_mode != "values":
             options |= {"stream_mode": stream_mode, "version": version, "output_keys": output_keys}
             return [chunk async for chunk in self.astream(input, config, **options)]
@@ -89,8 +89,8 @@ class AsyncFace(ABC):
         """Return a run's output in the form of a version."""
 
     @abstractmethod
-    def _calling(self, config: Config) -> CallsGraphs | None:
-        """Return what runs this graph where a node calls it."""
+    def _calling(self, config: Config) -> Callable[[Any], Any] | None:
+        """Return what runs this graph on an input where a node calls it."""
 
     @abstractmethod
     def submit(self, input: Any, config: Config = None, **options: Any) -> RunHandle:

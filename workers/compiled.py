@@ -1,12 +1,12 @@
 """A graph and where it runs: what ``compile()`` returns, and all that users do with it."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Self
 from uuid import uuid4
 
 from graphs.cache import BaseCache
-from graphs.context import CallsGraphs, current
+from graphs.context import current
 from graphs.drawing import Drawing, drawing
 from graphs.graph import Graph
 from graphs.outputs import GraphOutput
@@ -121,9 +121,9 @@ class CompiledStateGraph(AsyncFace, Batches):
             RunTimeout, RunCancelled, WorkerLost, GraphChanged: the run failed in that way; what a node raised comes
                 back as itself (from a worker: where it is an error of Python's own or of Treadle's).
         """
-        step = self._calling(config)
-        if step is not None:
-            return step.call(self.graph, self._keeps, input)
+        called = self._calling(config)
+        if called is not None:
+            return called(input)
         if stream_mode != "values":
             options |= {"stream_mode": stream_mode, "version": version, "output_keys": output_keys}
             return list(self.stream(input, config, context=context, **options))
@@ -207,14 +207,14 @@ class CompiledStateGraph(AsyncFace, Batches):
         """
         return self._durable().client.editor.update(self.graph, self._parsed(config), values, as_node)
 
-    def _calling(self, config: Config) -> CallsGraphs | None:
+    def _calling(self, config: Config) -> Callable[[Any], Any] | None:
         """Return what runs this graph where a node calls it, on the node's own thread; None for any other call."""
         step = current()
         if step is None or step.graphs is None:
             return None
         own, named = step.config["configurable"]["thread_id"], merged(self.config, check(config))
         thread_id = named.get("thread_id") or named.get("configurable", {}).get("thread_id") or own
-        return step.graphs if thread_id == own else None
+        return step.graphs.next_call(self.graph, self._keeps) if thread_id == own else None
 
     @property
     def _keeps(self) -> bool | None:

@@ -1,6 +1,8 @@
 """The graphs that a node calls in its body: run where the node runs, in frames of their own, under the node's lease."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from graphs.frames import frame_ns
@@ -43,7 +45,13 @@ class BodyCalls:
     children: dict[str, str] = field(default_factory=dict)
     _called: int = field(default=0, repr=False)
 
-    def call(self, graph: Graph, keeps: bool | None, value: Any) -> Any:
+    def next_call(self, graph: Graph, keeps: bool | None) -> Callable[[Any], Any]:
+        """Return what runs a graph, in a frame that is named here: in the node's own order, not in that of threads."""
+        ns = frame_ns(self.claim.ns, self.claim.step, keeps=keeps, nth=self._called)
+        self._called += 1
+        return partial(self._call, graph, keeps, ns)
+
+    def _call(self, graph: Graph, keeps: bool | None, ns: str, value: Any) -> Any:
         """Run a graph and return its output; one that this step has run before, in an attempt cut short, goes on.
 
         Raises:
@@ -52,8 +60,6 @@ class BodyCalls:
             LeaseLost: the step's lease is gone, and with it the frame.
             Exception: what a node of the graph raised.
         """
-        ns = frame_ns(self.claim.ns, self.claim.step, keeps=keeps, nth=self._called)
-        self._called += 1
         back, errors = self._back(graph, ns, keeps, value)
         if back.failure is not None:
             error = errors.get(back.failure["id"])

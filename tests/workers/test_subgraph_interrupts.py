@@ -1,5 +1,6 @@
 """Questions and breakpoints inside of graphs inside of graphs: they come up, and the answers go down."""
 
+import asyncio
 from typing import Any
 
 import pytest
@@ -106,6 +107,21 @@ def test_a_body_that_calls_twice_is_asked_by_both_and_repeats_neither(saver: Bas
     assert outputs[0]["__interrupt__"] != outputs[1]["__interrupt__"]
     assert outputs[2] == {"trail": [[0, "a"], [1, "b"]]}
     assert ran == [0, 1]
+
+
+def test_graphs_that_a_body_calls_side_by_side_keep_their_places(saver: BaseCheckpointSaver) -> None:
+    child = chain(ask=asks("?"))
+
+    async def node(state: Trail) -> dict[str, Any]:
+        outputs = await asyncio.gather(*(child.ainvoke({"trail": [n]}) for n in range(4)))
+        return {"trail": [output["trail"] for output in outputs]}
+
+    graph = chain(saver, node=node)
+    output = graph.invoke({"trail": []}, CONFIG)
+    while "__interrupt__" in output:
+        output = graph.invoke(Command(resume="!"), CONFIG)
+
+    assert output == {"trail": [[n, "!"] for n in range(4)]}
 
 
 @pytest.mark.parametrize("nested", [False, True], ids=["node", "graph"])

@@ -5,7 +5,7 @@ from typing import Any, TypedDict
 import pytest
 
 from treadle.checkpoint.base import BaseCheckpointSaver
-from treadle.errors import GraphRecursionError, SubgraphBusy
+from treadle.errors import GraphRecursionError, InvalidGraph, SubgraphBusy
 from treadle.graph import END, START, CompiledStateGraph, StateGraph
 from treadle.runtime import Runtime
 from treadle.store.memory import InMemoryStore
@@ -124,6 +124,11 @@ def test_a_graph_that_keeps_its_state_is_not_called_twice_at_once(saver: BaseChe
 
     with pytest.raises(SubgraphBusy, match="one after the other"):
         builder.compile(saver).invoke({"shown": 0}, CONFIG)
+
+
+def test_a_number_is_no_name_for_a_graph_that_keeps_its_state() -> None:
+    with pytest.raises(InvalidGraph, match="'1'"):
+        StateGraph(Shown).add_node("1", counting(True))
 
 
 def test_every_send_to_a_graph_is_a_call_of_its_own(saver: BaseCheckpointSaver) -> None:
