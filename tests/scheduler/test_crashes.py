@@ -11,6 +11,7 @@ from redis import Redis
 from graphs.graph import Graph
 from scheduler.client import Client
 from scheduler.connection import Connection
+from scheduler.starting import Started
 from scheduler.steps import Steps
 from scheduler.watchdog import Watchdog
 from tests.fakes import RecordingDispatcher
@@ -31,6 +32,12 @@ class Play:
     graph: Graph
     acts: Mapping[str, Act] = field(default_factory=dict)
     in_body: bool = False
+    #: How many steps of a superstep may run at the same time.
+    at_once: int | None = None
+
+    def begin(self, client: Client) -> Started:
+        """Begin its run."""
+        return begin(client, self.graph, {"said": []}, max_concurrency=self.at_once)
 
     def by(self, troupe: Troupe) -> Troupe:
         """Return a worker that plays it."""
@@ -49,6 +56,7 @@ PLAYS = {
     "goes up": Play(PARENT, {"x": goes_up}),
     "goes up beside another": Play(FANNED, {"x": goes_up}),
 }
+PLAYS |= {f"{name}, one by one": replace(play, at_once=1) for name, play in PLAYS.items() if play.graph is FANNED}
 PLAYS |= {f"{name}, in a body": replace(play, in_body=True) for name, play in PLAYS.items()}
 
 
@@ -108,12 +116,12 @@ def go_on(heir: Troupe, watchdog: Watchdog, dispatcher: RecordingDispatcher) -> 
 def test_a_run_whose_every_script_is_sent_twice_ends_the_same(
     first: Troupe, request: pytest.FixtureRequest, play: Play
 ) -> None:
-    play.by(first).play(begin(first.client, play.graph, {"said": []}).orders)
+    play.by(first).play(play.begin(first.client).orders)
     once = (end_of(first.client, play), kinds(first.client))
     first.connection.client.flushall()
 
     request.getfixturevalue("sent_twice")
-    play.by(first).play(begin(first.client, play.graph, {"said": []}).orders)
+    play.by(first).play(play.begin(first.client).orders)
 
     assert (end_of(first.client, play), kinds(first.client)) == once
 
@@ -123,12 +131,12 @@ def test_a_worker_that_dies_after_any_script_changes_no_end(
     first: Troupe, heir: Troupe, mortal: Callable[[int], None], request: pytest.FixtureRequest, play: Play
 ) -> None:
     watchdog, dispatcher = request.getfixturevalue("watchdog"), request.getfixturevalue("dispatcher")
-    play.by(first).play(begin(first.client, play.graph, {"said": []}).orders)
+    play.by(first).play(play.begin(first.client).orders)
     usual, ends = end_of(first.client, play), []
 
     for scripts in count():
         first.connection.client.flushall()
-        started = begin(first.client, play.graph, {"said": []})
+        started = play.begin(first.client)
         mortal(scripts)
         try:
             play.by(first).play(started.orders)
