@@ -16,8 +16,8 @@ from .store import BaseStore
 class CallsGraphs(Protocol):
     """Runs the graphs that a node calls in its body."""
 
-    def call(self, graph: Any, keeps: bool | None, value: Any) -> Any:
-        """Run a graph on an input and return its output."""
+    def begin(self, graph: Any, keeps: bool | None, value: Any) -> Any:
+        """Return the execution of a graph on an input, as part of the step."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,6 @@ from contextlib import asynccontextmanager
 from functools import partial
 from typing import Any
 
-from graphs.context import CallsGraphs
 from graphs.outputs import GraphOutput
 from scheduler.aside import aside, begin_aside, each_aside
 from scheduler.handle import RunHandle
@@ -16,10 +15,11 @@ from scheduler.snapshots import StateSnapshot
 
 from .execution import Execution
 from .loop import Calls
+from .nesting import BodyExecution
 
 Config = Mapping[str, Any] | None
 #: A run, and its chunks as they come.
-Streamed = tuple[Execution, Iterator[Any]]
+Streamed = tuple[Execution | BodyExecution, Iterator[Any]]
 
 #: How long a cancelled caller waits for a run that has not begun, since it may wait for its turn on the thread.
 _PATIENCE_S = 1.0
@@ -43,8 +43,6 @@ class AsyncFace(ABC):
         **options: Any,
     ) -> Any:
         """Run as ``invoke`` does."""
-        if self._calling(config) is not None:
-            return await aside(self.invoke, input, config, **options)
         if stream_mode != "values":
             options |= {"stream_mode": stream_mode, "version": version, "output_keys": output_keys}
             return [chunk async for chunk in self.astream(input, config, **options)]
@@ -81,16 +79,8 @@ class AsyncFace(ABC):
         await aside(self.clear_cache, nodes)
 
     @abstractmethod
-    def invoke(self, input: Any, config: Config = None, **options: Any) -> Any:
-        """Run the graph and return its output."""
-
-    @abstractmethod
     def _returned(self, output: GraphOutput[Any], version: str) -> Any:
         """Return a run's output in the form of a version."""
-
-    @abstractmethod
-    def _calling(self, config: Config) -> CallsGraphs | None:
-        """Return what runs this graph where a node calls it."""
 
     @abstractmethod
     def submit(self, input: Any, config: Config = None, **options: Any) -> RunHandle:
@@ -120,7 +110,7 @@ class AsyncFace(ABC):
         """Forget the kept results of nodes."""
 
     @abstractmethod
-    def _begin(self, input: Any, config: Config, **options: Any) -> Execution:
+    def _begin(self, input: Any, config: Config, **options: Any) -> Execution | BodyExecution:
         """Store a run."""
 
     @abstractmethod

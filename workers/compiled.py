@@ -19,12 +19,13 @@ from scheduler.handle import RunHandle
 from scheduler.parts import check_modes, retracting, with_interrupts
 from scheduler.snapshots import StateSnapshot
 
-from .asynchronous import AsyncFace
+from .asynchronous import AsyncFace, Streamed
 from .batches import Batches
 from .caching import namespaces_of
 from .engine import Engine
 from .execution import Execution
 from .loop import apart
+from .nesting import BodyExecution
 from .savers import MemorySaver, Saver
 
 Config = Mapping[str, Any] | None
@@ -121,9 +122,6 @@ class CompiledStateGraph(AsyncFace, Batches):
             RunTimeout, RunCancelled, WorkerLost, GraphChanged: the run failed in that way; what a node raised comes
                 back as itself (from a worker: where it is an error of Python's own or of Treadle's).
         """
-        step = self._calling(config)
-        if step is not None:
-            return step.call(self.graph, self._keeps, input)
         if stream_mode != "values":
             options |= {"stream_mode": stream_mode, "version": version, "output_keys": output_keys}
             return list(self.stream(input, config, context=context, **options))
@@ -162,7 +160,7 @@ class CompiledStateGraph(AsyncFace, Batches):
         Raises:
             ThreadBusy: another run is active on the thread.
         """
-        execution = apart(self._begin, input, config, **options)
+        execution = apart(self._begin_run, input, config, **options)
         execution.begin()
         return execution.handle
 
@@ -220,7 +218,14 @@ class CompiledStateGraph(AsyncFace, Batches):
     def _keeps(self) -> bool | None:
         return self.checkpointer if isinstance(self.checkpointer, bool) else None
 
-    def _begin(self, input: Any, config: Config, *, context: Any = None, **options: Any) -> Execution:
+    def _begin(self, input: Any, config: Config, **options: Any) -> Execution | BodyExecution:
+        """Begin a run; where a node calls this graph on its own thread, a part of its step."""
+        graphs = self._calling(config)
+        if graphs is None:
+            return self._begin_run(input, config, **options)
+        return graphs.begin(self.graph, self._keeps, input)  # type: ignore[no-any-return]
+
+    def _begin_run(self, input: Any, config: Config, *, context: Any = None, **options: Any) -> Execution:
         unknown = options.keys() - _PER_RUN - _ACCEPTED
         if unknown:
             known = ", ".join(sorted(_PER_RUN))
@@ -241,7 +246,7 @@ class CompiledStateGraph(AsyncFace, Batches):
         stream_mode: str | Sequence[str] | None = None,
         version: str = "v1",
         **options: Any,
-    ) -> tuple[Execution, Iterator[Any]]:
+    ) -> Streamed:
         modes, typed = check_modes(stream_mode), _is_v2(version)
         keys, subgraphs = options.pop("output_keys", None), bool(options.pop("subgraphs", False))
         execution = self._begin(input, config, **options)
