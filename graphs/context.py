@@ -21,7 +21,7 @@ class CallsGraphs(Protocol):
         """Where those that keep their state stand: frame -> checkpoint."""
 
     def next_call(self, graph: Any, keeps: bool | None) -> Callable[[Any], Any]:
-        """Return what runs a graph on an input and returns its output; calls are told apart by the order of this."""
+        """Return what begins a graph on an input, as part of the step; calls are told apart by the order of this."""
 
 
 @dataclass(frozen=True, slots=True)

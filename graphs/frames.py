@@ -1,5 +1,8 @@
 """Where a graph runs inside of another one: the namespace of its frame, and the way to it by nodes."""
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+
 from .checkpoint import Step
 from .errors import UnknownSubgraph
 from .graph import Graph
@@ -40,15 +43,35 @@ def graph_at(root: Graph, ns: str) -> Graph:
     Raises:
         UnknownSubgraph: a node on the way is no graph.
     """
-    graph = root
-    for node in path_of(ns):
-        child = graph.children.get(node)
-        if child is None:
-            raise UnknownSubgraph(ns, root.name)
-        graph = child.graph
-    return graph
+    return _follow(root, path_of(ns), ns)
+
+
+@dataclass(frozen=True, slots=True)
+class Root:
+    """A graph at its place on a thread: what stands in the frames below it follows from that."""
+
+    graph: Graph
+    ns: str = ""
+
+    def at(self, ns: str) -> Graph:
+        """Return the graph of a frame.
+
+        Raises:
+            UnknownSubgraph: a node on the way to it is no graph.
+        """
+        return _follow(self.graph, path_of(ns)[len(path_of(self.ns)) :], ns)
 
 
 def below(ns: str, frame: str) -> bool:
     """Return whether a namespace is a frame's own, or lies inside of it."""
     return ns == frame or ns.startswith(frame + _LEVEL)
+
+
+def _follow(root: Graph, path: Sequence[str], ns: str) -> Graph:
+    graph = root
+    for node in path:
+        child = graph.children.get(node)
+        if child is None:
+            raise UnknownSubgraph(ns, root.name)
+        graph = child.graph
+    return graph

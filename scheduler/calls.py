@@ -6,11 +6,10 @@ the frame itself, under its own lease.
 """
 
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from graphs.checkpoint import Step
 from graphs.errors import SubgraphBusy
 from graphs.graph import Graph
 from graphs.planner import stops
@@ -56,7 +55,7 @@ class Calls:
     """Opens frames, and reads how they gave control back."""
 
     def __init__(self, connection: Connection, caller: Caller) -> None:
-        self._connection = connection
+        self.connection = connection
         self._beginnings = Beginnings(connection, caller)
 
     def enter(self, call: Call) -> Progress:
@@ -74,24 +73,24 @@ class Calls:
             return Progress(left=True)
         cursor, beginning = self._beginning(call)
         outcome = _at_once(call.graph, beginning)
-        move = self._move(call, cursor, beginning, () if outcome else beginning.steps)
-        answer = self._connection.scripts.call_frame(move.place, self._request(call, move, outcome))
+        move = self._move(call, cursor, beginning, outcome)
+        answer = self.connection.scripts.call_frame(move.place, self._request(call, move, outcome))
         if answer == "moved":  # by a worker that lost this step, and ran the frame itself, just now
             return self.enter(call)
         if answer == "busy":
             raise SubgraphBusy(call.claim.step.node)
         if answer != "called":
             raise LeaseLost(call.claim.ref.thread_id, call.claim.ref.step_id)
-        move.done(self._connection)
+        move.done(self.connection)
         return Progress(tuple(move.orders), left=outcome is not None)
 
     def outcome(self, claim: Claim, ns: str) -> Outcome | None:
         """Return how a frame gave control back; None while it has not."""
-        frame = self._connection.place(claim.ref.thread_id).keys.frame(ns)
-        outcome, cursor = self._connection.redis.hmget(frame, ["outcome", "cursor"])
+        frame = self.connection.place(claim.ref.thread_id).keys.frame(ns)
+        outcome, cursor = self.connection.redis.hmget(frame, ["outcome", "cursor"])
         if outcome is None or cursor is None:
             return None
-        return Outcome.of(self._connection.serde.loads(outcome), cursor.decode())
+        return Outcome.of(self.connection.serde.loads(outcome), cursor.decode())
 
     def left(self, claim: Claim, ns: str, cursor: str, *, keeps: bool | None) -> Left:
         """Return what a frame left behind for the step that called it."""
@@ -99,23 +98,23 @@ class Calls:
         below = {inner: at for inner, at in end.children.items() if before.get(inner) != at}
         return Left(end.values, below | {ns: cursor} if keeps else below)
 
-    def _move(self, call: Call, cursor: str | None, beginning: Beginning, steps: Sequence[Step]) -> Move:
+    def _move(self, call: Call, cursor: str | None, beginning: Beginning, outcome: Outcome | None) -> Move:
         claim = call.claim
         frame = Frame(call.ns, claim.ref.step_id, beginning.head.number)
-        orders = Orders(self._connection, call.graph, claim.run, frame)
+        orders = Orders(self.connection, call.graph, claim.run, frame)
         return Move(
-            self._connection.place(claim.ref.thread_id, claim.run.id, call.ns),
+            self.connection.place(claim.ref.thread_id, claim.run.id, call.ns),
             cursor or "",
             beginning.encoded,
             beginning.results,
-            orders=orders.begun(beginning, steps),
-            entries=[_entry(call, beginning)],
+            orders=orders.begun(beginning, () if outcome else beginning.steps),
+            entries=[_entry(call, beginning), *_returned_entries(call, outcome)],
         )
 
     def _request(self, call: Call, move: Move, outcome: Outcome | None) -> Request:
         caller = call.claim.ref.step_id
         request = move.request(
-            self._connection,
+            self.connection,
             call=secrets.token_hex(8),
             round=_round(call.claim),
             caller=caller,
@@ -125,20 +124,20 @@ class Calls:
             **({} if outcome is None else {"returned": {"caller": caller}}),
         )
         if outcome is not None:
-            request.blobs.append(self._connection.serde.dumps(outcome.record()))
+            request.blobs.append(self.connection.serde.dumps(outcome.record()))
         return request
 
     def _is_back(self, call: Call) -> bool:
         """Return whether the frame has given control back to the step in this round."""
-        frame = self._connection.place(call.claim.ref.thread_id).keys.frame(call.ns)
-        *found, outcome = self._connection.redis.hmget(frame, ["caller", "round", "outcome"])
+        frame = self.connection.place(call.claim.ref.thread_id).keys.frame(call.ns)
+        *found, outcome = self.connection.redis.hmget(frame, ["caller", "round", "outcome"])
         return outcome is not None and _texts(found) == [call.claim.ref.step_id, _round(call.claim)]
 
     def _beginning(self, call: Call) -> tuple[str | None, Beginning]:
         """Return where the frame stands now, and how it begins."""
         claim, ns = call.claim, call.ns
-        frame = self._connection.place(claim.ref.thread_id).keys.frame(ns)
-        caller, cursor, left = _texts(self._connection.redis.hmget(frame, ["caller", "cursor", "left"]))
+        frame = self.connection.place(claim.ref.thread_id).keys.frame(ns)
+        caller, cursor, left = _texts(self.connection.redis.hmget(frame, ["caller", "cursor", "left"]))
         above = {**claim.stored.origin.parents, claim.ns: claim.stored.checkpoint.id}
         goes_on = call.keeps is not False or claim.dialogue.answers  # an answer is for the very step that asked
         if cursor is not None and caller == claim.ref.step_id and goes_on:
@@ -154,8 +153,8 @@ class Calls:
         return cursor, self._beginnings.entered(stand, call.input or {})
 
     def _load(self, claim: Claim, ns: str, checkpoint_id: str) -> StoredCheckpoint:
-        keys = self._connection.place(claim.ref.thread_id).keys
-        return self._connection.checkpoints.load(keys, ns, checkpoint_id, claim.ref.thread_id)
+        keys = self.connection.place(claim.ref.thread_id).keys
+        return self.connection.checkpoints.load(keys, ns, checkpoint_id, claim.ref.thread_id)
 
 
 def _at_once(graph: Graph, beginning: Beginning) -> Outcome | None:
@@ -182,6 +181,12 @@ def _entry(call: Call, beginning: Beginning) -> dict[str, Any]:
         "checkpoints": [encoded.stored.checkpoint.id for encoded in beginning.encoded],
         "steps": [] if beginning.done else [step.id for step in beginning.steps],
     }
+
+
+def _returned_entries(call: Call, outcome: Outcome | None) -> list[dict[str, Any]]:
+    if outcome is None:
+        return []
+    return [{"kind": "returned", "run": call.claim.run.id, "ns": call.ns, "outcome": outcome.kind}]
 
 
 def _round(claim: Claim) -> str:

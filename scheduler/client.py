@@ -6,6 +6,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
+from graphs.frames import Root
 from graphs.graph import Graph
 from graphs.outputs import GraphOutput
 from graphs.routing import Caller
@@ -93,10 +94,10 @@ class Client:
             run.thread_id,
             run.id,
             following.modes,
-            following.output_keys,
-            following.typed,
+            output_keys=following.output_keys,
+            typed=following.typed,
         )
-        view = View(look, following.graph, following.subgraphs)
+        view = View(look, Root(following.graph), following.subgraphs)
         # What a part shows depends on what came before it, so the view is shown the run from its beginning.
         for happening in self._follower.follow(run.thread_id, run.id, run.log_start):
             yield from (part for part in view.parts(happening) if after is None or _place(part.id) > _place(after))

@@ -36,7 +36,9 @@ class Look:
     thread_id: str
     run_id: str
     modes: Collection[str]
-    #: Which keys the values show; None: all.
+    #: The frame that is looked at, with what lies below it.
+    ns: str = ""
+    #: Which keys the values of that frame show; None: all.
     output_keys: str | Sequence[str] | None = None
     #: Whether values are shown as instances of their state's class.
     typed: bool = False
@@ -198,7 +200,7 @@ class FrameView:
 
     def _values_shown(self) -> Any:
         values, keys = self._standing().values, self.look.output_keys
-        if keys is not None and not self.ns:
+        if keys is not None and self.ns == self.look.ns:
             return self.graph.output_of(values, keys)
         return self.graph.typed(values) if self.look.typed else self.graph.shown(values)
 

@@ -8,8 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from graphs.frames import graph_at
-from graphs.graph import Graph
+from graphs.frames import Root
 
 from .following import Happening, LiveEvent
 from .frame_view import FrameView, Look
@@ -24,7 +23,7 @@ class View:
     """Turns what happens to one run into the parts of the modes asked for."""
 
     look: Look
-    graph: Graph
+    root: Root
     #: Whether what happens in the frames below the root is shown; what nodes themselves write always is.
     subgraphs: bool = False
     #: The ids of messages -> the steps that said them: what a graph inside said, the one around it does not say again.
@@ -36,8 +35,8 @@ class View:
         ns = happening.ns
         frame = self._frames.get(ns)
         if frame is None:
-            frame = self._frames[ns] = FrameView(self.look, graph_at(self.graph, ns), ns, self._told)
+            frame = self._frames[ns] = FrameView(self.look, self.root.at(ns), ns, self._told)
         shown = frame.live(happening) if isinstance(happening, LiveEvent) else frame.shown(happening)
         for index, part in enumerate(shown):
-            if self.subgraphs or part.mode in SAID or not ns:
+            if self.subgraphs or part.mode in SAID or ns == self.root.ns:
                 yield replace(part, id=f"{happening.seq}-{index}", ns=tuple(ns.split("|")) if ns else ())

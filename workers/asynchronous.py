@@ -15,10 +15,11 @@ from scheduler.snapshots import StateSnapshot
 
 from .execution import Execution
 from .loop import Calls
+from .nesting import BodyExecution
 
 Config = Mapping[str, Any] | None
 #: A run, and its chunks as they come.
-Streamed = tuple[Execution, Iterator[Any]]
+Streamed = tuple[Execution | BodyExecution, Iterator[Any]]
 
 #: How long a cancelled caller waits for a run that has not begun, since it may wait for its turn on the thread.
 _PATIENCE_S = 1.0
@@ -42,13 +43,12 @@ class AsyncFace(ABC):
         **options: Any,
     ) -> Any:
         """Run as ``invoke`` does."""
-        called = self._calling(config)
-        if called is not None:
-            return await aside(called, input)
         if stream_mode != "values":
             options |= {"stream_mode": stream_mode, "version": version, "output_keys": output_keys}
             return [chunk async for chunk in self.astream(input, config, **options)]
-        async with _begun(lambda: (self._begin(input, config, **options), iter(()))) as (execution, _):
+        called = self._calling(config)  # here, where the order of calls is the caller's own
+        begin = partial(self._begin, input, config, **options) if called is None else partial(called, input)
+        async with _begun(lambda: (begin(), iter(()))) as (execution, _):
             return self._returned(await aside(execution.output, output_keys), version)
 
     async def astream(self, input: Any, config: Config = None, **options: Any) -> AsyncIterator[Any]:
@@ -81,16 +81,12 @@ class AsyncFace(ABC):
         await aside(self.clear_cache, nodes)
 
     @abstractmethod
-    def invoke(self, input: Any, config: Config = None, **options: Any) -> Any:
-        """Run the graph and return its output."""
+    def _calling(self, config: Config) -> Callable[[Any], BodyExecution] | None:
+        """Return what begins this graph where a node calls it."""
 
     @abstractmethod
     def _returned(self, output: GraphOutput[Any], version: str) -> Any:
         """Return a run's output in the form of a version."""
-
-    @abstractmethod
-    def _calling(self, config: Config) -> Callable[[Any], Any] | None:
-        """Return what runs this graph on an input where a node calls it."""
 
     @abstractmethod
     def submit(self, input: Any, config: Config = None, **options: Any) -> RunHandle:
@@ -120,7 +116,7 @@ class AsyncFace(ABC):
         """Forget the kept results of nodes."""
 
     @abstractmethod
-    def _begin(self, input: Any, config: Config, **options: Any) -> Execution:
+    def _begin(self, input: Any, config: Config, **options: Any) -> Execution | BodyExecution:
         """Store a run."""
 
     @abstractmethod

@@ -19,12 +19,13 @@ from scheduler.handle import RunHandle
 from scheduler.parts import check_modes, retracting, with_interrupts
 from scheduler.snapshots import StateSnapshot
 
-from .asynchronous import AsyncFace
+from .asynchronous import AsyncFace, Streamed
 from .batches import Batches
 from .caching import namespaces_of
 from .engine import Engine
 from .execution import Execution
 from .loop import apart
+from .nesting import BodyExecution
 from .savers import MemorySaver, Saver
 
 Config = Mapping[str, Any] | None
@@ -121,9 +122,6 @@ class CompiledStateGraph(AsyncFace, Batches):
             RunTimeout, RunCancelled, WorkerLost, GraphChanged: the run failed in that way; what a node raised comes
                 back as itself (from a worker: where it is an error of Python's own or of Treadle's).
         """
-        called = self._calling(config)
-        if called is not None:
-            return called(input)
         if stream_mode != "values":
             options |= {"stream_mode": stream_mode, "version": version, "output_keys": output_keys}
             return list(self.stream(input, config, context=context, **options))
@@ -162,7 +160,7 @@ class CompiledStateGraph(AsyncFace, Batches):
         Raises:
             ThreadBusy: another run is active on the thread.
         """
-        execution = apart(self._begin, input, config, **options)
+        execution = apart(self._begin_run, input, config, **options)
         execution.begin()
         return execution.handle
 
@@ -207,8 +205,8 @@ class CompiledStateGraph(AsyncFace, Batches):
         """
         return self._durable().client.editor.update(self.graph, self._parsed(config), values, as_node)
 
-    def _calling(self, config: Config) -> Callable[[Any], Any] | None:
-        """Return what runs this graph where a node calls it, on the node's own thread; None for any other call."""
+    def _calling(self, config: Config) -> Callable[[Any], BodyExecution] | None:
+        """Return what begins this graph where a node calls it, on the node's own thread; None for any other call."""
         step = current()
         if step is None or step.graphs is None:
             return None
@@ -220,7 +218,12 @@ class CompiledStateGraph(AsyncFace, Batches):
     def _keeps(self) -> bool | None:
         return self.checkpointer if isinstance(self.checkpointer, bool) else None
 
-    def _begin(self, input: Any, config: Config, *, context: Any = None, **options: Any) -> Execution:
+    def _begin(self, input: Any, config: Config, **options: Any) -> Execution | BodyExecution:
+        """Begin a run; where a node calls this graph on its own thread, a part of its step."""
+        called = self._calling(config)
+        return self._begin_run(input, config, **options) if called is None else called(input)
+
+    def _begin_run(self, input: Any, config: Config, *, context: Any = None, **options: Any) -> Execution:
         unknown = options.keys() - _PER_RUN - _ACCEPTED
         if unknown:
             known = ", ".join(sorted(_PER_RUN))
@@ -241,7 +244,7 @@ class CompiledStateGraph(AsyncFace, Batches):
         stream_mode: str | Sequence[str] | None = None,
         version: str = "v1",
         **options: Any,
-    ) -> tuple[Execution, Iterator[Any]]:
+    ) -> Streamed:
         modes, typed = check_modes(stream_mode), _is_v2(version)
         keys, subgraphs = options.pop("output_keys", None), bool(options.pop("subgraphs", False))
         execution = self._begin(input, config, **options)

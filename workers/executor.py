@@ -11,7 +11,7 @@ from typing import Protocol
 from graphs.checkpoint import Result
 from graphs.context import CallsGraphs
 from graphs.errors import NodeCancelledError, NodeTimeoutError
-from graphs.frames import frame_ns, path_of
+from graphs.frames import Root, frame_ns
 from graphs.graph import Child, Graph
 from graphs.interrupts import GraphInterrupt
 from graphs.retry import retry_delay_s
@@ -30,21 +30,6 @@ from .limits import TimeUp, within
 from .loop import Abandoned
 
 logger = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class Root:
-    """A graph at its place on a thread: what stands in the frames below it follows from that."""
-
-    graph: Graph
-    ns: str = ""
-
-    def at(self, ns: str) -> Graph:
-        """Return the graph of a frame."""
-        graph = self.graph
-        for node in path_of(ns)[len(path_of(self.ns)) :]:
-            graph = graph.children[node].graph
-        return graph
 
 
 #: Returns the graph of a run, or None where this process does not have it.

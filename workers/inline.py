@@ -7,12 +7,13 @@ from contextlib import ExitStack
 from queue import SimpleQueue
 from uuid import uuid4
 
+from graphs.frames import Root
 from scheduler.dispatch import StepOrder, StepRef
 from scheduler.errors import LeaseLost
 from scheduler.runs import RunStore
 from scheduler.starting import Started
 
-from .executor import Executor, Outcome, Root
+from .executor import Executor, Outcome
 from .heartbeat import Heartbeat
 from .loop import Abandoned, Calls
 

@@ -8,6 +8,7 @@ from typing import Annotated, Any, TypedDict
 import pytest
 import redis as redis_py
 
+from graphs.frames import Root
 from graphs.graph import Graph
 from scheduler.calls import Calls
 from scheduler.client import Client
@@ -20,7 +21,7 @@ from tests.fakes import RecordingDispatcher
 from treadle.graph import END, StateGraph
 from treadle.types import RetryPolicy
 from workers.attempt import Means
-from workers.executor import Executor, Outcome, Root
+from workers.executor import Executor, Outcome
 from workers.limits import TimeUp
 
 
