@@ -8,6 +8,7 @@ from graphs.errors import (
     InvalidGraph,
     InvalidInput,
     InvalidNamespaceError,
+    InvalidQuestion,
     InvalidUpdateError,
     MissingExtra,
     NodeCancelledError,
@@ -43,6 +44,7 @@ from scheduler.errors import (
     ThreadBusy,
     ThreadNotFound,
     TransitionNotAllowed,
+    UnknownInterruptError,
     WorkerLost,
 )
 
@@ -62,6 +64,7 @@ __all__ = [
     "InvalidGraph",
     "InvalidInput",
     "InvalidNamespaceError",
+    "InvalidQuestion",
     "InvalidThreadId",
     "InvalidUpdateError",
     "LeaseLost",
@@ -85,6 +88,7 @@ __all__ = [
     "TransitionNotAllowed",
     "TreadleError",
     "UnknownGraph",
+    "UnknownInterruptError",
     "UnknownNode",
     "WorkerLost",
     "is_invalid_resume",

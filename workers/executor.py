@@ -18,7 +18,7 @@ from graphs.signals import ParentCommand
 from scheduler.calls import Call, Calls
 from scheduler.claim import Claim, Progress
 from scheduler.dispatch import StepRef
-from scheduler.failure import Failure, describe, parked, revived, timed_out
+from scheduler.failure import Failure, describe, parked, refused, revived, timed_out
 from scheduler.frame import Outcome as FrameOutcome
 from scheduler.run import Run
 from scheduler.steps import REFUSED
@@ -113,7 +113,7 @@ class Executor:
         try:
             return step()
         except GraphInterrupt as asked:
-            return Outcome(self._steps.ask(claim, graph, asked.interrupts, paused=not asked.interrupts))
+            return self._asked(claim, graph, asked)
         except self._time_up:
             return self._overran(claim, graph)
         except ParentCommand as up:
@@ -150,11 +150,11 @@ class Executor:
         back = self._calls.outcome(claim, ns) if claim.returned else None
         if back is None:
             return self._entered(attempt, child, ns)
-        if back.failure is not None:
-            error = revived(back.failure, claim.ref.thread_id, claim.ref.run_id)
-            return self._failed(claim, attempt.graph, back.failure, error)
+        error = None if back.failure is None else revived(back.failure, claim.ref.thread_id, claim.ref.run_id)
         if back.kind == "interrupted":
-            raise GraphInterrupt(back.questions)
+            raise GraphInterrupt(back.questions, refused=error)
+        if back.failure is not None and error is not None:
+            return self._failed(claim, attempt.graph, back.failure, error)
         return self._committed(attempt, lambda: self._taken(attempt, child, ns, back))
 
     def _entered(self, attempt: Attempt, child: Child, ns: str) -> Outcome:
@@ -170,6 +170,14 @@ class Executor:
             return attempt.take(command_of(back.command), {})
         output = child.graph.output_of(self._calls.state(attempt.claim, ns, back.cursor))
         return attempt.take(output, {ns: back.cursor} if child.keeps else {})
+
+    def _asked(self, claim: Claim, graph: Graph, asked: GraphInterrupt) -> Outcome:
+        """Keep what a step asks; whoever gave it an answer that does not fit gets the error."""
+        failure = None if asked.refused is None else refused(asked.refused, claim.step.node)
+        try:
+            return Outcome(self._steps.ask(claim, graph, asked, failure), asked.refused, failure)
+        except REFUSED as error:
+            return self._failed(claim, graph, describe(error, claim.step.node), error)
 
     def _committed(self, attempt: Attempt, result: Callable[[], Any]) -> Outcome:
         claim, graph = attempt.claim, attempt.graph
