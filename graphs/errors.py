@@ -18,6 +18,7 @@ TreadleError
     ├── NodeTimeoutError                        a node ran, or was silent, longer than its time limit
     ├── NodeCancelledError                      a node gave itself up
     ├── GraphDrained                            a run stopped between two steps because it was asked to
+    ├── InvalidQuestion       (ValueError)      a question that nobody could answer, or with half a deadline
     └── OutsideOfStep, NoStore (RuntimeError)   a call that has a meaning only inside a node, or with a store
 """
 
@@ -250,6 +251,10 @@ class OutsideOfStep(GraphError, RuntimeError):
 
     def __str__(self) -> str:
         return f"{self.name} was used outside of a node: use it in code that a run is executing."
+
+
+class InvalidQuestion(GraphError, ValueError):
+    """A node asks in a way that nobody could answer, or with a deadline that nothing follows from."""
 
 
 class NoStore(GraphError, RuntimeError):

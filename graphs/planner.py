@@ -93,22 +93,25 @@ def plan_update(
 def plan_command(graph: Graph, checkpoint: Checkpoint, said: Written, checkpoint_id: str, ns: str = "") -> Checkpoint:
     """Return the checkpoint after a caller's Command: its writes applied, and its targets due beside what was.
 
-    The steps that were due come first and in their order.
+    The steps that were due come first and in their order; they stay the same steps, and their questions the same
+    questions.
 
     Raises:
         InvalidUpdateError: the state cannot take the update.
     """
-    kept = plan_fork(checkpoint, checkpoint_id, ns)
     sent = Result(virtual_step(checkpoint, START, ns), said.updates, said.goto)
     named = {target for target in said.goto if isinstance(target, str) and target in graph.nodes}
-    added = named.difference(step.node for step in kept.steps)
-    first = sum(step.path[0] == PUSH for step in kept.steps)
+    added = named.difference(step.node for step in checkpoint.steps)
+    first = sum(step.path[0] == PUSH for step in checkpoint.steps)
     pushed = _pushed(graph, [sent], checkpoint_id, ns, first)
     return replace(
-        kept,
+        checkpoint,
+        id=checkpoint_id,
+        parent_id=checkpoint.id,
         source="update",
+        number=checkpoint.number + 1,
         values=apply(graph.channels, checkpoint.values, said.updates),
-        steps=(*kept.steps, *(_pull(graph, name, checkpoint_id, ns) for name in sorted(added)), *pushed),
+        steps=(*checkpoint.steps, *(_pull(graph, name, checkpoint_id, ns) for name in sorted(added)), *pushed),
     )
 
 

@@ -16,7 +16,7 @@ from graphs.planner import stops
 from graphs.routing import Caller
 from graphs.updates import Update
 
-from .beginnings import Beginning, Beginnings, Stand
+from .beginnings import Beginnings, Stand
 from .checkpoints import StoredCheckpoint
 from .claim import Claim, Progress
 from .connection import Connection
@@ -24,6 +24,7 @@ from .errors import LeaseLost
 from .frame import Frame, Outcome
 from .lifecycle import ThreadEvent
 from .moves import Move, Orders
+from .openings import Beginning
 from .scripts import Request
 
 

@@ -174,14 +174,6 @@ class CheckpointStore:
                     self._serde.dumps(value, f"Key {key!r} of the update of node {result.step.node!r}")
             raise
 
-    def encode_questions(self, node: str, dialogue: Dialogue, *, paused: bool = False) -> bytes:
-        """Return what a step asks as bytes; ``paused``: a graph that it called stands at a breakpoint.
-
-        Raises:
-            NotSerializable: a question cannot be stored; the error names the node.
-        """
-        return self._serde.dumps(dialogue.record() | ({"paused": True} if paused else {}), f"What node {node!r} asks")
-
     def encode_known(self, known: Mapping[str, Any], where: str = "The result") -> bytes:
         """Return what is known of a step as bytes; ``where`` names it in errors.
 

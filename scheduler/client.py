@@ -24,7 +24,8 @@ from .parts import Part, with_interrupts
 from .run import Run
 from .runs import RunStore
 from .snapshots import Snapshots
-from .starting import Started, Starter
+from .starting import Starter
+from .storing import Started
 from .threads import ThreadStore
 from .views import View
 

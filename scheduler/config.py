@@ -16,7 +16,15 @@ OnBusy = Literal["reject", "wait"]
 #: The supersteps a run may take when nobody says otherwise.
 DEFAULT_RECURSION_LIMIT = 10_007
 
-_RUN_KEYS = ("recursion_limit", "max_concurrency", "interrupt_before", "interrupt_after", "timeout", "on_busy")
+_RUN_KEYS = (
+    "recursion_limit",
+    "max_concurrency",
+    "interrupt_before",
+    "interrupt_after",
+    "timeout",
+    "on_busy",
+    "strict_resume",
+)
 _SHORT_KEYS = ("thread_id", "checkpoint_id", "checkpoint_ns")
 _OTHER_KEYS = ("configurable", "tags", "metadata", "callbacks", "run_name", "run_id")
 _SCALARS = (str, int, float, bool)
@@ -36,6 +44,8 @@ class RunConfig:
     #: Seconds for the run as a whole.
     timeout_s: float | None = None
     on_busy: OnBusy = "reject"
+    #: Whether an answer to a question that does not wait is an error.
+    strict_resume: bool = False
     tags: tuple[str, ...] = ()
     metadata: Mapping[str, Any] = field(default_factory=dict)
     configurable: Mapping[str, Any] = field(default_factory=dict)
@@ -83,6 +93,7 @@ def parse(config: Mapping[str, Any] | None, **given: Any) -> RunConfig:
         _names(run, "interrupt_after"),
         positive(run, "timeout", float),
         _on_busy(run["on_busy"]),
+        bool(_typed(run, "strict_resume", bool)),
         tuple(_typed(config, "tags", Sequence) or ()),
         _mapping(config, "metadata"),
         configurable,

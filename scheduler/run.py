@@ -40,6 +40,14 @@ class Run:
         """The time limit of the run as a whole, in seconds; 0 for none."""
         return ((self.deadline_ms or 0) - (self.started_ms or 0)) / 1000 if self.deadline_ms else 0.0
 
+    @property
+    def user(self) -> str | None:
+        """Who began it, where the config says so: ``metadata.user``, or the identity of ``langgraph_auth_user``."""
+        known = self.config.get("configurable", {}).get("langgraph_auth_user")
+        identity = known.get("identity") if isinstance(known, Mapping) else None
+        user = self.config.get("metadata", {}).get("user", identity)
+        return None if user is None else str(user)
+
     def left_s(self, now_s: float) -> float:
         """Return how many seconds are left until the deadline."""
         return (self.deadline_ms or 0) / 1000 - now_s

@@ -20,6 +20,9 @@ from .keys import ThreadKeys
 
 _FOLDER = files("scheduler") / "lua"
 
+#: How the due set names, in the place of a step, the questions of a thread that have a deadline.
+QUESTIONS = "questions"
+
 
 @dataclass(frozen=True, slots=True)
 class Source:
@@ -127,6 +130,10 @@ class Scripts:
     def renew_run(self, place: Place, **args: str | int) -> bool:
         """Say that an inline run's process is alive; return whether the run is still active."""
         return bool(self._run("renew_run", place, args))
+
+    def forget_deadlines(self, place: Place, request: Request) -> None:
+        """Forget the deadlines of questions that wait no more."""
+        self._run("forget_deadlines", place, request.args())
 
     def look_at_run(self, place: Place, **args: str | int) -> str:
         """Look at a run that fell due; return timeout, lost, or nothing to do."""

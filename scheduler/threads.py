@@ -179,6 +179,7 @@ def _thread(thread_id: str, fields: Mapping[bytes, bytes], cursor: bytes | None)
         int(text["since"]) if text.get("run") else None,
         json.loads(text.get("metadata", "{}")),
         float(text["timeout"]) if "timeout" in text else None,
+        int(text.get("seq", 0)),
     )
 
 

@@ -8,6 +8,7 @@ from graphs.errors import (
     InvalidGraph,
     InvalidInput,
     InvalidNamespaceError,
+    InvalidQuestion,
     InvalidUpdateError,
     MissingExtra,
     NodeCancelledError,
@@ -44,6 +45,7 @@ from scheduler.errors import (
     ThreadBusy,
     ThreadNotFound,
     TransitionNotAllowed,
+    UnknownInterruptError,
     WorkerLost,
 )
 
@@ -63,6 +65,7 @@ __all__ = [
     "InvalidGraph",
     "InvalidInput",
     "InvalidNamespaceError",
+    "InvalidQuestion",
     "InvalidThreadId",
     "InvalidUpdateError",
     "LeaseLost",
@@ -87,6 +90,7 @@ __all__ = [
     "TransitionNotAllowed",
     "TreadleError",
     "UnknownGraph",
+    "UnknownInterruptError",
     "UnknownNode",
     "WorkerLost",
     "is_invalid_resume",

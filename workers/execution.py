@@ -11,7 +11,7 @@ from scheduler.aside import begin_aside
 from scheduler.client import Client, Following
 from scheduler.handle import RunHandle
 from scheduler.parts import Part
-from scheduler.starting import Started
+from scheduler.storing import Started
 
 from .inline import Errors, InlineRunner
 from .loop import Calls

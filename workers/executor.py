@@ -20,7 +20,7 @@ from scheduler.calls import Call, Calls
 from scheduler.claim import Claim, Progress
 from scheduler.dispatch import StepRef
 from scheduler.errors import LeaseLost, StoreUnavailable
-from scheduler.failure import Failure, describe, parked, revived, timed_out
+from scheduler.failure import Failure, describe, parked, refused, revived, timed_out
 from scheduler.frame import Outcome as FrameOutcome
 from scheduler.run import Run
 from scheduler.steps import REFUSED
@@ -117,7 +117,7 @@ class Executor:
         try:
             return step()
         except GraphInterrupt as asked:
-            return Outcome(self._steps.ask(claim, graph, asked.interrupts, paused=not asked.interrupts))
+            return self._asked(claim, graph, asked)
         except self._time_up:
             return self._overran(claim, graph)
         except ParentCommand as up:
@@ -158,11 +158,11 @@ class Executor:
         back = self._calls.outcome(claim, ns)
         if back is None:
             raise LeaseLost(claim.ref.thread_id, claim.ref.step_id)
-        if back.failure is not None:
-            error = revived(back.failure, claim.ref.thread_id, claim.ref.run_id)
-            return self._failed(claim, attempt.graph, back.failure, error)
+        error = None if back.failure is None else revived(back.failure, claim.ref.thread_id, claim.ref.run_id)
         if back.kind == "interrupted":
-            raise GraphInterrupt(back.questions)
+            raise GraphInterrupt(back.questions, refused=error)
+        if back.failure is not None and error is not None:
+            return self._failed(claim, attempt.graph, back.failure, error)
         if back.command is not None:
             command = command_of(back.command)
             return self._committed(attempt, lambda: attempt.take(command, {}))
@@ -178,6 +178,14 @@ class Executor:
             raise
         except Exception as error:  # its own routers are asked where it begins
             return self._failed(claim, attempt.graph, describe(error, claim.step.node), error)
+
+    def _asked(self, claim: Claim, graph: Graph, asked: GraphInterrupt) -> Outcome:
+        """Keep what a step asks; whoever gave it an answer that does not fit gets the error."""
+        failure = None if asked.refused is None else refused(asked.refused, claim.step.node)
+        try:
+            return Outcome(self._steps.ask(claim, graph, asked, failure), asked.refused, failure)
+        except REFUSED as error:
+            return self._failed(claim, graph, describe(error, claim.step.node), error)
 
     def _committed(self, attempt: Attempt, result: Callable[[], Result]) -> Outcome:
         claim, graph = attempt.claim, attempt.graph

@@ -11,7 +11,7 @@ from graphs.frames import Root
 from scheduler.dispatch import StepOrder, StepRef
 from scheduler.errors import LeaseLost
 from scheduler.runs import RunStore
-from scheduler.starting import Started
+from scheduler.storing import Started
 
 from .executor import Executor, Outcome
 from .heartbeat import Heartbeat

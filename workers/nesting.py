@@ -95,10 +95,13 @@ class BodyExecution:
         back = self._calls.outcome(call.claim, call.ns)
         if back is None:
             raise LeaseLost(ref.thread_id, ref.step_id)
-        if back.failure is not None:
-            raise errors.get(back.failure["id"]) or revived(back.failure, ref.thread_id, ref.run_id)
+        error = None
+        if back.failure is not None:  # the very exception, where it was raised in this process
+            error = errors.get(back.failure["id"]) or revived(back.failure, ref.thread_id, ref.run_id)
         if back.kind == "interrupted":
-            raise GraphInterrupt(back.questions)
+            raise GraphInterrupt(back.questions, refused=error)
+        if error is not None:
+            raise error
         if back.command is not None:
             raise ParentCommand(command_of(back.command))
         left = self._calls.left(call.claim, call.ns, back.cursor, keeps=call.keeps)

@@ -11,8 +11,8 @@ from redis import Redis
 from graphs.graph import Graph
 from scheduler.client import Client
 from scheduler.connection import Connection
-from scheduler.starting import Started
 from scheduler.steps import Steps
+from scheduler.storing import Started
 from scheduler.watchdog import Watchdog
 from tests.fakes import RecordingDispatcher
 

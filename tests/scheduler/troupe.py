@@ -9,6 +9,7 @@ from graphs.checkpoint import Result
 from graphs.commands import Interrupt
 from graphs.frames import frame_ns, graph_at
 from graphs.graph import Child, Graph
+from graphs.interrupts import GraphInterrupt
 from scheduler.calls import Call, Calls
 from scheduler.claim import Claim, Progress
 from scheduler.client import Client
@@ -44,7 +45,7 @@ def asks(steps: Steps, claimed: Claim, graph: Graph) -> Progress:
     """Ask, and say the answer once it is there."""
     if "q" in claimed.dialogue.answers:
         return steps.commit(claimed, graph, wrote(claimed, said=[claimed.dialogue.answers["q"]]))
-    return steps.ask(claimed, graph, [Interrupt("?", "q")])
+    return steps.ask(claimed, graph, GraphInterrupt([Interrupt("?", "q")]))
 
 
 def fails(steps: Steps, claimed: Claim, graph: Graph) -> Progress:
@@ -118,7 +119,7 @@ class Troupe:
         if back.failure is not None:
             return self.steps.fail(claimed, graph, back.failure)
         if back.kind == "interrupted":
-            return self.steps.ask(claimed, graph, back.questions, paused=not back.questions)
+            return self.steps.ask(claimed, graph, GraphInterrupt(back.questions))
         if back.command is not None:
             return self.steps.commit(claimed, graph, wrote(claimed, **back.command["update"]))
         left = self.calls.left(claimed, ns, back.cursor, keeps=child.keeps)
