@@ -6,9 +6,10 @@ import random
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Protocol
 
-from graphs.context import CallsGraphs
+from graphs.checkpoint import Result
 from graphs.errors import NodeCancelledError, NodeTimeoutError
 from graphs.frames import Root, frame_ns
 from graphs.graph import Child, Graph
@@ -35,10 +36,10 @@ FindRoot = Callable[[Run], Root | None]
 
 
 class Nesting(Protocol):
-    """Makes what runs the graphs that a node calls in its body."""
+    """Runs what a node calls in its body."""
 
-    def of(self, claim: Claim, graph: Graph) -> CallsGraphs:
-        """Return what runs them for one attempt at a step."""
+    def call(self, attempt: Attempt) -> Result:
+        """Call the node of an attempt, and see through what it calls."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +60,7 @@ class Executor:
     Args:
         means: what attempts work with.
         calls: opens the frames of the graphs that stand as nodes.
-        nesting: runs the graphs that nodes call in their bodies.
+        nesting: runs the graphs and tasks that nodes call in their bodies.
         limits: whether this class keeps the time limits; False where the pool does (prefork).
         time_limit_errors: what the pool raises in a node whose soft time limit is up.
     """
@@ -132,9 +133,9 @@ class Executor:
     def _called(self, attempt: Attempt) -> Outcome:
         """Run a node that is a function."""
         claim, graph = attempt.claim, attempt.graph
-        graphs = None if self._nesting is None else self._nesting.of(claim, graph)
+        call = attempt.call if self._nesting is None else partial(self._nesting.call, attempt)
         try:
-            result = within(self._limit_s(attempt), lambda: attempt.call(graphs))
+            result = within(self._limit_s(attempt), call)
         except ParentCommand as up:
             if up.command.graph is not None:
                 raise
