@@ -25,6 +25,13 @@ class CallsGraphs(Protocol):
         """Return what begins a graph on an input, as part of the step; calls are told apart by the order of this."""
 
 
+class CallsTasks(Protocol):
+    """Runs the tasks that a function calls in its body."""
+
+    def begin_task(self, task: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
+        """Begin a task and return the future of its value."""
+
+
 @dataclass(frozen=True, slots=True)
 class StepContext:
     """What the helpers below find out about the running step."""
@@ -34,6 +41,7 @@ class StepContext:
     questions: Questions = field(default_factory=lambda: Questions(""))
     #: None where a node may not call any.
     graphs: CallsGraphs | None = None
+    tasks: CallsTasks | None = None
     #: Takes a message for the stream, and the state key that it is written to as well.
     push: Callable[[Any, str | None], None] = field(default=lambda message, state_key: None)
 

@@ -9,11 +9,11 @@ from typing import Any, Literal, get_args, get_origin
 from xxhash import xxh3_64_hexdigest
 
 from .channels import Channel
-from .commands import START, Send
+from .commands import PREVIOUS, START, Send
 from .copies import detached
 from .errors import InvalidDestination, InvalidGraph, UnknownKey, UnknownNode, UnmappedAnswer
 from .node import Node, plain_name
-from .schema import ROOT, Schema, classes_in
+from .schema import Schema, classes_in
 from .updates import checked_target
 
 #: The name of a graph that was given none.
@@ -147,6 +147,11 @@ class Graph:
         own = frozenset(cls for hint in (*hints, self.context) for cls in classes_in(hint))
         return own.union(*(child.graph.classes for child in self.children.values()))
 
+    @property
+    def is_entrypoint(self) -> bool:
+        """Whether it is one function, which gets the input as it is, and whose value is the output."""
+        return PREVIOUS in self.channels
+
     @cached_property
     def handlers(self) -> Mapping[str, Node]:
         """The nodes' error handlers by their own names; the one that nodes have by default is there once."""
@@ -172,6 +177,8 @@ class Graph:
 
     def triggers(self, node: str) -> tuple[str, ...]:
         """Return everything that can make a node due."""
+        if self.is_entrypoint:
+            return (START,)
         return (f"branch:to:{node}", *(join.name for join in self.joins_into.get(node, ())))
 
     def node(self, name: str) -> Node:
@@ -202,7 +209,7 @@ class Graph:
     def shown(self, values: Mapping[str, Any], keys: Iterable[str] | None = None) -> Any:
         """Return the values as users see them, and may change them: a dict of copies, or a root state's bare value."""
         if self.state.is_root:
-            return detached(values.get(ROOT))
+            return detached(values.get(self.state.key))
         return {key: detached(values[key]) for key in (self.channels if keys is None else keys) if key in values}
 
     def typed(self, values: Mapping[str, Any]) -> Any:

@@ -151,12 +151,12 @@ def is_async(func: Any) -> bool:
     return iscoroutinefunction(func) or iscoroutinefunction(getattr(func, "__call__", None))  # noqa: B004  # the method itself is wanted
 
 
-def injected_parameters(func: Any, roles: Sequence[str] = ROLES) -> dict[str, str]:
-    """Return which parameters beside the first take one of the roles, by their names or their annotations."""
+def injected_parameters(func: Any, roles: Sequence[str] = ROLES, first: int = 1) -> dict[str, str]:
+    """Return which parameters, beside those before the ``first``, take one of the roles, by name or by annotation."""
     hints = hints_of(func)
     bound = func.keywords if isinstance(func, partial) else {}
     found = {}
-    for name, parameter in _parameters(func)[1:]:
+    for name, parameter in _parameters(func)[first:]:
         role = name if name in roles else _role(hints.get(name))
         if role is not None and role in roles and name not in bound and parameter.kind in _BY_NAME:
             found[name] = role

@@ -43,6 +43,13 @@ def plan_input(graph: Graph, head: Checkpoint | None, checkpoint_id: str, ns: st
     )
 
 
+def plan_entry(graph: Graph, head: Checkpoint | None, update: Update, checkpoint_id: str, ns: str = "") -> Checkpoint:
+    """Return the checkpoint at which an entrypoint's input arrives: its function is due at once."""
+    arrived = plan_input(graph, head, checkpoint_id, ns)
+    applied = plan_next(graph, arrived, [Result(arrived.steps[0], (update,))], checkpoint_id, ns)
+    return replace(applied, parent_id=arrived.parent_id, source="input", number=arrived.number)
+
+
 def plan_next(
     graph: Graph, checkpoint: Checkpoint, results: Sequence[Result], checkpoint_id: str, ns: str = ""
 ) -> Checkpoint:
@@ -134,7 +141,7 @@ def virtual_step(checkpoint: Checkpoint, node: str, ns: str = "") -> Step:
 
 
 def node_to_write_as(graph: Graph, checkpoint: Checkpoint | None, as_node: str | None) -> str:
-    """Return the node as which an update writes: the one named, else the last one that wrote.
+    """Return the node as which an update writes: the one named, else the only one there is, or the last that wrote.
 
     Raises:
         UnknownNode: the graph has no such node.
@@ -142,6 +149,8 @@ def node_to_write_as(graph: Graph, checkpoint: Checkpoint | None, as_node: str |
     """
     if as_node is not None:
         return as_node if as_node == START else graph.node(as_node).name
+    if graph.is_entrypoint:
+        return next(iter(graph.nodes))
     writers = checkpoint.writers if checkpoint is not None else ()
     if not writers:
         return START

@@ -8,7 +8,7 @@ from graphs.checkpoint import Checkpoint, Result
 from graphs.commands import START, Command
 from graphs.errors import EmptyInputError
 from graphs.graph import Graph
-from graphs.planner import plan_command, plan_fork, plan_input, plan_next
+from graphs.planner import plan_command, plan_entry, plan_fork, plan_input, plan_next
 from graphs.routing import Caller, fresh, outside_of_steps, route
 from graphs.updates import Update, written
 
@@ -91,6 +91,11 @@ class Beginnings:
         Raises:
             InvalidUpdateError, NotSerializable, StateTooLarge: the state cannot take it.
         """
+        if stand.graph.is_entrypoint:
+            head = None if stand.head is None else stand.head.checkpoint
+            entry = plan_entry(stand.graph, head, update, new_checkpoint_id(stand.cursor), stand.ns)
+            only = self._encoded(stand, entry, stand.head, branching=stand.branching)
+            return Beginning([only], {}, entry, entry.steps, ThreadEvent.START)
         first = self._encoded(stand, self._arrived(stand), stand.head, branching=stand.branching)
         return self._applied(stand, first, (update,), ThreadEvent.START)
 

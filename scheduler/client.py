@@ -140,8 +140,9 @@ class Client:
         output = graph.output_of(checkpoint.values, keys)
         if run.status is not RunStatus.INTERRUPTED:
             return GraphOutput(output)
-        asked = (one for questions in checkpoints.questions(at, "", checkpoint).values() for one in questions)
-        return GraphOutput(output, tuple(asked))
+        waiting = checkpoints.questions(at, "", checkpoint).values()
+        asked = tuple(one for questions in waiting for one in questions)
+        return GraphOutput(None if asked and graph.is_entrypoint else output, asked)
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,7 +26,7 @@ class LiveEvent:
     attempt: int
     value: Any
     ns: str = ""
-    #: The stream mode that shows it: custom or messages.
+    #: The stream mode that shows it: custom, messages, or tasks for the beginning of a task.
     mode: str = "custom"
 
 

@@ -110,6 +110,10 @@ class Scripts:
         remaining, *held = self._run("put_result", place, args)
         return int(remaining), json.loads(held[0]) if held else None
 
+    def put_call(self, place: Place, **args: str | int | bytes) -> bool:
+        """Keep what a task returned; return whether the lease of the step that called it was still good."""
+        return bool(self._run("put_call", place, args))
+
     def commit_superstep(self, place: Place, request: Request) -> str:
         """Close a superstep; return committed, moved, open or lost."""
         return str(self._run("commit_superstep", place, request.args()).decode())

@@ -6,9 +6,10 @@ from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
 from graphs.checkpoint import PUSH, Checkpoint, Result, Step
-from graphs.commands import Interrupt
+from graphs.commands import PREVIOUS, Interrupt
 from graphs.errors import InvalidUpdateError
 from graphs.graph import Graph
+from graphs.schema import BARE, ROOT
 from graphs.updates import apply
 
 from .checkpoints import StoredCheckpoint, result_of
@@ -155,7 +156,13 @@ def result_shown(updates: Sequence[Mapping[str, Any]], graph: Graph) -> Any:
         for key, value in update.items():
             merged.setdefault(key, []).append(value)
     shown = {key: values[0] if len(values) == 1 else {"$writes": values} for key, values in merged.items()}
-    return next(iter(shown.values()), None) if graph.state.is_root else shown
+    return shown.get(ROOT) if ROOT in graph.channels else {key: shown[key] for key in shown if key != PREVIOUS}
+
+
+def update_shown(updates: Sequence[Mapping[str, Any]]) -> Any:
+    """Return a step's writes: None for none, the update itself, or one entry for each batch."""
+    shown = [next((update[key] for key in BARE if key in update), dict(update)) for update in updates]
+    return None if not shown else shown[0] if len(shown) == 1 else shown
 
 
 def with_finished(

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from graphs.errors import UnknownSubgraph
 from graphs.frames import Root
 
 from .following import Happening, LiveEvent
@@ -33,10 +34,20 @@ class View:
     def parts(self, happening: Happening) -> Iterator[Part]:
         """Yield what is shown of one thing that happened."""
         ns = happening.ns
-        frame = self._frames.get(ns)
-        if frame is None:
-            frame = self._frames[ns] = FrameView(self.look, self.root.at(ns), ns, self._told)
-        shown = frame.live(happening) if isinstance(happening, LiveEvent) else frame.shown(happening)
-        for index, part in enumerate(shown):
+        for index, part in enumerate(self._shown(happening)):
             if self.subgraphs or part.mode in SAID or ns == self.root.ns:
                 yield replace(part, id=f"{happening.seq}-{index}", ns=tuple(ns.split("|")) if ns else ())
+
+    def _shown(self, happening: Happening) -> Iterator[Part]:
+        ns = happening.ns
+        frame = self._frames.get(ns)
+        if frame is None:
+            try:
+                frame = self._frames[ns] = FrameView(self.look, self.root.at(ns), ns, self._told)
+            except UnknownSubgraph:  # a function has called the graph: who follows cannot know its shape
+                return self._written(happening)
+        return frame.live(happening) if isinstance(happening, LiveEvent) else frame.shown(happening)
+
+    def _written(self, happening: Happening) -> Iterator[Part]:
+        if isinstance(happening, LiveEvent) and happening.mode == "custom" in self.look.modes:
+            yield Part("custom", happening.value)

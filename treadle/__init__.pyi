@@ -72,6 +72,10 @@ from .errors import (
     WorkerLost,
     is_invalid_resume,
 )
+from .func import (
+    entrypoint,
+    task,
+)
 from .graph import (
     END,
     START,
@@ -225,6 +229,7 @@ __all__ = [
     "add_messages",
     "default_cache_key",
     "default_retry_on",
+    "entrypoint",
     "get_config",
     "get_runtime",
     "get_store",
@@ -232,4 +237,5 @@ __all__ = [
     "interrupt",
     "is_invalid_resume",
     "push_message",
+    "task",
 ]

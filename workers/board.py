@@ -11,6 +11,7 @@ from scheduler.thread import PendingStep
 _STATES: Mapping[str, str] = {
     "leased": "running",
     "committed": "done",
+    "task": "done",
     "failed": "failed",
     "timed out": "timed out",
     "lost worker": "lost worker",
@@ -51,7 +52,7 @@ class Board:
         """Take in something that happened."""
         if isinstance(happening, LiveEvent):
             row = self._row(happening.step_id, happening.node)
-            self._rows[row.id] = replace(row, wrote=happening.value) if happening.mode == "custom" else row
+            self._rows[row.id] = replace(row, **_heard(happening))
         elif "step" in happening.data:
             self._log(happening.kind, happening.data)
 
@@ -75,3 +76,8 @@ class Board:
 
     def _row(self, step_id: str, node: str) -> StepRow:
         return self._rows.get(step_id) or StepRow(step_id, node)
+
+
+def _heard(event: LiveEvent) -> dict[str, Any]:
+    """Return what is known of a step from what it shows while it runs; of a task that also says that it runs."""
+    return {"custom": {"wrote": event.value}, "tasks": {"state": "running"}}.get(event.mode, {})

@@ -6,10 +6,10 @@ import random
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Protocol
 
 from graphs.checkpoint import Result
-from graphs.context import CallsGraphs
 from graphs.errors import NodeCancelledError, NodeTimeoutError
 from graphs.frames import Root, frame_ns
 from graphs.graph import Child, Graph
@@ -37,10 +37,10 @@ FindRoot = Callable[[Run], Root | None]
 
 
 class Nesting(Protocol):
-    """Makes what runs the graphs that a node calls in its body."""
+    """Runs what a node calls in its body."""
 
-    def of(self, claim: Claim, graph: Graph) -> CallsGraphs:
-        """Return what runs them for one attempt at a step."""
+    def call(self, attempt: Attempt) -> Result:
+        """Call the node of an attempt, and see through what it calls."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +61,7 @@ class Executor:
     Args:
         means: what attempts work with.
         calls: opens the frames of the graphs that stand as nodes.
-        nesting: runs the graphs that nodes call in their bodies.
+        nesting: runs the graphs and tasks that nodes call in their bodies.
         limits: whether this class keeps the time limits; False where the pool does (prefork).
         time_limit_errors: what the pool raises in a node whose soft time limit is up.
     """
@@ -135,17 +135,17 @@ class Executor:
 
     def _called(self, attempt: Attempt) -> Outcome:
         """Run a node that is a function."""
-        graphs = None if self._nesting is None else self._nesting.of(attempt.claim, attempt.graph)
+        call = attempt.call if self._nesting is None else partial(self._nesting.call, attempt)
 
-        def call() -> Result:
+        def called() -> Result:
             try:
-                return within(self._limit_s(attempt), lambda: attempt.call(graphs))  # type: ignore[no-any-return]
+                return within(self._limit_s(attempt), call)  # type: ignore[no-any-return]
             except ParentCommand as up:
                 if up.command.graph is not None:
                     raise
                 return attempt.take(up.command, {})  # of a graph that the node called: it stands for the node's own
 
-        return self._committed(attempt, call)
+        return self._committed(attempt, called)
 
     def _framed(self, attempt: Attempt, child: Child) -> Outcome:
         """Run a node that is a graph: call it, or take what it gave back."""

@@ -10,7 +10,7 @@ from scheduler.following import Happening, LiveEvent
 from .rendering import clock, compact, duration, styled
 
 #: Live events by the stream mode that shows them.
-_KINDS = {"custom": "writes", "messages": "says"}
+_KINDS = {"custom": "writes", "messages": "says", "tasks": "begins"}
 _LONGEST_TEXT = 160
 _KIND_WIDTH, _NODE_WIDTH = 11, 16
 
@@ -18,7 +18,7 @@ _KIND_WIDTH, _NODE_WIDTH = 11, 16
 def line_of(happening: Happening) -> Text:
     """Return one line: when, what, which node, and what else is worth knowing."""
     if isinstance(happening, LiveEvent):
-        value = happening.value if happening.mode == "custom" else happening.value[0]
+        value = happening.value[0] if happening.mode == "messages" else happening.value
         return _line("", _KINDS[happening.mode], happening.node, compact(value))
     node = str(happening.data.get("node", ""))
     return _line(clock(happening.at_ms), happening.kind, node, _details(happening.data))

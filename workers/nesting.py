@@ -1,19 +1,15 @@
-"""The graphs that a node calls in its body: run where the node runs, in frames of their own, under the node's lease."""
+"""A graph that a function calls: run where the function runs, in a frame of its own, under the lease of its step."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass, field
-from functools import partial
 from typing import Any
 
-from graphs.frames import Root, frame_ns
-from graphs.graph import Graph
+from graphs.frames import Root
 from graphs.interrupts import GraphInterrupt
 from graphs.outputs import GraphOutput
 from graphs.signals import ParentCommand
 from scheduler.aside import begin_aside
 from scheduler.calls import Call, Calls
-from scheduler.claim import Claim
 from scheduler.errors import LeaseLost
 from scheduler.failure import revived
 from scheduler.following import Follower
@@ -25,44 +21,6 @@ from scheduler.views import View
 
 from .attempt import command_of
 from .inline import Errors, InlineRunner
-
-
-class Nesting:
-    """Makes what runs the graphs that a node calls; ``runner`` is tied to it last, since its nodes may call as well."""
-
-    def __init__(self, calls: Calls) -> None:
-        self.calls = calls
-        self.runner: InlineRunner | None = None
-
-    def of(self, claim: Claim, graph: Graph) -> "BodyCalls":
-        """Return what runs them for one attempt at a step."""
-        if self.runner is None:
-            raise RuntimeError("Nesting is given its runner where it is made.")
-        return BodyCalls(self.calls, self.runner, claim)
-
-
-@dataclass(slots=True)
-class BodyCalls:
-    """Begins the graphs that one attempt at a step calls, one frame for each call."""
-
-    calls: Calls
-    runner: InlineRunner
-    claim: Claim
-    #: Where the graphs that keep their state were left: frame -> checkpoint.
-    children: dict[str, str] = field(default_factory=dict)
-    _called: int = field(default=0, repr=False)
-
-    def next_call(self, graph: Graph, keeps: bool | None) -> Callable[[Any], "BodyExecution"]:
-        """Return what begins a graph, in a frame named here: in the node's own order, not in that of threads."""
-        ns = frame_ns(self.claim.ns, self.claim.step, keeps=keeps, nth=self._called)
-        self._called += 1
-        return partial(self._begin, graph, keeps, ns)
-
-    def _begin(self, graph: Graph, keeps: bool | None, ns: str, value: Any) -> "BodyExecution":
-        """Return the execution of a graph; one that this step has called before, in an attempt cut short, goes on."""
-        update = None if value is None else graph.input.read(value)
-        call = Call(self.claim, graph, ns, keeps, update, parks=False)
-        return BodyExecution(self.calls, self.runner, call, self.children)
 
 
 class BodyExecution:

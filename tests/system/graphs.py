@@ -1,15 +1,18 @@
 """The graphs that the system tests run on real workers."""
 
+import asyncio
 import ctypes
 import operator
 import os
 import signal
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Annotated, Any, TypedDict
 
 from treadle.checkpoint.base import BaseCheckpointSaver
 from treadle.checkpoint.redis import RedisSaver
+from treadle.func import entrypoint, task
 from treadle.graph import END, START, CompiledStateGraph, StateGraph
 from treadle.runtime import Runtime
 from treadle.types import RetryPolicy, Send, interrupt
@@ -251,5 +254,32 @@ async def _write(state: Trail, runtime: Runtime[None]) -> dict[str, Any]:
     return {"trail": ["written"]}
 
 
-all_graphs = [compiled(name, RedisSaver()) for name in BUILDERS]
+@task
+def note(file: str) -> int:
+    """Add a line to a file, and return the process that did."""
+    with Path(file).open("a") as lines:
+        lines.write("noted\n")
+    return os.getpid()
+
+
+@task
+async def appear(file: str) -> None:
+    """Wait until a file is there."""
+    while not Path(file).exists():
+        await asyncio.sleep(0.02)
+
+
+def workflow(saver: BaseCheckpointSaver) -> CompiledStateGraph:
+    """Return a function that notes that it was here, waits for a file, and asks."""
+
+    @entrypoint(checkpointer=saver)
+    def workflow(folder: str) -> list[Any]:
+        noted = note(f"{folder}/notes")
+        appear(f"{folder}/go").result()
+        return [noted.result(), os.getpid(), interrupt("done?")]
+
+    return workflow
+
+
+all_graphs = [*(compiled(name, RedisSaver()) for name in BUILDERS), workflow(RedisSaver())]
 few_graphs = [compiled("slow", RedisSaver())]
