@@ -2,7 +2,7 @@
 
 from .checkpoint import Step
 from .errors import UnknownSubgraph
-from .graph import Graph
+from .graph import Child, Graph
 
 _LEVEL = "|"
 _ID = ":"
@@ -38,17 +38,35 @@ def graph_at(root: Graph, ns: str) -> Graph:
     """Return the graph whose frame a namespace names.
 
     Raises:
-        UnknownSubgraph: a node on the way is no graph.
+        UnknownSubgraph: a node on the way neither is a graph nor calls one that it names.
     """
-    graph = root
-    for node in path_of(ns):
-        child = graph.children.get(node)
-        if child is None:
-            raise UnknownSubgraph(ns, root.name)
-        graph = child.graph
-    return graph
+    found = _way(root, ns)
+    if len(found) <= len(path_of(ns)):
+        raise UnknownSubgraph(ns, root.name)
+    return found[-1]
+
+
+def nearest_graph(root: Graph, ns: str) -> Graph:
+    """Return the graph through whose keys a frame is read: its own, or the nearest one above that is known."""
+    return _way(root, ns)[-1]
+
+
+def child_of(graph: Graph, node: str) -> Child | None:
+    """Return the graph that a node is, or the first one that its function names and may call; None for neither."""
+    return graph.children.get(node) or graph.called.get(node)
 
 
 def below(ns: str, frame: str) -> bool:
     """Return whether a namespace is a frame's own, or lies inside of it."""
     return ns == frame or ns.startswith(frame + _LEVEL)
+
+
+def _way(root: Graph, ns: str) -> list[Graph]:
+    """Return the graphs from the root down to a frame, as far as they are known."""
+    found = [root]
+    for node in path_of(ns):
+        child = child_of(found[-1], node)
+        if child is None:
+            break
+        found.append(child.graph)
+    return found
