@@ -15,6 +15,10 @@ from .store import BaseStore
 class CallsGraphs(Protocol):
     """Runs the graphs that a node calls in its body."""
 
+    @property
+    def children(self) -> Mapping[str, str]:
+        """Where those of them that keep their state stand now: frame -> checkpoint id."""
+
     def call(self, graph: Any, keeps: bool | None, value: Any) -> Any:
         """Run a graph on an input and return its output."""
 

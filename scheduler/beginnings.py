@@ -39,6 +39,8 @@ class Stand:
     #: The frame, and where the graphs above it stand.
     ns: str = ""
     parents: Mapping[str, str] = field(default_factory=dict)
+    #: Where the graphs below that keep their state stand, as far as the head does not say so.
+    children: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def branching(self) -> bool:
@@ -106,6 +108,21 @@ class Beginnings:
         first = self._encoded(stand, self._arrived(stand), stand.head, branching=stand.branching)
         return self._applied(stand, first, (update,), ThreadEvent.START)
 
+    def replayed(self, stand: Stand, old: StoredCheckpoint, ns: str) -> Beginning:
+        """Return how a graph begins again at an old checkpoint: of its own frame, or of the one of an earlier call.
+
+        Raises:
+            NotSerializable, StateTooLarge: the state can no longer be stored.
+        """
+        parent = old if ns == stand.ns else None  # what lies in another frame cannot be referred to
+        fork = plan_fork(old.checkpoint, new_checkpoint_id(stand.cursor), stand.ns)
+        fork = replace(fork, parent_id=None if parent is None else parent.checkpoint.id)
+        first = self._encoded(stand, fork, parent, branching=old.checkpoint.id != stand.cursor)
+        if [step.node for step in fork.steps] != [START]:
+            return Beginning([first], {}, fork, fork.steps, ThreadEvent.RESUME)
+        (start,) = self._known(replace(stand, ns=ns), old.checkpoint).values()
+        return self._applied(stand, first, start["updates"], ThreadEvent.RESUME)  # the input itself
+
     def _applied(self, stand: Stand, first: Encoded, updates: Sequence[Update], event: ThreadEvent) -> Beginning:
         """Begin with an input that has arrived: START is the one step that nobody has to run."""
         arrived, graph = first.stored.checkpoint, stand.graph
@@ -121,17 +138,9 @@ class Beginnings:
         if stand.head is None:
             raise EmptyInputError(f"Received no input, and thread {stand.run.thread_id!r} has nothing to go on from.")
         head = stand.head.checkpoint
-        if stand.named and (stand.branching or head.source not in ("update", "fork")):
-            return self._forked(stand, head)
+        if stand.named and (stand.run.replays or stand.branching or head.source not in ("update", "fork")):
+            return self.replayed(stand, stand.head, stand.ns)
         return self._opened(head, self._known(stand, head), {})
-
-    def _forked(self, stand: Stand, head: Checkpoint) -> Beginning:
-        fork = plan_fork(head, new_checkpoint_id(stand.cursor))
-        first = self._encoded(stand, fork, stand.head, branching=stand.branching)
-        if [step.node for step in fork.steps] != [START]:
-            return Beginning([first], {}, fork, fork.steps, ThreadEvent.RESUME)
-        replayed = self._known(stand, head)[head.steps[0].id]["updates"]  # the input itself
-        return self._applied(stand, first, replayed, ThreadEvent.RESUME)
 
     def _opened(self, head: Checkpoint, known: Known, answers: Mapping[str, Any]) -> Beginning:
         """Open what is unfinished; where answers came in, the questions that got none go on waiting."""
@@ -158,7 +167,8 @@ class Beginnings:
 
     def _arrived(self, stand: Stand) -> Checkpoint:
         head = stand.head.checkpoint if stand.head is not None else None
-        return plan_input(stand.graph, head, new_checkpoint_id(stand.cursor), stand.ns)
+        arrived = plan_input(stand.graph, head, new_checkpoint_id(stand.cursor), stand.ns)
+        return arrived if head is not None else replace(arrived, children=stand.children)
 
     def _known(self, stand: Stand, head: Checkpoint) -> Known:
         keys = self._connection.place(stand.run.thread_id).keys

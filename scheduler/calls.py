@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from graphs.frames import below, kept_ns, path_of, step_ns
 from graphs.graph import Graph
 from graphs.planner import stops
 from graphs.routing import Caller
@@ -23,6 +24,7 @@ from .errors import LeaseLost
 from .frame import Frame, Outcome
 from .lifecycle import ThreadEvent
 from .moves import Move, Orders
+from .runs import RunStore
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +48,7 @@ class Calls:
     def __init__(self, connection: Connection, caller: Caller) -> None:
         self._connection = connection
         self._beginnings = Beginnings(connection, caller)
+        self._runs = RunStore(connection)
 
     def enter(self, call: Call) -> Progress:
         """Open a frame: with its input, or, when this step called it before, where it stands.
@@ -99,6 +102,10 @@ class Calls:
         """Return the values of a frame's checkpoint."""
         return self._load(claim, ns, checkpoint_id).checkpoint.values
 
+    def children(self, claim: Claim, ns: str, checkpoint_id: str, *, keeps: bool | None) -> Mapping[str, str]:
+        """Return where the graphs stand that keep their state, when a frame has ended: its own, or those inside."""
+        return {ns: checkpoint_id} if keeps else self._load(claim, ns, checkpoint_id).checkpoint.children
+
     def _beginning(self, call: Call) -> Beginning:
         claim, ns = call.claim, call.ns
         frame = self._connection.place(claim.ref.thread_id).keys.frame(ns)
@@ -108,12 +115,35 @@ class Calls:
             left_at = self._load(claim, ns, cursor)
             stand = Stand(call.graph, claim.run, left_at, cursor, ns=ns, parents=above)
             return self._beginnings.resumed(stand, left_at.checkpoint, claim.dialogue.answers)
+        replayed = self._replayed(call)
+        if replayed is not None:
+            stand = Stand(call.graph, claim.run, None, cursor, ns=ns, parents=above)
+            return self._beginnings.replayed(stand, *replayed)
         known = claim.stored.checkpoint.children.get(ns) if call.keeps else None
         # Somebody may have written to its state since it was left here; another branch of history left it elsewhere.
         start = cursor if known is not None and known == left else known
         head = None if start is None else self._load(claim, ns, start)
-        stand = Stand(call.graph, claim.run, head, cursor, ns=ns, parents=above)
+        stand = Stand(call.graph, claim.run, head, cursor, ns=ns, parents=above, children=_inside(claim, ns))
         return self._beginnings.entered(stand, call.input or {})
+
+    def _replayed(self, call: Call) -> tuple[StoredCheckpoint, str] | None:
+        """Return the checkpoint at which the frame begins again, and its frame; None where it begins anew.
+
+        A run that replays a checkpoint of a frame forks the checkpoints of all the frames above. So a step of such a
+        fork stands for one of the old checkpoint, and the frame that it calls for the one that that step called.
+        """
+        claim, fork = call.claim, call.claim.stored
+        if fork.checkpoint.source != "fork" or not fork.origin.run_id:
+            return None
+        replays = self._runs.load(claim.ref.thread_id, fork.origin.run_id).replays
+        above = next((ns for ns in replays if path_of(ns) == path_of(claim.ns)), None)
+        if above is None:
+            return None
+        steps = self._load(claim, above, replays[above]).checkpoint.steps
+        old = next(step for step in steps if step.path == claim.step.path)
+        caller, old_caller = step_ns(claim.ns, old.node, claim.step.id), step_ns(above, old.node, old.id)
+        ns = old_caller + call.ns.removeprefix(caller) if call.ns.startswith(caller) else call.ns
+        return (self._load(claim, ns, replays[ns]), ns) if ns in replays else None
 
     def _load(self, claim: Claim, ns: str, checkpoint_id: str) -> StoredCheckpoint:
         keys = self._connection.place(claim.ref.thread_id).keys
@@ -130,6 +160,12 @@ def _at_once(graph: Graph, beginning: Beginning) -> Outcome | None:
         if starts and stops(graph.interrupt_before, (step.node for step in beginning.steps))
         else None
     )
+
+
+def _inside(claim: Claim, ns: str) -> dict[str, str]:
+    """Return where the graphs inside of a frame stand that keep their state, though the frame itself keeps none."""
+    kept = kept_ns(ns)
+    return {of: id_ for of, id_ in claim.stored.checkpoint.children.items() if below(of, kept)}
 
 
 def _entry(call: Call, beginning: Beginning) -> dict[str, Any]:

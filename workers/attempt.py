@@ -59,7 +59,7 @@ class Attempt:
         questions = Questions(self.config["configurable"]["checkpoint_ns"], self.claim.dialogue.answers)
         with entered(StepContext(self.config, self.runtime, questions, graphs)):
             returned = run_anywhere(self.node.call(self.input, self.offered))
-            return self._routed(written(returned, self.graph.channels), {})
+            return self._routed(written(returned, self.graph.channels), {} if graphs is None else graphs.children)
 
     def take(self, returned: Any, children: Mapping[str, str]) -> Result:
         """Return what the step writes when the graph that it called has ended.

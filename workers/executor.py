@@ -140,7 +140,8 @@ class Executor:
         except ParentCommand as up:
             if up.command.graph is not None:
                 raise
-            result = attempt.take(up.command, {})  # of a graph that the node called: it stands for the node's own
+            # of a graph that the node called: it stands for the node's own
+            result = attempt.take(up.command, {} if graphs is None else graphs.children)
         except Exception as error:  # whatever a node raises is the node's failure, and a durable fact
             return self._failed(claim, graph, describe(error, claim.step.node), error)
         return self._committed(attempt, lambda: result)
@@ -168,10 +169,11 @@ class Executor:
             return self._failed(claim, attempt.graph, describe(error, claim.step.node), error)
 
     def _taken(self, attempt: Attempt, child: Child, ns: str, back: FrameOutcome) -> Any:
+        children = self._calls.children(attempt.claim, ns, back.cursor, keeps=child.keeps)
         if back.command is not None:
-            return attempt.take(command_of(back.command), {})
+            return attempt.take(command_of(back.command), children)
         output = child.graph.output_of(self._calls.state(attempt.claim, ns, back.cursor))
-        return attempt.take(output, {ns: back.cursor} if child.keeps else {})
+        return attempt.take(output, children)
 
     def _committed(self, attempt: Attempt, result: Callable[[], Any]) -> Outcome:
         claim, graph = attempt.claim, attempt.graph

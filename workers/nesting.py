@@ -39,6 +39,8 @@ class BodyCalls:
     calls: Calls
     runner: InlineRunner
     claim: Claim
+    #: Where the graphs that keep their state stand now: frame -> checkpoint id.
+    children: dict[str, str] = field(default_factory=dict)
     _called: int = field(default=0, repr=False)
 
     def call(self, graph: Graph, keeps: bool | None, value: Any) -> Any:
@@ -58,6 +60,7 @@ class BodyCalls:
             raise error or revived(back.failure, self.claim.ref.thread_id, self.claim.ref.run_id)
         if back.kind == "interrupted":
             raise GraphInterrupt(back.questions)
+        self.children |= self.calls.children(self.claim, ns, back.cursor, keeps=keeps)
         if back.command is not None:
             raise ParentCommand(command_of(back.command))
         return graph.output_of(self.calls.state(self.claim, ns, back.cursor))
