@@ -106,7 +106,8 @@ class Beginnings:
             InvalidUpdateError, NotSerializable, StateTooLarge: the state cannot take it.
         """
         first = self._encoded(stand, self._arrived(stand), stand.head, branching=stand.branching)
-        return self._applied(stand, first, (update,), ThreadEvent.START)
+        applied = self._applied(stand, first.stored, (update,))
+        return replace(applied, encoded=[first, *applied.encoded], event=ThreadEvent.START)
 
     def replayed(self, stand: Stand, old: StoredCheckpoint, ns: str) -> Beginning:
         """Return how a graph begins again at an old checkpoint: of its own frame, or of the one of an earlier call.
@@ -121,18 +122,19 @@ class Beginnings:
         if [step.node for step in fork.steps] != [START]:
             return Beginning([first], {}, fork, fork.steps, ThreadEvent.RESUME)
         (start,) = self._known(replace(stand, ns=ns), old.checkpoint).values()
-        return self._applied(stand, first, start["updates"], ThreadEvent.RESUME)  # the input itself
+        applied = self._applied(stand, first.stored, start["updates"])  # the input itself
+        return replace(applied, encoded=[first, *applied.encoded])
 
-    def _applied(self, stand: Stand, first: Encoded, updates: Sequence[Update], event: ThreadEvent) -> Beginning:
+    def _applied(self, stand: Stand, first: StoredCheckpoint, updates: Sequence[Update]) -> Beginning:
         """Begin with an input that has arrived: START is the one step that nobody has to run."""
-        arrived, graph = first.stored.checkpoint, stand.graph
+        arrived, graph = first.checkpoint, stand.graph
         offered = outside_of_steps(stand.run.config)
         goto = route(graph, START, fresh(graph, arrived.values, tuple(updates)), offered, self._call)
         result = Result(arrived.steps[0], tuple(updates), goto)
         applied = plan_next(graph, arrived, [result], new_checkpoint_id(arrived.id), stand.ns)
-        second = self._encoded(stand, applied, first.stored)
+        second = self._encoded(stand, applied, first)
         results = {result.step.id: self._connection.checkpoints.encode_result(result)}
-        return Beginning([first, second], results, applied, applied.steps, event)
+        return Beginning([second], results, applied, applied.steps, ThreadEvent.RESUME)
 
     def _going_on(self, stand: Stand) -> Beginning:
         if stand.head is None:
@@ -140,7 +142,11 @@ class Beginnings:
         head = stand.head.checkpoint
         if stand.named and (stand.run.replays or stand.branching or head.source not in ("update", "fork")):
             return self.replayed(stand, stand.head, stand.ns)
-        return self._opened(head, self._known(stand, head), {})
+        known = self._known(stand, head)
+        if [step.node for step in head.steps] != [START]:
+            return self._opened(head, known, {})
+        (start,) = known.values()  # a person let an input arrive, and nobody has taken it in
+        return self._applied(stand, stand.head, start["updates"])
 
     def _opened(self, head: Checkpoint, known: Known, answers: Mapping[str, Any]) -> Beginning:
         """Open what is unfinished; where answers came in, the questions that got none go on waiting."""

@@ -1,22 +1,24 @@
 """The asynchronous face of a compiled graph: the same calls, off the event loop's thread."""
 
 import asyncio
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from typing import Any
 
+from graphs.commands import StateUpdate
 from graphs.context import CallsGraphs
 from scheduler.handle import RunHandle
 from scheduler.snapshots import StateSnapshot
 
 from .execution import Execution
+from .states import StateFace
 
 Config = Mapping[str, Any] | None
 
 _ENDED = object()
 
 
-class AsyncFace(ABC):
+class AsyncFace(StateFace):
     """Adds ``ainvoke``, ``astream`` and their kin to a class that has the calls without the a.
 
     A run whose caller is cancelled is cancelled too where it runs in this process; on workers it goes on.
@@ -66,9 +68,15 @@ class AsyncFace(ABC):
         async for snapshot in _off_the_loop(self.get_state_history(config, **options)):
             yield snapshot
 
-    async def aupdate_state(self, config: Config, values: Any, as_node: str | None = None) -> dict[str, Any]:
+    async def aupdate_state(
+        self, config: Config, values: Any, as_node: str | None = None, task_id: str | None = None
+    ) -> dict[str, Any]:
         """Write as ``update_state`` does."""
-        return await asyncio.to_thread(self.update_state, config, values, as_node)
+        return await asyncio.to_thread(self.update_state, config, values, as_node, task_id)
+
+    async def abulk_update_state(self, config: Config, supersteps: Sequence[Sequence[StateUpdate]]) -> dict[str, Any]:
+        """Write as ``bulk_update_state`` does."""
+        return await asyncio.to_thread(self.bulk_update_state, config, supersteps)
 
     @abstractmethod
     def invoke(self, input: Any, config: Config = None, **options: Any) -> Any:
@@ -81,25 +89,6 @@ class AsyncFace(ABC):
     @abstractmethod
     def submit(self, input: Any, config: Config = None, **options: Any) -> RunHandle:
         """Begin a run and return at once."""
-
-    @abstractmethod
-    def get_state(self, config: Config = None, *, subgraphs: bool = False) -> StateSnapshot:
-        """Return where a thread stands."""
-
-    @abstractmethod
-    def get_state_history(
-        self,
-        config: Config = None,
-        *,
-        filter: Mapping[str, Any] | None = None,
-        before: Config = None,
-        limit: int | None = None,
-    ) -> Iterator[StateSnapshot]:
-        """Yield a thread's checkpoints."""
-
-    @abstractmethod
-    def update_state(self, config: Config, values: Any, as_node: str | None = None) -> dict[str, Any]:
-        """Write to a thread's state."""
 
     @abstractmethod
     def _begin(self, input: Any, config: Config, **options: Any) -> Execution:
