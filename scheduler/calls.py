@@ -24,6 +24,7 @@ from .errors import LeaseLost
 from .frame import Frame, Outcome
 from .lifecycle import ThreadEvent
 from .moves import Move, Orders
+from .run import Run
 from .runs import RunStore
 
 
@@ -79,7 +80,7 @@ class Calls:
             call=secrets.token_hex(8),
             caller=claim.ref.step_id,
             fence=claim.fence,
-            parks=call.parks,
+            parks=call.parks and outcome is None,
             ns=call.ns,
             **({"returned": {"caller": claim.ref.step_id}} if outcome else {}),
         )
@@ -117,8 +118,8 @@ class Calls:
             return self._beginnings.resumed(stand, left_at.checkpoint, claim.dialogue.answers)
         replayed = self._replayed(call)
         if replayed is not None:
-            stand = Stand(call.graph, claim.run, None, cursor, ns=ns, parents=above)
-            return self._beginnings.replayed(stand, *replayed)
+            run, old, old_ns = replayed
+            return self._beginnings.replayed(Stand(call.graph, run, None, cursor, ns=ns, parents=above), old, old_ns)
         known = claim.stored.checkpoint.children.get(ns) if call.keeps else None
         # Somebody may have written to its state since it was left here; another branch of history left it elsewhere.
         start = cursor if known is not None and known == left else known
@@ -126,16 +127,18 @@ class Calls:
         stand = Stand(call.graph, claim.run, head, cursor, ns=ns, parents=above, children=_inside(claim, ns))
         return self._beginnings.entered(stand, call.input or {})
 
-    def _replayed(self, call: Call) -> tuple[StoredCheckpoint, str] | None:
-        """Return the checkpoint at which the frame begins again, and its frame; None where it begins anew.
+    def _replayed(self, call: Call) -> tuple[Run, StoredCheckpoint, str] | None:
+        """Return the checkpoint at which the frame begins again, its frame, and the run that asked for it.
 
         A run that replays a checkpoint of a frame forks the checkpoints of all the frames above. So a step of such a
-        fork stands for one of the old checkpoint, and the frame that it calls for the one that that step called.
+        fork stands for one of the old checkpoint, and the frame that it calls for the one that that step called; also
+        in a later run, where the first one did not come that far.
         """
         claim, fork = call.claim, call.claim.stored
         if fork.checkpoint.source != "fork" or not fork.origin.run_id:
             return None
-        replays = self._runs.load(claim.ref.thread_id, fork.origin.run_id).replays
+        run = self._runs.load(claim.ref.thread_id, fork.origin.run_id)
+        replays = run.replays
         above = next((ns for ns in replays if path_of(ns) == path_of(claim.ns)), None)
         if above is None:
             return None
@@ -143,7 +146,7 @@ class Calls:
         old = next(step for step in steps if step.path == claim.step.path)
         caller, old_caller = step_ns(claim.ns, old.node, claim.step.id), step_ns(above, old.node, old.id)
         ns = old_caller + call.ns.removeprefix(caller) if call.ns.startswith(caller) else call.ns
-        return (self._load(claim, ns, replays[ns]), ns) if ns in replays else None
+        return (run, self._load(claim, ns, replays[ns]), ns) if ns in replays else None
 
     def _load(self, claim: Claim, ns: str, checkpoint_id: str) -> StoredCheckpoint:
         keys = self._connection.place(claim.ref.thread_id).keys

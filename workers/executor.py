@@ -17,6 +17,7 @@ from graphs.signals import ParentCommand
 from scheduler.calls import Call, Calls
 from scheduler.claim import Claim, Progress
 from scheduler.dispatch import StepRef
+from scheduler.errors import LeaseLost
 from scheduler.failure import Failure, describe, parked, revived, timed_out
 from scheduler.frame import Outcome as FrameOutcome
 from scheduler.run import Run
@@ -152,7 +153,12 @@ class Executor:
         ns = frame_ns(claim.ns, claim.step, keeps=child.keeps)
         back = self._calls.outcome(claim, ns) if claim.returned else None
         if back is None:
-            return self._entered(attempt, child, ns)
+            entered = self._entered(attempt, child, ns)
+            if entered.failure is not None or not entered.progress.left:
+                return entered
+            back = self._calls.outcome(claim, ns)  # it had nothing to run: the step goes on at once
+            if back is None:
+                raise LeaseLost(claim.ref.thread_id, claim.ref.step_id)
         if back.failure is not None:
             error = revived(back.failure, claim.ref.thread_id, claim.ref.run_id)
             return self._failed(claim, attempt.graph, back.failure, error)
