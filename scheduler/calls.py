@@ -20,7 +20,7 @@ from .beginnings import Beginning, Beginnings, Stand
 from .checkpoints import StoredCheckpoint
 from .claim import Claim, Progress
 from .connection import Connection
-from .errors import LeaseLost
+from .errors import LeaseLost, RunNotFound
 from .frame import Frame, Outcome
 from .lifecycle import ThreadEvent
 from .moves import Move, Orders
@@ -137,7 +137,10 @@ class Calls:
         claim, fork = call.claim, call.claim.stored
         if fork.checkpoint.source != "fork" or not fork.origin.run_id:
             return None
-        run = self._runs.load(claim.ref.thread_id, fork.origin.run_id)
+        try:
+            run = self._runs.load(claim.ref.thread_id, fork.origin.run_id)
+        except RunNotFound:  # a copied thread has the checkpoints, and no runs
+            return None
         replays = run.replays
         above = next((ns for ns in replays if path_of(ns) == path_of(claim.ns)), None)
         if above is None:

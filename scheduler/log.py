@@ -20,7 +20,7 @@ class LogEntry:
 
     seq: int
     #: created, started, resumed, leased, committed, advanced, retried, failed, timed out, lost worker, interrupted,
-    #: finished, updated, terminated or archived.
+    #: finished, updated, copied, terminated or archived.
     kind: str
     #: Milliseconds since the epoch, by Redis' clock.
     at_ms: int

@@ -109,7 +109,7 @@ class Snapshots:
         """
         reading = _Reading(nearest_graph(graph, config.ns), config.thread_id, config.ns, live=False)
         stored = self._history.read(config.thread_id, config.ns, before, None if matching else limit)
-        snapshots = (self._snapshot(reading, one) for one in stored if _matches(metadata_of(one), matching or {}))
+        snapshots = (self._snapshot(reading, one) for one in stored if matches(one, matching or {}))
         return [*islice(snapshots, limit if limit is None else max(limit, 0))]
 
     def at(self, graph: Graph, thread_id: str, checkpoint_id: str, ns: str = "") -> StateSnapshot:
@@ -226,5 +226,7 @@ def _ever_asked(result: Mapping[str, Any]) -> tuple[Interrupt, ...]:
     return Dialogue.of(result).asked
 
 
-def _matches(metadata: Mapping[str, Any], wanted: Mapping[str, Any]) -> bool:
+def matches(stored: StoredCheckpoint, wanted: Mapping[str, Any]) -> bool:
+    """Return whether a checkpoint has these metadata values."""
+    metadata = metadata_of(stored)
     return all(metadata.get(key) == value for key, value in wanted.items())

@@ -2,6 +2,7 @@
 
 from .checkpoint.base import (
     BaseCheckpointSaver,
+    CheckpointTuple,
 )
 from .checkpoint.memory import (
     InMemorySaver,
@@ -121,6 +122,7 @@ __all__ = [
     "BaseStore",
     "CachePolicy",
     "CheckpointNotFound",
+    "CheckpointTuple",
     "Command",
     "CompiledStateGraph",
     "CursorMoved",

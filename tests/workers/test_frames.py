@@ -40,15 +40,14 @@ def inner(keeps: bool | None = None) -> CompiledStateGraph:
 
 def outer(keeps: bool | None = None, of_inner: bool | None = None) -> CompiledStateGraph:
     builder = StateGraph(State)
-    builder.add_node("inner", inner(of_inner)).add_node("said", says("outer"))
-    builder.add_edge(START, "inner").add_edge("inner", "said")
-    return builder.compile(keeps, name="outer")
+    builder.add_sequence([("inner", inner(of_inner)), ("said", says("outer"))])
+    return builder.add_edge(START, "inner").compile(keeps, name="outer")
 
 
 def root(saver: BaseCheckpointSaver, child: Any) -> CompiledStateGraph:
-    builder = StateGraph(State).add_node("before", says("before")).add_node("child", child).add_node("end", says("end"))
-    builder.add_edge(START, "before").add_edge("before", "child").add_edge("child", "end")
-    return builder.compile(saver)
+    builder = StateGraph(State)
+    builder.add_sequence([("before", says("before")), ("child", child), ("end", says("end"))])
+    return builder.add_edge(START, "before").compile(saver)
 
 
 def calling(child: CompiledStateGraph) -> Callable[[Any], Any]:
