@@ -25,7 +25,7 @@ class History:
     def read(
         self, thread_id: str, ns: str, before: str | None = None, limit: int | None = None
     ) -> Iterator[StoredCheckpoint]:
-        """Yield a frame's checkpoints, the newest first; as many as are asked for, ``limit`` is what is wanted most."""
+        """Yield a frame's checkpoints, the newest first; ``limit`` says how many are likely to be taken."""
         keys, page = self._connection.place(thread_id).keys, min(limit or _PAGE, _PAGE)
         while found := self._connection.checkpoints.history(keys, ns, before, page):
             yield from (stored for stored in found if self._is_shown(thread_id, ns, stored))
@@ -34,7 +34,9 @@ class History:
                 return
 
     def parent_id(self, thread_id: str, ns: str, stored: StoredCheckpoint) -> str | None:
-        """Return the checkpoint that came before one, as history shows it."""
+        """Return the checkpoint that came before one; for the end of an exit-run, where the run before it ended."""
+        if not self._is_exit(thread_id, stored):
+            return stored.checkpoint.parent_id
         keys, checkpoints = self._connection.place(thread_id).keys, self._connection.checkpoints
         parent_id = stored.checkpoint.parent_id
         while parent_id is not None:
@@ -45,10 +47,9 @@ class History:
         return parent_id
 
     def _is_shown(self, thread_id: str, ns: str, stored: StoredCheckpoint) -> bool:
-        run_id = stored.origin.run_id
-        if not run_id or not self._is_exit(thread_id, run_id):
+        if not self._is_exit(thread_id, stored):
             return True
-        run = self._runs.get(thread_id, run_id)
+        run = self._runs.get(thread_id, stored.origin.run_id)
         if not ns:
             return run.checkpoint == stored.checkpoint.id
         if run.status is not RunStatus.INTERRUPTED or not stored.checkpoint.steps:
@@ -56,8 +57,11 @@ class History:
         keys = self._connection.place(thread_id).keys
         return self._connection.checkpoints.is_last_of_run(keys, ns, stored)
 
-    def _is_exit(self, thread_id: str, run_id: str) -> bool:
+    def _is_exit(self, thread_id: str, stored: StoredCheckpoint) -> bool:
+        """Return whether a run made a checkpoint of which history shows only where it ended."""
+        if not stored.origin.run_id:
+            return False
         try:
-            return self._runs.load(thread_id, run_id).durability == "exit"
+            return self._runs.load(thread_id, stored.origin.run_id).durability == "exit"
         except RunNotFound:  # a copied thread has the checkpoints, and no runs
             return False
