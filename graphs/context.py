@@ -1,6 +1,6 @@
 """The one ContextVar: which step the code that is running belongs to."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
@@ -8,6 +8,7 @@ from typing import Any, Protocol
 
 from .errors import NoStore, OutsideOfStep
 from .interrupts import Questions
+from .messages import identified
 from .runtime import Runtime, StreamWriter
 from .store import BaseStore
 
@@ -19,8 +20,8 @@ class CallsGraphs(Protocol):
     def children(self) -> Mapping[str, str]:
         """Where those of them that keep their state stand now: frame -> checkpoint id."""
 
-    def call(self, graph: Any, keeps: bool | None, value: Any) -> Any:
-        """Run a graph on an input and return its output."""
+    def begin(self, graph: Any, keeps: bool | None, value: Any) -> Any:
+        """Return the execution of a graph on an input, as part of the step."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +33,8 @@ class StepContext:
     questions: Questions = field(default_factory=lambda: Questions(""))
     #: None where a node may not call any.
     graphs: CallsGraphs | None = None
+    #: Takes a message for the stream, and the state key that it is written to as well.
+    push: Callable[[Any, str | None], None] = field(default=lambda message, state_key: None)
 
 
 _current: ContextVar[StepContext] = ContextVar("treadle_step")
@@ -103,6 +106,23 @@ def get_stream_writer() -> StreamWriter:
         OutsideOfStep: no step is running here.
     """
     return _here("get_stream_writer()").runtime.stream_writer
+
+
+def push_message(message: Any, *, state_key: str | None = "messages") -> Any:
+    """Show a message in the run's ``messages`` stream at once, and return it.
+
+    Args:
+        message: in any form that ``add_messages`` takes, with an id.
+        state_key: the key to which it is written with the node's other writes; None: it is only shown, as a chunk of a
+            message would be.
+
+    Raises:
+        OutsideOfStep: no step is running here.
+        InvalidUpdateError: it is no message, or has no id.
+    """
+    here, pushed = _here("push_message()"), identified(message)
+    here.push(pushed, state_key)
+    return pushed
 
 
 def _here(name: str) -> StepContext:

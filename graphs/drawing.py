@@ -1,73 +1,132 @@
-"""A graph as a Mermaid drawing: nodes, edges, conditional edges, joins, and where its runs pause."""
+"""A graph as it is drawn: nodes and edges as plain data, as Mermaid, as text and as a picture."""
 
-import re
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
+from typing import Any
 
 from .commands import END, START
+from .errors import MissingExtra
 from .graph import Branch, Graph
-
-#: A node's name that Mermaid can also use as an id; any other gets a made-up one, which none of these can be.
-_PLAIN_ID = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
-#: Words of Mermaid's own language.
-_RESERVED = frozenset(
-    {"call", "class", "classdef", "click", "default", "direction", "end"}
-    | {"flowchart", "graph", "href", "linkstyle", "style", "subgraph"}
-)
-_ESCAPES = str.maketrans({"#": "#35;", '"': "#quot;", "<": "#lt;", ">": "#gt;", "|": "#124;", "`": "#96;"})
+from .mermaid import JOINED, DrawnNode, Edge, mermaid
 
 
-def mermaid(graph: Graph) -> str:
-    """Return the graph in Mermaid's language.
+@dataclass(frozen=True, slots=True)
+class Drawing:
+    """What is to be seen of a graph."""
 
-    A plain edge is solid. A conditional edge is dotted, with the router's answer as its label, or with the router's
-    name where the answer is the node's own name; where a node's Commands may go is dotted too. A join is a diamond
-    that its sources lead to. Nodes before or after which runs pause have a thick border.
+    #: By id; those inside of a node that is a graph have its id in front: ``outer:inner``.
+    nodes: Mapping[str, DrawnNode]
+    edges: list[Edge]
+
+    def draw_mermaid(self) -> str:
+        """Return the drawing in Mermaid's language: many editors and code hosts show it as a picture."""
+        return mermaid(self.nodes.values(), self.edges)
+
+    def draw_ascii(self) -> str:
+        """Return the drawing as text.
+
+        Raises:
+            MissingExtra: the library that lays it out is not installed.
+        """
+        # without boxes: as text, they would lie across the arrows
+        source = mermaid(self.nodes.values(), self.edges, boxes=False)
+        return str(_library("termaid").render(source, use_ascii=True, padding_x=2, padding_y=0))
+
+    def print_ascii(self) -> None:
+        """Print the drawing as text.
+
+        Raises:
+            MissingExtra: the library that lays it out is not installed.
+        """
+        print(self.draw_ascii())
+
+    def draw_mermaid_png(self, output_file_path: str | Path | None = None) -> bytes:
+        """Return the drawing as a PNG picture, and write it to a file if one is named; nothing leaves this machine.
+
+        Raises:
+            MissingExtra: the library that paints it is not installed.
+        """
+        png = bytes(_library("mermaidx").render(self.draw_mermaid()).png(scale=2, background="#ffffff"))
+        if output_file_path is not None:
+            Path(output_file_path).write_bytes(png)
+        return png
+
+    draw_png = draw_mermaid_png
+
+    def to_json(self) -> dict[str, Any]:
+        """Return nodes and edges as plain dicts."""
+        nodes = [{"id": node.id, "name": node.name, "metadata": dict(node.metadata)} for node in self.nodes.values()]
+        edges = [
+            {"source": edge.source, "target": edge.target, "data": edge.data, "conditional": edge.conditional}
+            for edge in self.edges
+        ]
+        return {"nodes": nodes, "edges": edges}
+
+
+def drawing(graph: Graph, xray: bool | int = False) -> Drawing:
+    """Return a graph as it is drawn.
+
+    Args:
+        graph: what is drawn.
+        xray: whether nodes that are graphs are drawn with their inside; a number says how many levels deep.
     """
-    ids = _ids(graph)
-    lines = ["flowchart TD", *_nodes(graph, ids), *_plain(graph, ids), *_joins(graph, ids), *_conditional(graph, ids)]
-    paused = [ids[name] for name in graph.nodes if _pauses(graph, name)]
-    if paused:
-        lines += ["classDef pause stroke-width:4px", f"class {','.join(paused)} pause"]
-    return "\n".join([lines[0], *(f"    {line}" for line in lines[1:])])
+    level = _Level(graph, xray)
+    return Drawing({node.id: node for node in level.nodes()}, list(level.edges()))
 
 
-def _ids(graph: Graph) -> Mapping[str, str]:
-    names = {name: _id(index, name) for index, name in enumerate(graph.nodes)}
-    return {START: START, END: END, **names}
+class _Level:
+    """One graph of a drawing: the outermost, or one inside of a node, whose id is then in front of all its ids."""
+
+    def __init__(self, graph: Graph, xray: bool | int, prefix: str = "", *, pauses: bool = False) -> None:
+        self._graph = graph
+        self._prefix = prefix
+        self._pauses = pauses
+        deeper = xray if xray is True else xray - 1
+        self._opened = {
+            name: _Level(child.graph, deeper, f"{prefix}{name}:", pauses=_pauses(graph, name))
+            for name, child in graph.children.items()
+            if xray > 0
+        }
+
+    def nodes(self) -> Iterator[DrawnNode]:
+        yield DrawnNode(self._prefix + START, self._pauses)
+        for name, node in self._graph.nodes.items():
+            if name in self._opened:
+                yield from self._opened[name].nodes()
+            else:
+                yield DrawnNode(self._prefix + name, _pauses(self._graph, name), node.metadata)
+        if self._prefix or any(edge.target == END for edge in self._own_edges()):
+            yield DrawnNode(self._prefix + END)
+
+    def edges(self) -> Iterator[Edge]:
+        yield from self._own_edges()
+        for level in self._opened.values():
+            yield from level.edges()
+
+    def _own_edges(self) -> Iterator[Edge]:
+        for source, targets in self._graph.edges.items():
+            yield from (self._edge(source, target) for target in targets)
+        yield from (self._edge(name, END) for name in _last(self._graph))
+        for join in self._graph.joins:
+            name = f"{self._prefix}{'+'.join(join.sources)}{JOINED}{join.target}"
+            yield from (self._edge(source, join.target, join=name) for source in join.sources)
+        for source, choices in _choices(self._graph):
+            for target, label in choices.items():
+                yield self._edge(source, target, data=label or None, conditional=True)
+
+    def _edge(self, source: str, target: str, **more: Any) -> Edge:
+        first = f"{source}:{END}" if source in self._opened else source
+        last = f"{target}:{START}" if target in self._opened else target
+        return Edge(self._prefix + first, self._prefix + last, **more)
 
 
-def _id(index: int, name: str) -> str:
-    usable = _PLAIN_ID.fullmatch(name) and name.lower() not in _RESERVED
-    return name if usable else f"_{index}"
-
-
-def _nodes(graph: Graph, ids: Mapping[str, str]) -> Iterator[str]:
-    yield f'{START}(["START"])'
-    for name in graph.nodes:
-        yield f"{ids[name]}[{_quoted(name)}]"
-    for index, _ in enumerate(graph.joins):
-        yield f'_join{index}{{"all"}}'
-    if _last(graph) or any(END in targets for _, targets in _choices(graph)):
-        yield f'{END}(["END"])'
-
-
-def _plain(graph: Graph, ids: Mapping[str, str]) -> Iterator[str]:
-    for source, targets in graph.edges.items():
-        yield from (f"{ids[source]} --> {ids[target]}" for target in targets)
-    yield from (f"{ids[name]} --> {END}" for name in _last(graph))
-
-
-def _joins(graph: Graph, ids: Mapping[str, str]) -> Iterator[str]:
-    for index, join in enumerate(graph.joins):
-        yield f"{' & '.join(ids[source] for source in join.sources)} --> _join{index}"
-        yield f"_join{index} --> {ids[join.target]}"
-
-
-def _conditional(graph: Graph, ids: Mapping[str, str]) -> Iterator[str]:
-    for source, targets in _choices(graph):
-        for target, label in targets.items():
-            arrow = f"-. {_quoted(label)} .->" if label else "-.->"
-            yield f"{ids[source]} {arrow} {ids[target]}"
+def _library(name: str) -> Any:
+    try:
+        return import_module(name)
+    except ModuleNotFoundError as error:
+        raise MissingExtra(name, "draw") from error
 
 
 def _choices(graph: Graph) -> Iterator[tuple[str, Mapping[str, str]]]:
@@ -100,7 +159,3 @@ def _last(graph: Graph) -> list[str]:
 def _pauses(graph: Graph, name: str) -> bool:
     stops = (*graph.interrupt_before, *graph.interrupt_after)
     return name in stops or "*" in stops
-
-
-def _quoted(text: str) -> str:
-    return f'"{text.translate(_ESCAPES)}"'

@@ -2,6 +2,7 @@
 
 TreadleError
 ├── InvalidNamespaceError     (ValueError)      a namespace of the long-term memory that is not one
+├── MissingExtra              (ImportError)     a library that only some need, and that is not installed
 └── GraphError
     ├── InvalidGraph          (ValueError)      the graph cannot be built as it was described
     ├── InvalidUpdateError                      a write the state cannot take
@@ -57,6 +58,18 @@ class InvalidInput(GraphError, ValueError):
 
 class InvalidNamespaceError(TreadleError, ValueError):
     """A namespace of the long-term memory is not a tuple of plain, non-empty labels."""
+
+
+class MissingExtra(TreadleError, ImportError):
+    """A library that only some need is not installed."""
+
+    def __init__(self, package: str, extra: str) -> None:
+        self.package = package
+        self.extra = extra
+        super().__init__(package, extra)
+
+    def __str__(self) -> str:
+        return f"{self.package!r} is not installed: pip install 'treadle[{self.extra}]'."
 
 
 class UnknownGraph(GraphError, ValueError, KeyError):

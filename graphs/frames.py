@@ -1,5 +1,8 @@
 """Where a graph runs inside of another one: the namespace of its frame, and the way to it by nodes."""
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+
 from .checkpoint import Step
 from .errors import UnknownSubgraph
 from .graph import Child, Graph
@@ -45,15 +48,12 @@ def graph_at(root: Graph, ns: str) -> Graph:
     Raises:
         UnknownSubgraph: a node on the way neither is a graph nor calls one that it names.
     """
-    found = _way(root, ns)
-    if len(found) <= len(path_of(ns)):
-        raise UnknownSubgraph(ns, root.name)
-    return found[-1]
+    return _follow(root, path_of(ns), ns)
 
 
 def nearest_graph(root: Graph, ns: str) -> Graph:
     """Return the graph through whose keys a frame is read: its own, or the nearest one above that is known."""
-    return _way(root, ns)[-1]
+    return _way(root, path_of(ns))[-1]
 
 
 def child_of(graph: Graph, node: str) -> Child | None:
@@ -61,15 +61,38 @@ def child_of(graph: Graph, node: str) -> Child | None:
     return graph.children.get(node) or graph.called.get(node)
 
 
+@dataclass(frozen=True, slots=True)
+class Root:
+    """A graph at its place on a thread: what stands in the frames below it follows from that."""
+
+    graph: Graph
+    ns: str = ""
+
+    def at(self, ns: str) -> Graph:
+        """Return the graph of a frame.
+
+        Raises:
+            UnknownSubgraph: a node on the way to it is no graph.
+        """
+        return _follow(self.graph, path_of(ns)[len(path_of(self.ns)) :], ns)
+
+
 def below(ns: str, frame: str) -> bool:
     """Return whether a namespace is a frame's own, or lies inside of it."""
     return ns == frame or ns.startswith(frame + _LEVEL)
 
 
-def _way(root: Graph, ns: str) -> list[Graph]:
-    """Return the graphs from the root down to a frame, as far as they are known."""
+def _follow(root: Graph, path: Sequence[str], ns: str) -> Graph:
+    found = _way(root, path)
+    if len(found) <= len(path):
+        raise UnknownSubgraph(ns, root.name)
+    return found[-1]
+
+
+def _way(root: Graph, path: Sequence[str]) -> list[Graph]:
+    """Return the graphs on a way by nodes, as far as they are known; the root is the first."""
     found = [root]
-    for node in path_of(ns):
+    for node in path:
         child = child_of(found[-1], node)
         if child is None:
             break

@@ -217,6 +217,27 @@ class Graph:
             return detached(values.get(ROOT))
         return {key: detached(values[key]) for key in (self.channels if keys is None else keys) if key in values}
 
+    def typed(self, values: Mapping[str, Any]) -> Any:
+        """Return the values as an instance of the state's class, where that has fields and all it needs is there."""
+        if self.state.kind not in ("dataclass", "pydantic"):
+            return self.shown(values)
+        try:
+            return self.state.view(values)
+        except (
+            TypeError,
+            ValueError,
+        ):  # a key that the class needs was not written yet
+            return self.shown(values)
+
+    def typed_output(self, output: Any) -> Any:
+        """Return an output as an instance of the output schema's class, where that has fields and all are there."""
+        if self.output.kind not in ("dataclass", "pydantic") or not isinstance(output, dict):
+            return output
+        try:
+            return self.output.type(**output)
+        except (TypeError, ValueError):
+            return output
+
     def _check_keys(self, keys: Collection[str]) -> None:
         for key in keys:
             if key not in self.channels:

@@ -8,9 +8,11 @@ from inspect import get_annotations
 from types import UnionType
 from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
 
-from .channels import MISSING, Channel, channel_of
+from .channels import MISSING, Channel, Reduced, channel_of
 from .copies import detached, own
 from .errors import InvalidGraph, InvalidInput, InvalidUpdateError
+from .message_objects import is_message_class
+from .messages import add_message_objects, add_messages
 
 #: The one key of a state that is a bare value instead of a mapping.
 ROOT = "__root__"
@@ -91,14 +93,14 @@ def schema_of(cls: Any) -> Schema:
     """
     if is_state_class(cls):
         hints = field_hints(cls)
-        return Schema(cls, _kind(cls), {key: channel_of(key, hint) for key, hint in hints.items()}, hints)
+        return Schema(cls, _kind(cls), {key: _channel(key, hint) for key, hint in hints.items()}, hints)
     if not isinstance(cls, type) and get_origin(cls) is None:
         raise InvalidGraph(f"Expected a state class or Annotated[type, reducer], got {cls!r:.80}.")
     if isinstance(cls, type) and _declares_keys(cls):
         raise InvalidGraph(
             f"{cls.__name__} declares keys, but is not a TypedDict, a dataclass or a pydantic model: make it one."
         )
-    return Schema(cls, "root", {ROOT: channel_of(ROOT, cls)}, {ROOT: cls})
+    return Schema(cls, "root", {ROOT: _channel(ROOT, cls)}, {ROOT: cls})
 
 
 def is_state_class(cls: Any) -> bool:
@@ -190,6 +192,18 @@ def context_of(schema: Any, value: Any) -> Any:
     """
     has_fields = isinstance(schema, type) and (dataclasses.is_dataclass(schema) or is_pydantic(schema))
     return schema(**value) if has_fields and isinstance(value, Mapping) else value
+
+
+def _channel(key: str, hint: Any) -> Channel:
+    """Return a key's channel; ``add_messages`` over an annotation that names message objects makes all of them such."""
+    channel = channel_of(key, hint)
+    if (
+        isinstance(channel, Reduced)
+        and channel.reducer is add_messages
+        and any(map(is_message_class, classes_in(hint)))
+    ):
+        return dataclasses.replace(channel, reducer=add_message_objects)
+    return channel
 
 
 def _kind(cls: type) -> Kind:

@@ -47,7 +47,7 @@ class Calls:
     """Opens frames, and reads how they gave control back."""
 
     def __init__(self, connection: Connection, caller: Caller) -> None:
-        self._connection = connection
+        self.connection = connection
         self._beginnings = Beginnings(connection, caller)
         self._runs = RunStore(connection)
 
@@ -59,24 +59,20 @@ class Calls:
             EmptyInputError, InvalidUpdateError, NotSerializable, StateTooLarge: the graph cannot take its input.
         """
         beginning = self._beginning(call)
-        place, claim = self._connection.place(call.claim.ref.thread_id, call.claim.run.id, call.ns), call.claim
+        place, claim = self.connection.place(call.claim.ref.thread_id, call.claim.run.id, call.ns), call.claim
         outcome = _at_once(call.graph, beginning)
-        orders = Orders(
-            call.graph,
-            claim.run,
-            Frame(call.ns, claim.ref.step_id, beginning.head.number),
-            self._connection.settings.grace_ms,
-        )
+        frame = Frame(call.ns, claim.ref.step_id, beginning.head.number)
+        orders = Orders(self.connection, call.graph, claim.run, frame)
         move = Move(
             place,
             "",
             beginning.encoded,
             beginning.results,
             orders=orders.begun(beginning, () if outcome else beginning.steps),
-            entries=[_entry(call, beginning)],
+            entries=[_entry(call, beginning), *_returned_entries(call, outcome)],
         )
         request = move.request(
-            self._connection,
+            self.connection,
             call=secrets.token_hex(8),
             caller=claim.ref.step_id,
             fence=claim.fence,
@@ -85,19 +81,19 @@ class Calls:
             **({"returned": {"caller": claim.ref.step_id}} if outcome else {}),
         )
         if outcome is not None:
-            request.blobs.append(self._connection.serde.dumps(outcome.record()))
-        if self._connection.scripts.call_frame(place, request) != "called":
+            request.blobs.append(self.connection.serde.dumps(outcome.record()))
+        if self.connection.scripts.call_frame(place, request) != "called":
             raise LeaseLost(claim.ref.thread_id, claim.ref.step_id)
-        move.done(self._connection)
+        move.done(self.connection)
         return Progress(tuple(move.orders), left=outcome is not None)
 
     def outcome(self, claim: Claim, ns: str) -> Outcome | None:
         """Return how a frame gave control back; None while it has not."""
-        frame = self._connection.place(claim.ref.thread_id).keys.frame(ns)
-        outcome, cursor = self._connection.redis.hmget(frame, ["outcome", "cursor"])
+        frame = self.connection.place(claim.ref.thread_id).keys.frame(ns)
+        outcome, cursor = self.connection.redis.hmget(frame, ["outcome", "cursor"])
         if outcome is None or cursor is None:
             return None
-        return Outcome.of(self._connection.serde.loads(outcome), cursor.decode())
+        return Outcome.of(self.connection.serde.loads(outcome), cursor.decode())
 
     def state(self, claim: Claim, ns: str, checkpoint_id: str) -> Mapping[str, Any]:
         """Return the values of a frame's checkpoint."""
@@ -109,8 +105,8 @@ class Calls:
 
     def _beginning(self, call: Call) -> Beginning:
         claim, ns = call.claim, call.ns
-        frame = self._connection.place(claim.ref.thread_id).keys.frame(ns)
-        caller, cursor, left = _texts(self._connection.redis.hmget(frame, ["caller", "cursor", "left"]))
+        frame = self.connection.place(claim.ref.thread_id).keys.frame(ns)
+        caller, cursor, left = _texts(self.connection.redis.hmget(frame, ["caller", "cursor", "left"]))
         above = {**claim.stored.origin.parents, claim.ns: claim.stored.checkpoint.id}
         if cursor is not None and caller == claim.ref.step_id and call.keeps is not False:
             left_at = self._load(claim, ns, cursor)
@@ -152,8 +148,8 @@ class Calls:
         return (run, self._load(claim, ns, replays[ns]), ns) if ns in replays else None
 
     def _load(self, claim: Claim, ns: str, checkpoint_id: str) -> StoredCheckpoint:
-        keys = self._connection.place(claim.ref.thread_id).keys
-        return self._connection.checkpoints.load(keys, ns, checkpoint_id, claim.ref.thread_id)
+        keys = self.connection.place(claim.ref.thread_id).keys
+        return self.connection.checkpoints.load(keys, ns, checkpoint_id, claim.ref.thread_id)
 
 
 def _at_once(graph: Graph, beginning: Beginning) -> Outcome | None:
@@ -186,6 +182,12 @@ def _entry(call: Call, beginning: Beginning) -> dict[str, Any]:
         "checkpoints": [encoded.stored.checkpoint.id for encoded in beginning.encoded],
         "steps": [] if beginning.done else [step.id for step in beginning.steps],
     }
+
+
+def _returned_entries(call: Call, outcome: Outcome | None) -> list[dict[str, Any]]:
+    if outcome is None:
+        return []
+    return [{"kind": "returned", "run": call.claim.run.id, "ns": call.ns, "outcome": outcome.kind}]
 
 
 def _texts(found: list[bytes | None]) -> list[str | None]:

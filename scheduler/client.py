@@ -6,7 +6,9 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
+from graphs.frames import Root
 from graphs.graph import Graph
+from graphs.outputs import GraphOutput
 from graphs.routing import Caller
 
 from .config import RunConfig
@@ -15,14 +17,16 @@ from .editing import Editor
 from .errors import CursorMoved, InvalidConfig, RunNotFound, ThreadBusy
 from .failure import revived
 from .following import Follower
+from .frame_view import Look
 from .lifecycle import RunStatus
 from .log import Log
+from .parts import Part, with_interrupts
 from .run import Run
 from .runs import RunStore
 from .snapshots import Snapshots
 from .starting import Started, Starter
 from .threads import ThreadStore
-from .views import Part, View, with_interrupts
+from .views import View
 
 
 class Client:
@@ -84,18 +88,28 @@ class Client:
             RunNotFound: the run was deleted meanwhile.
         """
         run = self.runs.get(following.thread_id, following.run_id)
-        view = View(
+        look = Look(
             self.connection,
             self.snapshots,
-            following.graph,
             run.thread_id,
             run.id,
             following.modes,
-            following.output_keys,
+            output_keys=following.output_keys,
+            typed=following.typed,
         )
+        view = View(look, Root(following.graph), following.subgraphs)
         # What a part shows depends on what came before it, so the view is shown the run from its beginning.
         for happening in self._follower.follow(run.thread_id, run.id, run.log_start):
             yield from (part for part in view.parts(happening) if after is None or _place(part.id) > _place(after))
+
+    def result(self, graph: Graph, thread_id: str, run_id: str, keys: str | Sequence[str] | None = None) -> Any:
+        """Return the output of a run that ended, with the questions that wait among its keys.
+
+        Raises:
+            RunTimeout, RunCancelled, WorkerLost, GraphChanged, NodeFailed: as ``outcome`` does.
+        """
+        output = self.output(graph, thread_id, run_id, keys)
+        return with_interrupts(output.value, output.interrupts, list) if output.interrupts else output.value
 
     def outcome(self, thread_id: str, run_id: str) -> Run:
         """Return a run that ended without failure.
@@ -109,22 +123,24 @@ class Client:
             raise revived(run.error, thread_id, run_id)
         return run
 
-    def output(self, graph: Graph, thread_id: str, run_id: str, keys: str | Sequence[str] | None = None) -> Any:
-        """Return the graph's output of a run that ended: the state it left.
+    def output(
+        self, graph: Graph, thread_id: str, run_id: str, keys: str | Sequence[str] | None = None
+    ) -> GraphOutput[Any]:
+        """Return the graph's output of a run that ended, from the state it left, and the questions that wait.
 
         Raises:
             RunTimeout, RunCancelled, WorkerLost, GraphChanged, NodeFailed: as ``outcome`` does.
         """
         run = self.outcome(thread_id, run_id)
         if run.checkpoint is None:
-            return graph.output_of({}, keys)
+            return GraphOutput(graph.output_of({}, keys))
         at, checkpoints = self.connection.place(thread_id).keys, self.connection.checkpoints
         checkpoint = checkpoints.load(at, "", run.checkpoint, thread_id).checkpoint
         output = graph.output_of(checkpoint.values, keys)
         if run.status is not RunStatus.INTERRUPTED:
-            return output
-        asked = [one for questions in checkpoints.questions(at, "", checkpoint).values() for one in questions]
-        return with_interrupts(output, asked, list) if asked else output
+            return GraphOutput(output)
+        asked = (one for questions in checkpoints.questions(at, "", checkpoint).values() for one in questions)
+        return GraphOutput(output, tuple(asked))
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,6 +152,10 @@ class Following:
     run_id: str
     modes: Sequence[str]
     output_keys: str | Sequence[str] | None = None
+    #: Whether what happens in the frames below the root is shown.
+    subgraphs: bool = False
+    #: Whether values are shown as instances of their state's class.
+    typed: bool = False
 
 
 def _place(part_id: str) -> tuple[int, int]:

@@ -54,7 +54,9 @@ class Closing(Leases):
         Raises:
             LeaseLost: the lease is no longer ours, and nothing was stored.
         """
-        answer = self._return(claim, outcome, {"kind": "committed", **claim.ids}, fence=claim.fence)
+        answer = self._return(
+            claim, outcome, {"kind": "returned", **claim.ids, "outcome": "command"}, fence=claim.fence
+        )
         if answer != "returned":
             raise LeaseLost(claim.ref.thread_id, claim.ref.step_id)
         return _given_back(claim)
@@ -116,7 +118,7 @@ class Closing(Leases):
         next_verdict = verdict(after, _breakpoints(claim, graph), claim.frame.first_number + run.recursion_limit)
         goes_on = next_verdict is Verdict.GO_ON
         origin = Origin(run.id, run.metadata, claim.stored.origin.parents)
-        orders = Orders(graph, run, claim.frame, self._connection.settings.grace_ms)
+        orders = Orders(self._connection, graph, run, claim.frame)
         move = Move(
             self._place(claim),
             before.id,

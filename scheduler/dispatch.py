@@ -39,6 +39,8 @@ class StepOrder:
     hard_ms: int | None = None
     #: Whether the step has its result already, and only its superstep waits to be closed.
     done: bool = False
+    #: Whether it waits, without a message, until another step of its superstep has ended.
+    held: bool = False
     #: Whether it was asked something before, and has answers to be replayed.
     resumed: bool = False
 
@@ -58,7 +60,8 @@ class StepOrder:
             "hard_ms": self.hard_ms,
             "resumed": self.resumed or None,
         }
-        counters = {"state": "done" if self.done else "queued", "attempt": 0, "losses": 0, "sends": 0}
+        state = "done" if self.done else "held" if self.held else "queued"
+        counters = {"state": state, "attempt": 0, "losses": 0, "sends": 0}
         return {name: value for name, value in record.items() if value is not None} | counters
 
     @classmethod

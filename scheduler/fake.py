@@ -13,6 +13,8 @@ logger = logging.getLogger(__name__)
 
 _VERSION = (7,)  # newer commands are refused, as the oldest servers in use refuse them
 
+_MAX_CONNECTIONS = 10_000  # as many runs may wait at once; redis-py would refuse the 101st command in flight
+
 
 def fake_server() -> FakeServer:
     """Return a new, empty fake server whose scripts have `redis.sha1hex`, which fakeredis lacks."""
@@ -26,7 +28,7 @@ def fake_server() -> FakeServer:
 
 def fake_redis(server: FakeServer) -> redis.Redis:
     """Return a client of a fake server in this process; replies are bytes."""
-    return FakeRedis(server=server)
+    return FakeRedis(server=server, max_connections=_MAX_CONNECTIONS)
 
 
 class FakeTcpServer:

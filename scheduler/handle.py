@@ -1,13 +1,14 @@
 """A run in the hand: ask for its status, wait for it, follow it, cancel it."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 from typing import Any
 
 from graphs.graph import Graph
 
+from .aside import aside, each_aside
 from .client import Client, Following
 from .lifecycle import RunStatus
-from .views import check_modes
+from .parts import check_modes, retracting
 
 
 class RunHandle:
@@ -45,27 +46,46 @@ class RunHandle:
                 Treadle's that a node raised comes back as itself.
         """
         self.wait(timeout)
-        return self._client.output(self._graph, self.thread_id, self.id)
+        return self._client.result(self._graph, self.thread_id, self.id)
 
     def stream(
         self,
         stream_mode: str | Sequence[str] | None = None,
         *,
+        subgraphs: bool = False,
         after: str | None = None,
     ) -> Iterator[dict[str, Any]]:
-        """Yield the run's parts, live: ``{"type", "ns", "data", "id"}``.
+        """Yield the run's parts, live: ``{"type", "ns", "data", "id"}``, as version 2 of ``stream`` does.
 
         Args:
-            stream_mode: one or several of values, updates (the default), custom, tasks, checkpoints, debug.
+            stream_mode: one or several of values, updates (the default), custom, messages, tasks, checkpoints,
+                debug.
+            subgraphs: whether the parts of the graphs inside are yielded, with ``ns`` saying where.
             after: the id of the last part that the reader has seen: it goes on after that.
-
-        Raises:
-            InvalidConfig: a mode is not known.
         """
-        following = Following(self._graph, self.thread_id, self.id, check_modes(stream_mode))
-        for part in self._client.stream(following, after):
-            yield {"type": part.mode, "ns": part.ns, "data": part.data, "id": part.id}
+        modes = retracting(check_modes(stream_mode))
+        following = Following(self._graph, self.thread_id, self.id, modes, subgraphs=subgraphs)
+        yield from (part.typed() for part in self._client.stream(following, after))
 
     def cancel(self, reason: str = "") -> bool:
         """Cancel the run, durably; return whether it was still active. Its thread can be taken up again."""
         return self._client.runs.cancel(self.thread_id, self.id, reason)
+
+    async def await_end(self, timeout: float | None = None) -> RunStatus:
+        """Wait as ``wait`` does, and leave the event loop to others."""
+        return await aside(self.wait, timeout)
+
+    async def aresult(self, timeout: float | None = None) -> Any:
+        """Return what ``result`` does."""
+        return await aside(self.result, timeout)
+
+    async def astream(
+        self, stream_mode: str | Sequence[str] | None = None, *, after: str | None = None
+    ) -> AsyncIterator[dict[str, Any]]:
+        """Yield what ``stream`` does."""
+        async for part in each_aside(self.stream(stream_mode, after=after)):
+            yield part
+
+    async def acancel(self, reason: str = "") -> bool:
+        """Cancel the run as ``cancel`` does."""
+        return await aside(self.cancel, reason)

@@ -72,6 +72,10 @@ class ThreadKeys:
         """Hash: the cursor of one frame."""
         return f"{self.root}:frame:{self.token}:{ns}"
 
+    def held(self, ns: str) -> str:
+        """List: the steps of a frame's superstep that wait until one of those before them has ended."""
+        return f"{self.root}:held:{self.token}:{ns}"
+
     def checkpoints(self, ns: str) -> str:
         """Stream: checkpoint id -> record; entries never change."""
         return f"{self.root}:checkpoints:{self.token}:{ns}"
@@ -86,7 +90,7 @@ class ThreadKeys:
 
     def of_frame(self, ns: str) -> list[str]:
         """Return all keys of one frame."""
-        return [self.frame(ns), self.checkpoints(ns), self.channels(ns), self.results(ns)]
+        return [self.frame(ns), self.held(ns), self.checkpoints(ns), self.channels(ns), self.results(ns)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,5 +132,21 @@ class Keys:
         path = ".".join(quote(label, safe=_SAFE) for label in namespace)  # labels have no dot
         return f"{self.prefix}:{{memory}}:item:{path}:{quote(key, safe=_SAFE)}"
 
+    def cache_namespaces(self) -> str:
+        """Set: the namespaces that the cache was ever written to."""
+        return f"{self.prefix}:cache"
+
+    def cache_index(self, namespace: Iterable[str]) -> str:
+        """Sorted set: the keys of one namespace of the cache, by when they expire (ms)."""
+        return f"{self.prefix}:{{cache{_path(namespace)}}}:index"
+
+    def cache_item(self, namespace: Iterable[str], key: str) -> str:
+        """String: one value of the cache; in the Redis Cluster slot of its namespace."""
+        return f"{self.prefix}:{{cache{_path(namespace)}}}:item:{quote(key, safe=_SAFE)}"
+
     def _partition(self, number: int) -> str:
         return f"{self.prefix}:{{p{number}}}"
+
+
+def _path(namespace: Iterable[str]) -> str:
+    return "".join(f":{quote(label, safe=_SAFE)}" for label in namespace)

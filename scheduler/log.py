@@ -19,8 +19,8 @@ class LogEntry:
     """One thing that happened."""
 
     seq: int
-    #: created, started, resumed, leased, committed, advanced, retried, failed, timed out, lost worker, interrupted,
-    #: finished, updated, copied, terminated or archived.
+    #: created, started, resumed, leased, called, returned, committed, advanced, retried, failed, timed out,
+    #: cancelled, lost worker, interrupted, finished, updated, copied, terminated or archived.
     kind: str
     #: Milliseconds since the epoch, by Redis' clock.
     at_ms: int
@@ -28,6 +28,11 @@ class LogEntry:
     #: What else is known: step, node, attempt, worker, token, ms (duration), checkpoint, status, error.
     data: Mapping[str, Any]
     hash: str
+
+    @property
+    def ns(self) -> str:
+        """The frame in which it happened; "" for the root."""
+        return str(self.data.get("ns", ""))
 
 
 class Log:

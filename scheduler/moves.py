@@ -35,7 +35,7 @@ class Move:
     def request(self, connection: Connection, **more: Any) -> Request:
         """Return the script's request; ``more`` is what only one of the scripts asks for."""
         chunks = {name: data for encoded in self.encoded for name, data in encoded.chunks.items()}
-        envelopes = [envelope for order in self.orders if (envelope := connection.dispatcher.envelope(order))]
+        envelopes = [envelope for order in self._sent if (envelope := connection.dispatcher.envelope(order))]
         body = {
             "token": self.place.keys.token,
             "run": self.place.run_id,
@@ -61,21 +61,29 @@ class Move:
         """Remember what was stored, and publish the messages that the script could not push."""
         for encoded in self.encoded:
             connection.checkpoints.remember(self.place.keys, self.place.ns, encoded.stored)
-        connection.dispatcher.send(self.orders)
+        connection.dispatcher.send(self._sent)
+
+    @property
+    def _sent(self) -> list[StepOrder]:
+        return [order for order in self.orders if not order.held]
 
 
 @dataclass(frozen=True, slots=True)
 class Orders:
-    """Makes the orders of one run's steps; ``grace_ms`` is how long after the soft time limit the hard one follows."""
+    """Makes the orders of one run's steps."""
 
+    connection: Connection
     graph: Graph
     run: Run
     frame: Frame
-    grace_ms: int
 
     def of(self, steps: Iterable[Step], checkpoint_id: str) -> list[StepOrder]:
-        """Return the orders for steps that a checkpoint has due."""
-        return [self._order(step, checkpoint_id) for step in steps]
+        """Return the orders for the steps of a checkpoint; those beyond the run's ``max_concurrency`` are held."""
+        limit = None if self.connection.dispatcher.inline else self.run.config.get("max_concurrency")
+        return [
+            self._order(step, checkpoint_id, held=limit is not None and index >= limit)
+            for index, step in enumerate(steps)
+        ]
 
     def begun(self, beginning: Beginning, steps: Iterable[Step]) -> list[StepOrder]:
         """Return the orders for the steps with which a run, or a frame, begins."""
@@ -84,7 +92,7 @@ class Orders:
             for order in self.of(steps, beginning.head.id)
         ]
 
-    def _order(self, step: Step, checkpoint_id: str) -> StepOrder:
+    def _order(self, step: Step, checkpoint_id: str, *, held: bool) -> StepOrder:
         node = self.graph.node(step.node)
         soft_ms = None if node.timeout_s is None else round(node.timeout_s * 1000)
         return StepOrder(
@@ -95,8 +103,17 @@ class Orders:
             checkpoint_id,
             queue=node.queue,
             soft_ms=soft_ms,
-            hard_ms=None if soft_ms is None else soft_ms + self.grace_ms,
+            hard_ms=None if soft_ms is None else soft_ms + self.connection.settings.grace_ms,
+            held=held,
         )
+
+
+def hand_out(connection: Connection, order: StepOrder) -> None:
+    """Send the message of a step that is stored as due; the step's due entry makes up for its loss."""
+    envelope = connection.dispatcher.envelope(order)
+    if envelope is not None:
+        connection.redis.lpush(envelope.queue_key, envelope.payload)
+    connection.dispatcher.send([order])
 
 
 def ended(status: RunStatus, *, error: bool = False) -> dict[str, Any]:

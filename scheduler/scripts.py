@@ -62,7 +62,7 @@ class Place:
         """Return the key that a script's header calls by this name."""
         if name == "run":
             return self.keys.run(self.run_id)
-        if name in ("frame", "checkpoints", "channels", "results"):
+        if name in ("frame", "held", "checkpoints", "channels", "results"):
             return str(getattr(self.keys, name)(self.ns))
         return str(getattr(self.keys, name))
 
@@ -99,9 +99,13 @@ class Scripts:
         """Let a step wait for its next attempt; return whether the lease was still good."""
         return bool(self._run("retry_step", place, args))
 
-    def put_result(self, place: Place, **args: str | int | bytes) -> int:
-        """Keep a parallel step's result; return how many siblings are open, or -1 when the lease was lost."""
-        return int(self._run("put_result", place, args))
+    def put_result(self, place: Place, **args: str | int | bytes) -> tuple[int, dict[str, Any] | None]:
+        """Keep a parallel step's result.
+
+        Return how many siblings are open, or -1 when the lease was lost, and the record of the one that goes now.
+        """
+        remaining, *held = self._run("put_result", place, args)
+        return int(remaining), json.loads(held[0]) if held else None
 
     def commit_superstep(self, place: Place, request: Request) -> str:
         """Close a superstep; return committed, moved, open or lost."""
@@ -157,6 +161,10 @@ class Scripts:
         source = load("take_due")
         members = self._call("take_due", [due_key], [args[name] for name in source.args])
         return [member.decode() for member in members]
+
+    def cache_put(self, item_key: str, index_key: str, **args: str | int | bytes) -> None:
+        """Keep an entry of the cache."""
+        self._call("cache_put", [item_key, index_key], [args[name] for name in load("cache_put").args])
 
     def _run(
         self, name: str, place: Place, args: Mapping[str, Any] | Sequence[Any], more_keys: Sequence[str] = ()

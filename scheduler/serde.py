@@ -17,6 +17,7 @@ from graphs.schema import is_pydantic
 from graphs.timeouts import TimeoutPolicy
 
 from .errors import NotSerializable, StateTooLarge
+from .langchain import LANGCHAIN, langchain_classes
 
 _OPTIONS = (
     ormsgpack.OPT_PASSTHROUGH_BIG_INT
@@ -69,6 +70,8 @@ class Unknown:
 class Serde:
     """Encodes and decodes values.
 
+    The messages and documents of langchain_core are allowed without being named.
+
     Args:
         classes: the dataclasses, pydantic models, named tuples and enums that values may be instances of.
         limit_bytes: the largest encoding that is accepted; None: any.
@@ -89,7 +92,7 @@ class Serde:
             NotSerializable: it holds something that cannot be stored.
             StateTooLarge: it takes more bytes than the limit.
         """
-        encoder = _Encoder(self._classes)
+        encoder = _Encoder(self._class)
         try:
             data = encoder.pack(value)
         except (ormsgpack.MsgpackEncodeError, RecursionError) as error:
@@ -106,20 +109,26 @@ class Serde:
         """
         return ormsgpack.unpackb(data, ext_hook=self._restore)
 
+    def _class(self, name: str) -> type | None:
+        """Return an allowed class by its name."""
+        if name not in self._classes and name.startswith(LANGCHAIN):
+            self.allow(langchain_classes())
+        return self._classes.get(name)
+
     def _restore(self, tag: int, data: bytes) -> Any:
         plain = self.loads(data)
         if tag != _INSTANCE:
             return _FROM_PLAIN[tag](plain)
         name, content = plain
-        cls = self._classes.get(name)
+        cls = self._class(name)
         return Unknown(name, content) if cls is None else instance_of(cls, content)
 
 
 class _Encoder:
     """Packs one value, and remembers what it met that cannot be stored: the library's error does not say."""
 
-    def __init__(self, classes: Mapping[str, type]) -> None:
-        self._classes = classes
+    def __init__(self, class_of: Callable[[str], type | None]) -> None:
+        self._class_of = class_of
         self.refused: tuple[str, str] | None = None
 
     def pack(self, value: Any) -> bytes:
@@ -138,7 +147,7 @@ class _Encoder:
         if isinstance(value, PurePath):
             return ormsgpack.Ext(_PLAIN[PurePosixPath][0], self.pack(value.as_posix()))
         name = class_name(type(value))
-        if name not in self._classes:
+        if self._class_of(name) is None:
             self.refused = self.refused or (name.removeprefix("builtins:"), _why_not(value))
             raise TypeError(name)
         return ormsgpack.Ext(_INSTANCE, self.pack([name, content_of(value)]))

@@ -114,7 +114,7 @@ class Starter:
         settings = self._connection.settings
         steps = () if end is not None else beginning.steps
         place = self._connection.place(run.thread_id, run.id)
-        orders = Orders(graph, run, Frame(first_number=beginning.head.number), settings.grace_ms)
+        orders = Orders(self._connection, graph, run, Frame(first_number=beginning.head.number))
         move = Move(
             place,
             (thread.cursor if thread is not None else None) or "",

@@ -17,8 +17,10 @@ from graphs.graph import Graph
 
 from .claim import Claim, Progress
 from .closing import REFUSED, Closing
+from .dispatch import StepOrder
 from .errors import LeaseLost
 from .failure import Failure, lost, timed_out
+from .moves import hand_out
 
 __all__ = ["REFUSED", "Steps"]
 
@@ -72,6 +74,15 @@ class Steps(Closing):
         asked = self._connection.checkpoints.encode_questions(claim.step.node, dialogue, paused=paused)
         return self._put(claim, graph, "interrupted", asked, questions=[question.id for question in questions])
 
+    def give_up(self, claim: Claim) -> Progress:
+        """Store that a step was given up because a sibling failed; it has no result, and is open when the run goes on.
+
+        Raises:
+            LeaseLost: the lease is no longer ours, and nothing was stored.
+        """
+        known = self._connection.checkpoints.encode_known(claim.dialogue.record())
+        return self._put(claim, None, "cancelled", known)
+
     def retry(self, claim: Claim, failure: Failure, delay_ms: int) -> Progress:
         """Let a step wait for its next attempt, in the store and not in a worker.
 
@@ -100,15 +111,19 @@ class Steps(Closing):
 
     def _put(self, claim: Claim, graph: Graph | None, kind: str, result: bytes, **more: Any) -> Progress:
         place = self._place(claim)
-        remaining = self._connection.scripts.put_result(
+        remaining, held = self._connection.scripts.put_result(
             place,
             step=claim.ref.step_id,
+            token=place.keys.token,
             member=self._member(place, claim.ref.step_id),
             fence=claim.fence,
             close_ms=self._connection.settings.lease_ms,
+            wait_ms=self._connection.settings.queue_wait_ms,
             entry=json.dumps({"kind": kind, **claim.ids, **more}),
             result=result,
         )
         if remaining < 0:
             raise LeaseLost(claim.ref.thread_id, claim.ref.step_id)
+        if held is not None:
+            hand_out(self._connection, StepOrder.from_record(claim.ref.thread_id, held))
         return self.close(claim, graph) if remaining == 0 else Progress()

@@ -7,6 +7,7 @@ from collections import Counter
 from .connection import Connection
 from .dispatch import StepOrder
 from .errors import StoreUnavailable
+from .moves import hand_out
 from .runs import RunStore
 from .threads import place_of
 
@@ -86,8 +87,5 @@ class Watchdog:
         return "dispatched"
 
     def _dispatch(self, order: StepOrder) -> None:
-        envelope = self._connection.dispatcher.envelope(order)
-        if envelope is not None:
-            self._connection.redis.lpush(envelope.queue_key, envelope.payload)
-        self._connection.dispatcher.send([order])
+        hand_out(self._connection, order)
         logger.info("step dispatched again", extra={"thread_id": order.ref.thread_id, "step_id": order.ref.step_id})

@@ -26,10 +26,16 @@ LUA = ROOT / "scheduler" / "lua"
 
 #: Code that users write, in their own way.
 EXAMPLES = "graphs.examples"
-#: Importing it builds the Celery app of a deployment, and starts a Redis where none is configured.
-UNIMPORTABLE = {"workers.celery"}
+#: Importing the first builds the Celery app of a deployment, and starts a Redis where none is configured; the second
+#: needs langchain_core.
+UNIMPORTABLE = {"workers.celery", "workers.tokens"}
 #: What is not an error but a signal, and so no Exception: users' code must not catch it by accident.
-SIGNALS = {"graphs.interrupts.GraphInterrupt", "graphs.signals.ParentCommand", "workers.limits.TimeUp"}
+SIGNALS = {
+    "graphs.interrupts.GraphInterrupt",
+    "graphs.signals.ParentCommand",
+    "workers.limits.TimeUp",
+    "workers.loop.Abandoned",
+}
 #: What the sample of an error is made of, by the type that its constructor asks for.
 SAMPLES: dict[object, object] = {
     str: "word",

@@ -10,11 +10,15 @@ import treadle
 
 MODULES = [
     "treadle.graph",
+    "treadle.graph.message",
     "treadle.types",
     "treadle.errors",
     "treadle.config",
     "treadle.constants",
     "treadle.runtime",
+    "treadle.cache.base",
+    "treadle.cache.memory",
+    "treadle.cache.redis",
     "treadle.checkpoint.base",
     "treadle.checkpoint.memory",
     "treadle.checkpoint.redis",
@@ -38,7 +42,7 @@ def test_every_public_name_can_be_had(name: str) -> None:
 
 
 def test_importing_treadle_imports_none_of_the_heavy_packages() -> None:
-    heavy = ("celery", "kombu", "flower", "rich", "redis", "fakeredis", "pydantic")
+    heavy = ("celery", "kombu", "flower", "rich", "redis", "fakeredis", "pydantic", "langchain_core")
     code = f"import sys, treadle; print([name for name in {heavy!r} if name in sys.modules])"
 
     printed = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
@@ -52,3 +56,16 @@ def test_a_client_that_runs_in_its_process_needs_no_celery() -> None:
     printed = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
 
     assert printed.strip() == "False False"
+
+
+def test_who_has_plain_messages_needs_no_langchain() -> None:
+    code = """
+import sys
+from treadle import MessagesState, StateGraph
+graph = StateGraph(MessagesState).add_node("say", lambda state: {"messages": "ho"}).set_entry_point("say").compile()
+print(len(list(graph.stream({"messages": "hi"}, stream_mode="messages"))), "langchain_core" in sys.modules)
+"""
+
+    printed = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+
+    assert printed.strip() == "1 False"

@@ -1,5 +1,16 @@
 """Every public name of Treadle, and the module that has it."""
 
+from .cache.base import (
+    BaseCache,
+    FullKey,
+    Namespace,
+)
+from .cache.memory import (
+    InMemoryCache,
+)
+from .cache.redis import (
+    RedisCache,
+)
 from .checkpoint.base import (
     BaseCheckpointSaver,
     CheckpointTuple,
@@ -35,6 +46,7 @@ from .errors import (
     InvalidThreadId,
     InvalidUpdateError,
     LeaseLost,
+    MissingExtra,
     NodeCancelledError,
     NodeError,
     NodeFailed,
@@ -65,6 +77,10 @@ from .graph import (
     MessagesState,
     StateGraph,
     add_messages,
+)
+from .graph.message import (
+    REMOVE_ALL_MESSAGES,
+    push_message,
 )
 from .runtime import (
     ExecutionInfo,
@@ -115,9 +131,11 @@ from .types import (
 
 __all__ = [
     "END",
+    "REMOVE_ALL_MESSAGES",
     "START",
     "AlreadyResumed",
     "AmbiguousAnswer",
+    "BaseCache",
     "BaseCheckpointSaver",
     "BaseStore",
     "CachePolicy",
@@ -130,6 +148,7 @@ __all__ = [
     "EmbeddedRedisError",
     "EmptyInputError",
     "ExecutionInfo",
+    "FullKey",
     "GetOp",
     "GraphChanged",
     "GraphDrained",
@@ -137,6 +156,7 @@ __all__ = [
     "GraphInterrupt",
     "GraphOutput",
     "GraphRecursionError",
+    "InMemoryCache",
     "InMemorySaver",
     "InMemoryStore",
     "Interrupt",
@@ -152,6 +172,8 @@ __all__ = [
     "MatchCondition",
     "MemorySaver",
     "MessagesState",
+    "MissingExtra",
+    "Namespace",
     "NodeCancelledError",
     "NodeError",
     "NodeFailed",
@@ -163,6 +185,7 @@ __all__ = [
     "ParentCommand",
     "PregelTask",
     "PutOp",
+    "RedisCache",
     "RedisSaver",
     "RedisStore",
     "Result",
@@ -204,4 +227,5 @@ __all__ = [
     "get_stream_writer",
     "interrupt",
     "is_invalid_resume",
+    "push_message",
 ]

@@ -7,9 +7,9 @@ from graphs.outputs import GraphOutput, StreamPart
 from graphs.retry import RetryPolicy, default_retry_on
 from graphs.runtime import StreamWriter
 from graphs.timeouts import TimeoutPolicy
+from scheduler.parts import StreamMode
 from scheduler.snapshots import StateSnapshot, StepState
 from scheduler.snapshots import StepState as PregelTask
-from scheduler.views import StreamMode
 
 __all__ = [
     "CachePolicy",

@@ -20,9 +20,11 @@ from graphs.store import BaseStore
 from graphs.updates import Written, written
 from scheduler.claim import Claim
 from scheduler.serde import Serde
+from scheduler.step_metadata import step_metadata
 from scheduler.steps import Steps
 
 from .loop import run as run_anywhere
+from .outlet import Outlet, heard
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,8 +59,11 @@ class Attempt:
             InvalidUpdateError, InvalidDestination: what it, or a router, returned does not fit.
         """
         questions = Questions(self.config["configurable"]["checkpoint_ns"], self.claim.dialogue.answers)
-        with entered(StepContext(self.config, self.runtime, questions, graphs)):
-            returned = run_anywhere(self.node.call(self.input, self.offered))
+        with (
+            heard(self.config, self.outlet) as config,
+            entered(StepContext(config, self.runtime, questions, graphs, self.outlet.push)),
+        ):
+            returned = run_anywhere(self.node.call(self.input, {**self.offered, "config": config}))
             return self._routed(written(returned, self.graph.channels), {} if graphs is None else graphs.children)
 
     def take(self, returned: Any, children: Mapping[str, str]) -> Result:
@@ -92,6 +97,7 @@ class Attempt:
         config, claim = dict(self.claim.run.config), self.claim
         ns = step_ns(claim.ns, claim.step.node, claim.ref.step_id)
         config["configurable"] = {**config["configurable"], "checkpoint_ns": ns}
+        config["metadata"] = step_metadata(config, claim.step, claim.stored.checkpoint.number + 1, ns)
         return config
 
     @cached_property
@@ -108,6 +114,11 @@ class Attempt:
             claim.first_ms / 1000,
         )
         return Runtime(claim.run.context, self.means.store, self._writer(), info)
+
+    @cached_property
+    def outlet(self) -> Outlet:
+        """Where messages go while the node runs."""
+        return Outlet(self._writer("messages"), self.claim.ref.step_id)
 
     @cached_property
     def offered(self) -> dict[str, Any]:
@@ -127,15 +138,16 @@ class Attempt:
     def _routed(self, said: Written, children: Mapping[str, str]) -> Result:
         name = self.claim.step.node
         warn_of_unknown(self.graph, name, said.goto)
-        state = fresh(self.graph, self._values, said.updates)
+        updates = self.outlet.updates(said.updates, self.graph.channels)
+        state = fresh(self.graph, self._values, updates)
         goto = route(self.graph, name, state, self.offered, _ask)
-        return Result(self.claim.step, said.updates, (*said.goto, *goto), children)
+        return Result(self.claim.step, updates, (*said.goto, *goto), children)
 
-    def _writer(self) -> Callable[[Any], None]:
+    def _writer(self, mode: str = "custom") -> Callable[[Any], None]:
         claim, means = self.claim, self.means
 
         def write(value: Any) -> None:
-            event = [claim.ref.run_id, claim.ref.step_id, claim.step.node, claim.attempt, value, claim.ns]
+            event = [claim.ref.run_id, claim.ref.step_id, claim.step.node, claim.attempt, value, claim.ns, mode]
             means.steps.publish(claim, means.serde.dumps(event, f"What node {claim.step.node!r} writes"))
 
         return write

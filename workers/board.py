@@ -51,7 +51,7 @@ class Board:
         """Take in something that happened."""
         if isinstance(happening, LiveEvent):
             row = self._row(happening.step_id, happening.node)
-            self._rows[row.id] = replace(row, wrote=happening.value)
+            self._rows[row.id] = replace(row, wrote=happening.value) if happening.mode == "custom" else row
         elif "step" in happening.data:
             self._log(happening.kind, happening.data)
 

@@ -4,12 +4,14 @@ import atexit
 import sys
 from functools import cache
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import redis
 from redis.backoff import ExponentialWithJitterBackoff
 from redis.retry import Retry
 
+from graphs.cache import BaseCache
 from graphs.registry import Registry, load
 from scheduler.connection import Connection, open_connection
 from scheduler.embedded import EmbeddedRedis
@@ -26,6 +28,8 @@ EXAMPLES: tuple[str, ...] = ("graphs.examples.research:graph", "graphs.examples.
 
 _RETRIES = 3
 _LONGEST_PAUSE_S = 1.0
+#: As many runs may wait at once in this process, by default of Redis itself; redis-py would refuse the 101st command.
+_MAX_CONNECTIONS = 10_000
 
 
 def redis_url(settings: Settings) -> str:
@@ -51,7 +55,9 @@ def redis_client(settings: Settings) -> redis.Redis:
     """
     backoff = ExponentialWithJitterBackoff(base=0.05, cap=_LONGEST_PAUSE_S)
     try:
-        return redis.Redis.from_url(redis_url(settings), retry=Retry(backoff, _RETRIES))
+        return redis.Redis.from_url(
+            redis_url(settings), retry=Retry(backoff, _RETRIES), max_connections=_MAX_CONNECTIONS
+        )
     except ValueError as error:
         raise InvalidConfig(f"TREADLE_REDIS_URL is not the address of a Redis: {error}") from error
 
@@ -80,11 +86,23 @@ def registry(settings: WorkerSettings) -> Registry:
     Raises:
         InvalidGraph: an address cannot be imported, or two different graphs have one name.
     """
+    return Registry(compiled.graph for compiled in _compiled(settings))
+
+
+def caches(settings: WorkerSettings) -> dict[str, BaseCache]:
+    """Return the caches that the graphs of this process were compiled with, by the graph's name.
+
+    Raises:
+        InvalidGraph: an address cannot be imported.
+    """
+    return {compiled.name: compiled.cache for compiled in _compiled(settings) if compiled.cache is not None}
+
+
+def _compiled(settings: WorkerSettings) -> list[Any]:
     here = str(Path.cwd())
     if here not in sys.path:  # as Celery and Python themselves do for what is named on the command line
         sys.path.insert(0, here)
-    addresses = [*settings.addresses(), *(EXAMPLES if settings.examples else ())]
-    return Registry(compiled.graph for compiled in load(addresses))
+    return load([*settings.addresses(), *(EXAMPLES if settings.examples else ())])
 
 
 @cache

@@ -1,22 +1,30 @@
 """A graph and where it runs: what ``compile()`` returns, and all that users do with it."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Self
 from uuid import uuid4
 
-from graphs.builder import GraphBuilder
+from graphs.cache import BaseCache
 from graphs.context import CallsGraphs, current
-from graphs.graph import DEFAULT_NAME, Graph, check_graph_name
+from graphs.drawing import Drawing, drawing
+from graphs.graph import Graph
+from graphs.outputs import GraphOutput
 from graphs.schema import context_of
 from graphs.store import BaseStore
+from scheduler.cache import default_cache
 from scheduler.config import RunConfig, check, merged, parse
 from scheduler.errors import InvalidConfig
 from scheduler.handle import RunHandle
-from scheduler.views import Part, check_modes
+from scheduler.parts import check_modes, retracting, with_interrupts
 
-from .asynchronous import AsyncFace
+from .asynchronous import AsyncFace, Streamed
+from .batches import Batches
+from .caching import namespaces_of
 from .engine import Engine
 from .execution import Execution
+from .loop import apart
+from .nesting import BodyExecution
 from .savers import MemorySaver, Saver
 
 Config = Mapping[str, Any] | None
@@ -28,15 +36,21 @@ _PER_RUN = frozenset({"interrupt_before", "interrupt_after", "timeout", "on_busy
 _ACCEPTED = frozenset({"debug"})
 
 
-class CompiledStateGraph(AsyncFace):
+class CompiledStateGraph(AsyncFace, Batches):
     """A graph that can be run; which thread a call is about is said by its config."""
 
     def __init__(
-        self, graph: Graph, checkpointer: Saver | bool | None, store: BaseStore | None, config: Config = None
+        self,
+        graph: Graph,
+        checkpointer: Saver | bool | None,
+        store: BaseStore | None,
+        cache: BaseCache | None = None,
+        config: Config = None,
     ) -> None:
         self.graph = graph
         self.checkpointer = checkpointer
         self.store = store
+        self.cache = cache
         self.config = dict(config or {})
         self._saver = checkpointer if isinstance(checkpointer, Saver) else MemorySaver()
 
@@ -52,9 +66,34 @@ class CompiledStateGraph(AsyncFace):
 
     def with_config(self, config: Config = None, **more: Any) -> Self:
         """Return a copy that adds a config to every call: configurable and metadata merge, tags are joined."""
-        return type(self)(self.graph, self.checkpointer, self.store, merged(self.config, {**(config or {}), **more}))
+        joined = merged(self.config, {**(config or {}), **more})
+        return type(self)(self.graph, self.checkpointer, self.store, self.cache, joined)
 
-    def invoke(
+    def get_graph(self, *, xray: bool | int = False) -> Drawing:
+        """Return the graph as it is drawn: ``draw_mermaid()``, ``draw_ascii()``, ``draw_png()``, nodes and edges.
+
+        Args:
+            xray: whether nodes that are graphs are drawn with their inside; a number says how many levels deep.
+        """
+        return drawing(self.graph, xray)
+
+    def clear_cache(self, nodes: Sequence[str] | None = None) -> None:
+        """Forget the kept results of these nodes; None: of all nodes of this graph.
+
+        Raises:
+            ValueError: the graph has no cache, or no node of this name.
+        """
+        self._cache().clear(namespaces_of(self.graph, nodes))
+
+    def copy(self) -> Self:
+        """Return a graph of its own that runs as this one does."""
+        return self.with_config()
+
+    def get_name(self) -> str:
+        """Return the graph's name."""
+        return self.name
+
+    def invoke(  # noqa: PLR0913 - the signature that users know
         self,
         input: Any,
         config: Config = None,
@@ -62,6 +101,7 @@ class CompiledStateGraph(AsyncFace):
         context: Any = None,
         stream_mode: str | Sequence[str] = "values",
         output_keys: str | Sequence[str] | None = None,
+        version: str = "v1",
         **options: Any,
     ) -> Any:
         """Run the graph on a thread and return its output; None as input goes on from where the thread stands.
@@ -72,6 +112,7 @@ class CompiledStateGraph(AsyncFace):
             context: what nodes get as ``runtime.context``.
             stream_mode: with another mode than values, the list of that mode's chunks is returned.
             output_keys: which keys to return; one name returns its bare value.
+            version: "v1", the output with its open questions under ``__interrupt__``; "v2", a GraphOutput.
             **options: ``interrupt_before``, ``interrupt_after``, ``timeout`` (seconds for the run as a whole),
                 ``on_busy`` ("reject" or "wait") and ``durability``: "sync" and "async" are the same, every superstep is
                 stored before the next one begins; with "exit", which is as safe, history shows of the run and the
@@ -82,27 +123,27 @@ class CompiledStateGraph(AsyncFace):
             RunTimeout, RunCancelled, WorkerLost, GraphChanged: the run failed in that way; what a node raised comes
                 back as itself (from a worker: where it is an error of Python's own or of Treadle's).
         """
-        step = self._calling(config)
-        if step is not None:
-            return step.call(self.graph, self._keeps, input)
         if stream_mode != "values":
-            return list(self.stream(input, config, context=context, stream_mode=stream_mode, **options))
-        return self._begin(input, config, context=context, **options).output(output_keys)
+            options |= {"stream_mode": stream_mode, "version": version, "output_keys": output_keys}
+            return list(self.stream(input, config, context=context, **options))
+        output = self._begin(input, config, context=context, **options).output(output_keys)
+        return self._returned(output, version)
 
     def stream(self, input: Any, config: Config = None, **options: Any) -> Iterator[Any]:
         """Run the graph and yield what happens, live.
 
-        One mode yields bare chunks, a list of modes ``(mode, chunk)``; ``version="v2"`` yields
-        ``{"type", "ns", "data", "id"}`` in any case.
+        One mode yields bare chunks, a list of modes ``(mode, chunk)``, each with its namespace before it where
+        ``subgraphs`` are asked for. ``version="v2"`` yields ``{"type", "ns", "data", "id"}`` in any case, the state as
+        an instance of its class, and ``retract`` where an attempt was cut short that had streamed something.
 
         Args:
             input, config: as for ``invoke``.
             **options: ``stream_mode`` (one or several of values, updates (the default), custom, tasks, checkpoints,
-                debug), ``version`` ("v1" or "v2"), ``subgraphs`` (whether a namespace comes before every chunk),
-                ``output_keys``, and what ``invoke`` takes.
+                messages, debug, retract), ``version`` ("v1" or "v2"), ``subgraphs`` (whether what happens in the
+                graphs inside is yielded), ``output_keys``, and what ``invoke`` takes.
 
         Raises:
-            InvalidConfig: a mode or the version is not known; and all that ``invoke`` raises.
+            InvalidConfig: the version is not known; and all that ``invoke`` raises.
         """
         execution, chunks = self._streamed(input, config, **options)
         try:
@@ -120,7 +161,7 @@ class CompiledStateGraph(AsyncFace):
         Raises:
             ThreadBusy: another run is active on the thread.
         """
-        execution = self._begin(input, config, **options)
+        execution = apart(self._begin_run, input, config, **options)
         execution.begin()
         return execution.handle
 
@@ -141,7 +182,14 @@ class CompiledStateGraph(AsyncFace):
     def _keeps(self) -> bool | None:
         return self.checkpointer if isinstance(self.checkpointer, bool) else None
 
-    def _begin(self, input: Any, config: Config, *, context: Any = None, **options: Any) -> Execution:
+    def _begin(self, input: Any, config: Config, **options: Any) -> Execution | BodyExecution:
+        """Begin a run; where a node calls this graph on its own thread, a part of its step."""
+        graphs = self._calling(config)
+        if graphs is None:
+            return self._begin_run(input, config, **options)
+        return graphs.begin(self.graph, self._keeps, input)  # type: ignore[no-any-return]
+
+    def _begin_run(self, input: Any, config: Config, *, context: Any = None, **options: Any) -> Execution:
         unknown = options.keys() - _PER_RUN - _ACCEPTED
         if unknown:
             known = ", ".join(sorted(_PER_RUN))
@@ -162,24 +210,35 @@ class CompiledStateGraph(AsyncFace):
         stream_mode: str | Sequence[str] | None = None,
         version: str = "v1",
         **options: Any,
-    ) -> tuple[Execution, Iterator[Any]]:
-        modes = check_modes(stream_mode)
-        if version not in ("v1", "v2"):
-            raise InvalidConfig(f"version is 'v1' or 'v2', got {version!r:.40}.")
-        keys, subgraphs = options.pop("output_keys", None), options.pop("subgraphs", False)
+    ) -> Streamed:
+        modes, typed = check_modes(stream_mode), _is_v2(version)
+        keys, subgraphs = options.pop("output_keys", None), bool(options.pop("subgraphs", False))
         execution = self._begin(input, config, **options)
         execution.begin()
         bare = stream_mode is None or isinstance(stream_mode, str)
+        look = {"output_keys": keys, "subgraphs": subgraphs, "typed": typed}
 
         def chunks() -> Iterator[Any]:
-            for part in execution.parts(modes, keys):
-                yield _shaped(part, bare=bare, version=version, subgraphs=subgraphs)
+            for part in execution.parts(retracting(modes) if typed else modes, **look):
+                yield part.typed() if typed else part.chunk(bare=bare, subgraphs=subgraphs)
             execution.output()  # raises what the run ended with
 
         return execution, chunks()
 
+    def _returned(self, output: GraphOutput[Any], version: str) -> Any:
+        if _is_v2(version):
+            return replace(output, value=self.graph.typed_output(output.value))
+        return with_interrupts(output.value, output.interrupts, list) if output.interrupts else output.value
+
     def _parsed(self, config: Config, **given: Any) -> RunConfig:
         return parse(merged(self.config, check(config)), **given)
+
+    def _cache(self) -> BaseCache:
+        if self.cache is not None:
+            return self.cache
+        if not isinstance(self.checkpointer, Saver) or self._engine().inline:
+            raise ValueError("No cache is set for this graph: compile(cache=...) keeps the results of nodes.")
+        return default_cache(self._engine().connection)
 
     def _engine(self) -> Engine:
         return self._saver.bind(self.graph)
@@ -190,46 +249,7 @@ class CompiledStateGraph(AsyncFace):
         return self._engine()
 
 
-def _shaped(part: Part, *, bare: bool, version: str, subgraphs: bool) -> Any:
-    if version == "v2":
-        return {"type": part.mode, "ns": part.ns, "data": part.data, "id": part.id}
-    chunk = (*((part.ns,) if subgraphs else ()), *(() if bare else (part.mode,)), part.data)
-    return chunk[0] if len(chunk) == 1 else chunk
-
-
-class StateGraph(GraphBuilder):
-    """Builds a graph whose nodes share a state: name nodes and edges, then ``compile()``."""
-
-    def compile(  # noqa: PLR0913 - the signature that users know
-        self,
-        checkpointer: Saver | bool | None = None,
-        *,
-        store: BaseStore | None = None,
-        interrupt_before: Names = None,
-        interrupt_after: Names = None,
-        name: str | None = None,
-        debug: bool = False,
-    ) -> CompiledStateGraph:
-        """Check the graph and return it, ready to run.
-
-        Args:
-            checkpointer: where its threads live and run: a MemorySaver or RedisSaver; None: each call by itself. As a
-                part of another graph it lives on that one's thread, and keeps with None the state of each call by
-                itself, with True its state over all calls, with False nothing.
-            store: the long-term memory that its nodes get.
-            interrupt_before: the nodes (or "*") before which a run pauses.
-            interrupt_after: the nodes (or "*") after which a run pauses.
-            name: the first half of its Celery tasks' names; give every graph of a deployment its own.
-            debug: accepted for the sake of those who move here; the log is always kept.
-
-        Raises:
-            InvalidGraph: an edge or a breakpoint names a node that is not there, or nothing leads from START.
-            TypeError: the checkpointer is not one of Treadle's.
-        """
-        if checkpointer is not None and not isinstance(checkpointer, Saver | bool):
-            raise TypeError(
-                f"Invalid checkpointer provided: {type(checkpointer).__name__}. "
-                "Use treadle.checkpoint.memory.MemorySaver or treadle.checkpoint.redis.RedisSaver."
-            )
-        graph = self.build(check_graph_name(name or DEFAULT_NAME), interrupt_before, interrupt_after)
-        return CompiledStateGraph(graph, checkpointer, store)
+def _is_v2(version: str) -> bool:
+    if version not in ("v1", "v2"):
+        raise InvalidConfig(f"version is 'v1' or 'v2', got {version!r:.40}.")
+    return version == "v2"

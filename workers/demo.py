@@ -188,7 +188,7 @@ class Demo:
         self._tell_log()
         if run.error is not None:
             return ExitCode.FAILED
-        output = self._desk.client.output(self._graph(), self._plan.thread_id, run_id)
+        output = self._desk.client.result(self._graph(), self._plan.thread_id, run_id)
         self._say(f"The report is {output['status']}: {output['report']}")
         return ExitCode.OK
 

@@ -1,19 +1,20 @@
 """A run that this process began: see it through to its output, follow it, or give it up."""
 
-import threading
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future
-from contextvars import copy_context
 from typing import Any
 
+from graphs.frames import Root
 from graphs.graph import Graph
+from graphs.outputs import GraphOutput
+from scheduler.aside import begin_aside
 from scheduler.client import Client, Following
 from scheduler.handle import RunHandle
+from scheduler.parts import Part
 from scheduler.starting import Started
-from scheduler.views import Part
 
-from .executor import Root
 from .inline import Errors, InlineRunner
+from .loop import Calls
 
 
 class Execution:
@@ -36,6 +37,7 @@ class Execution:
         self._runner = runner
         self._ephemeral = ephemeral
         self._background: Future[Errors] | None = None
+        self._calls = Calls()
 
     @property
     def handle(self) -> RunHandle:
@@ -44,20 +46,10 @@ class Execution:
 
     def begin(self) -> None:
         """Execute an inline run on a thread of its own; workers need no such push."""
-        if self._runner is None:
-            return
-        future = self._background = Future()
-        context = copy_context()
+        if self._runner is not None:
+            self._background = begin_aside(self._run_here)
 
-        def run() -> None:
-            try:
-                future.set_result(context.run(self._run_here))
-            except BaseException as error:  # raised again by whoever asks for the output
-                future.set_exception(error)
-
-        threading.Thread(target=run, name=f"treadle-run-{self._run_id[:8]}", daemon=True).start()
-
-    def output(self, keys: str | Sequence[str] | None = None) -> Any:
+    def output(self, keys: str | Sequence[str] | None = None) -> GraphOutput[Any]:
         """See the run through, in this thread where it has not begun on another, and return the graph's output.
 
         Raises:
@@ -75,17 +67,24 @@ class Execution:
             if self._ephemeral:
                 self._client.threads.delete(self._thread_id)
 
-    def parts(self, modes: Sequence[str], keys: str | Sequence[str] | None = None) -> Iterator[Part]:
-        """Yield what happens to the run, live, until it has ended."""
-        return self._client.stream(Following(self._graph, self._thread_id, self._run_id, modes, keys))
+    def parts(self, modes: Sequence[str], **look: Any) -> Iterator[Part]:
+        """Yield what happens to the run, live, until it has ended; ``look`` is as for Following."""
+        return self._client.stream(Following(self._graph, self._thread_id, self._run_id, modes, **look))
 
     def abandon(self) -> None:
-        """Give the run up, since nobody waits for it any more: cancelled inline, while workers go on with it."""
+        """Give the run up, since nobody waits for it any more; workers go on with it.
+
+        Inline, its async nodes are cancelled and have ended when this returns; plain ones end alone.
+        """
         if self._runner is not None:
+            self._calls.cancel()
             self._client.runs.cancel(self._thread_id, self._run_id, "nobody waited for it any more")
 
     def _run_here(self) -> Errors:
-        return {} if self._runner is None else self._runner.run(Root(self._graph), self._started)
+        if self._runner is None:
+            return {}
+        with self._calls:
+            return self._runner.run(Root(self._graph), self._started)
 
     @property
     def _thread_id(self) -> str:

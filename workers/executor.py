@@ -1,5 +1,6 @@
 """Runs one step: claim it, call its node, commit what came of it."""
 
+import asyncio
 import logging
 import random
 import time
@@ -8,8 +9,8 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from graphs.context import CallsGraphs
-from graphs.errors import NodeTimeoutError
-from graphs.frames import frame_ns, path_of
+from graphs.errors import NodeCancelledError, NodeTimeoutError
+from graphs.frames import Root, frame_ns
 from graphs.graph import Child, Graph
 from graphs.interrupts import GraphInterrupt
 from graphs.retry import retry_delay_s
@@ -25,23 +26,9 @@ from scheduler.steps import REFUSED
 
 from .attempt import Attempt, Means, command_of
 from .limits import TimeUp, within
+from .loop import Abandoned
 
 logger = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class Root:
-    """A graph at its place on a thread: what stands in the frames below it follows from that."""
-
-    graph: Graph
-    ns: str = ""
-
-    def at(self, ns: str) -> Graph:
-        """Return the graph of a frame."""
-        graph = self.graph
-        for node in path_of(ns)[len(path_of(self.ns)) :]:
-            graph = graph.children[node].graph
-        return graph
 
 
 #: Returns the graph of a run, or None where this process does not have it.
@@ -63,6 +50,8 @@ class Outcome:
     error: BaseException | None = None
     #: The record of that failure; by its id a caller in the same process finds the very exception.
     failure: Failure | None = None
+    #: The claim of an attempt that nobody waits for any more; nothing of it is stored.
+    abandoned: Claim | None = None
 
 
 class Executor:
@@ -116,6 +105,10 @@ class Executor:
             return self._attempt(attempt, lambda: self._called(attempt))
         return self._attempt(attempt, lambda: self._framed(attempt, child))
 
+    def give_up(self, claim: Claim) -> Progress:
+        """Store that a step was given up because a sibling failed; it runs again when the run is taken up."""
+        return self._steps.give_up(claim)
+
     def _attempt(self, attempt: Attempt, step: Callable[[], Outcome]) -> Outcome:
         claim, graph, began = attempt.claim, attempt.graph, time.monotonic()
         try:
@@ -126,6 +119,11 @@ class Executor:
             return self._overran(claim, graph)
         except ParentCommand as up:
             return self._up(claim, graph, up)
+        except Abandoned:
+            return Outcome(Progress(), abandoned=claim)
+        except asyncio.CancelledError:  # the node's own; one from the outside abandons the step
+            gave_up = NodeCancelledError(claim.step.node)
+            return self._failed(claim, graph, describe(gave_up, claim.step.node), gave_up)
         except (SystemExit, KeyboardInterrupt):  # the pool kills this process: hand the step back before it is gone
             ran_ms = (time.monotonic() - began) * 1000
             overran = claim.soft_ms is not None and ran_ms >= claim.soft_ms

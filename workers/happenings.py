@@ -9,6 +9,8 @@ from scheduler.following import Happening, LiveEvent
 
 from .rendering import clock, compact, duration, styled
 
+#: Live events by the stream mode that shows them.
+_KINDS = {"custom": "writes", "messages": "says"}
 _LONGEST_TEXT = 160
 _KIND_WIDTH, _NODE_WIDTH = 11, 16
 
@@ -16,7 +18,8 @@ _KIND_WIDTH, _NODE_WIDTH = 11, 16
 def line_of(happening: Happening) -> Text:
     """Return one line: when, what, which node, and what else is worth knowing."""
     if isinstance(happening, LiveEvent):
-        return _line("", "writes", happening.node, compact(happening.value))
+        value = happening.value if happening.mode == "custom" else happening.value[0]
+        return _line("", _KINDS[happening.mode], happening.node, compact(value))
     node = str(happening.data.get("node", ""))
     return _line(clock(happening.at_ms), happening.kind, node, _details(happening.data))
 
@@ -25,7 +28,8 @@ def record_of(happening: Happening) -> dict[str, Any]:
     """Return it as a dict for JSON."""
     if isinstance(happening, LiveEvent):
         ids = {"run": happening.run_id, "step": happening.step_id, "node": happening.node}
-        return {"seq": happening.seq, "kind": "writes", **ids, "attempt": happening.attempt, "value": happening.value}
+        kind = _KINDS[happening.mode]
+        return {"seq": happening.seq, "kind": kind, **ids, "attempt": happening.attempt, "value": happening.value}
     known = {"seq": happening.seq, "kind": happening.kind, "at_ms": happening.at_ms, "run": happening.run_id}
     return {**known, **happening.data, "hash": happening.hash}
 

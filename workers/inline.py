@@ -4,17 +4,18 @@ import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
-from contextvars import copy_context
 from queue import SimpleQueue
 from uuid import uuid4
 
+from graphs.frames import Root
 from scheduler.dispatch import StepOrder, StepRef
 from scheduler.errors import LeaseLost
 from scheduler.runs import RunStore
 from scheduler.starting import Started
 
-from .executor import Executor, Outcome, Root
+from .executor import Executor, Outcome
 from .heartbeat import Heartbeat
+from .loop import Abandoned, Calls
 
 #: A thread each; the connections of a Redis client are a hundred.
 _MAX_PARALLEL = 64
@@ -58,22 +59,27 @@ class InlineRunner:
         """Run steps, and what they make due, until nothing is due any more; at the most ``limit`` at the same time."""
         errors: dict[str, BaseException] = {}
         due, running, ended = list(orders), 0, SimpleQueue[Future[list[Outcome]]]()
+        supersteps: dict[tuple[str, str], Calls] = {}
         with ExitStack() as closing:
             pool: ThreadPoolExecutor | None = None
             while due or running:
                 if not running and len(due) == 1:
-                    outcomes = self._step(root, due.pop())
+                    outcomes = self._step(root, due.pop(), Calls())
                 else:
-                    pool = pool or closing.enter_context(ThreadPoolExecutor(limit or _MAX_PARALLEL, "treadle-step"))
+                    if pool is None:
+                        pool = closing.enter_context(ThreadPoolExecutor(limit or _MAX_PARALLEL, "treadle-step"))
+                        closing.enter_context(Calls())  # an exception that leaves here cancels what the pool waits for
                     for order in due:
-                        pool.submit(copy_context().run, self._step, root, order).add_done_callback(ended.put)
+                        siblings = supersteps.setdefault((order.frame.ns, order.checkpoint_id), Calls())
+                        step = pool.submit(siblings.context().run, self._step, root, order, siblings)
+                        step.add_done_callback(ended.put)
                     running += len(due) - 1
                     outcomes = ended.get().result()
                 errors |= {one.failure["id"]: one.error for one in outcomes if one.failure and one.error}
                 due = [order for outcome in outcomes for order in outcome.progress.orders]
         return errors
 
-    def _step(self, root: Root, order: StepOrder) -> list[Outcome]:
+    def _step(self, root: Root, order: StepOrder, siblings: Calls) -> list[Outcome]:
         while True:
             delivery = self._running[order.ref] = uuid4().hex
             try:
@@ -83,5 +89,16 @@ class InlineRunner:
             finally:
                 self._running.pop(order.ref, None)
             if outcome is None or outcome.progress.retry_ms is None:
-                return [] if outcome is None else [outcome]
+                return [] if outcome is None else [self._ended(order, outcome, siblings)]
             time.sleep(outcome.progress.retry_ms / 1000)
+
+    def _ended(self, order: StepOrder, outcome: Outcome, siblings: Calls) -> Outcome:
+        """Return what came of a step; one that failed cancels its async siblings."""
+        if outcome.abandoned is not None:
+            if siblings.cancelled_from_above:
+                raise Abandoned
+            return Outcome(self._executor.give_up(outcome.abandoned))
+        if outcome.error is not None:
+            outcome.error.add_note(f"During task with name {order.node!r} and id {order.ref.step_id!r}")
+            siblings.cancel()
+        return outcome

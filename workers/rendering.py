@@ -30,6 +30,7 @@ _STYLES: Mapping[str, str] = {
     "committed": "green",
     "finished": "green",
     "leased": "cyan",
+    "says": "dim",
     "writes": "dim",
 }
 

@@ -1,12 +1,12 @@
 """Checkpointers: where the threads of a graph live, and with that, where they run."""
 
-import asyncio
 import threading
 from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
 from typing import Any
 
 from graphs.graph import Graph
 from graphs.store import BaseStore
+from scheduler.aside import aside
 from scheduler.client import Client
 from scheduler.config import merged, parse
 from scheduler.dispatch import Inline
@@ -74,7 +74,7 @@ class Saver:
 
     async def adelete_thread(self, thread_id: str) -> None:
         """Delete as ``delete_thread`` does."""
-        await asyncio.to_thread(self.delete_thread, thread_id)
+        await aside(self.delete_thread, thread_id)
 
     def copy_thread(self, source_thread_id: str, target_thread_id: str) -> None:
         """Copy a thread with its state and history to a new id, under which it begins a log of its own.
@@ -88,7 +88,7 @@ class Saver:
 
     async def acopy_thread(self, source_thread_id: str, target_thread_id: str) -> None:
         """Copy as ``copy_thread`` does."""
-        await asyncio.to_thread(self.copy_thread, source_thread_id, target_thread_id)
+        await aside(self.copy_thread, source_thread_id, target_thread_id)
 
     def get_tuple(self, config: Mapping[str, Any]) -> CheckpointTuple | None:
         """Return the checkpoint that a config names, or the thread's newest; None where there is none."""
@@ -96,7 +96,7 @@ class Saver:
 
     async def aget_tuple(self, config: Mapping[str, Any]) -> CheckpointTuple | None:
         """Return what ``get_tuple`` does."""
-        return await asyncio.to_thread(self.get_tuple, config)
+        return await aside(self.get_tuple, config)
 
     def list(
         self,
@@ -122,7 +122,7 @@ class Saver:
 
     async def alist(self, config: Mapping[str, Any], **options: Any) -> AsyncIterator[CheckpointTuple]:
         """Yield what ``list`` does."""
-        for found in await asyncio.to_thread(lambda: [*self.list(config, **options)]):
+        for found in await aside(lambda: [*self.list(config, **options)]):
             yield found
 
     def _open(self) -> Engine:

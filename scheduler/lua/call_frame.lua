@@ -1,6 +1,6 @@
 -- Let a step call a graph: store the frame's checkpoints, open its first steps, and hand them to the queue. A step that
 -- parks waits for the frame without a worker; one that does not runs the frame itself, under its own lease.
--- KEYS thread steps due log frames frame checkpoints channels results
+-- KEYS thread steps due log frames frame held checkpoints channels results
 -- ARGV request; then the blobs of checkpoints, channel fields, results and queue messages, and of an outcome at once
 -- Returns "called", or "lost" (the lease of the step).
 local request = cjson.decode(ARGV[1])

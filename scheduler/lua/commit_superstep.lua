@@ -1,7 +1,7 @@
 -- Close a superstep: move the cursor, open the next steps and hand them to the queue; or end or park the run, or give
 -- control back to the step that called the frame.
 -- With a step and its fence, the superstep is that single step, and its lease must still be good.
--- KEYS thread steps due log run index frame checkpoints channels results
+-- KEYS thread steps due log run index frame held checkpoints channels results
 -- ARGV request; then the blobs of checkpoints, channel fields, results, queue messages, the run's error or the frame's outcome
 -- Returns "committed", "moved" (somebody else closed it), "open" (a sibling still runs) or "lost" (the lease).
 local request = cjson.decode(ARGV[1])

@@ -15,7 +15,7 @@ if step.run ~= A.run then return {"gone"} end -- a message of a run that ended; 
 local now = now_ms()
 if step.state == "done" then return answer("close", step) end
 if step.state == "called" then return {"called"} end
-if step.state == "waiting" and step.due > now then return {"early"} end
+if step.state == "held" or step.state == "waiting" and step.due > now then return {"early"} end
 if step.state == "leased" and step.nonce == A.nonce then return answer(step.verdict, step) end -- this very call, sent again
 if step.state == "leased" and step["until"] > now then return {"held"} end
 
@@ -32,7 +32,7 @@ raw = cjson.encode(step)
 redis.call("HSET", K.steps, A.step, raw)
 if A.member ~= "" then redis.call("ZADD", K.due, step["until"], A.member) end
 if redis.call("HGET", K.run, "status") == "pending" then redis.call("HSET", K.run, "status", "running") end
-entries[#entries + 1] = {kind = "leased", run = step.run, step = A.step, node = step.node, attempt = step.attempt,
+entries[#entries + 1] = {kind = "leased", run = step.run, ns = frame_of(step), step = A.step, node = step.node, attempt = step.attempt,
   worker = A.worker, token = step.fence}
 write_log(now, entries)
 return answer(step.verdict, step)

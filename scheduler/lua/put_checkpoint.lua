@@ -1,5 +1,5 @@
 -- Move a cursor of a thread that rests: a person's update, of the root or of a frame below.
--- KEYS thread steps due log index frame checkpoints channels results
+-- KEYS thread steps due log index frame held checkpoints channels results
 -- ARGV request; then the blobs of checkpoints, channel fields and results
 -- Returns {"stored"}, {"busy", run, since}, {"refused", status} or {"moved"}.
 local request = cjson.decode(ARGV[1])

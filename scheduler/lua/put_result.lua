@@ -1,14 +1,15 @@
 -- Keep what one of several parallel steps wrote, or how it failed, until the superstep closes.
--- KEYS thread steps due log frame results
--- ARGV step member fence close_ms entry result
--- Returns how many steps of the superstep are still open, or -1 when the lease was lost.
+-- KEYS thread steps due log frame held results
+-- ARGV step token member fence close_ms wait_ms entry result
+-- Returns {how many steps of the superstep are still open, the step that was held and goes now}, or {-1}: the lease was
+-- lost.
 local raw = redis.call("HGET", K.steps, A.step)
-if not raw then return -1 end
+if not raw then return {-1} end
 local step = cjson.decode(raw)
 local now = now_ms()
-if step.fence ~= tonumber(A.fence) then return -1 end
-if step.state == "done" then return tonumber(redis.call("HGET", K.frame, "remaining")) end
-if step.state ~= "leased" or (step.deadline and step.deadline <= now) then return -1 end
+if step.fence ~= tonumber(A.fence) then return {-1} end
+if step.state == "done" then return {tonumber(redis.call("HGET", K.frame, "remaining"))} end
+if step.state ~= "leased" or (step.deadline and step.deadline <= now) then return {-1} end
 redis.call("HSET", K.results, A.step, A.result)
 step.state = "done"
 redis.call("HSET", K.steps, A.step, cjson.encode(step))
@@ -19,4 +20,10 @@ if A.member ~= "" and remaining == 0 then redis.call("ZADD", K.due, now + A.clos
 local entry = cjson.decode(A.entry)
 entry.ms = now - step.started
 write_log(now, {entry})
-return remaining
+local held = redis.call("LPOP", K.held)
+if not held then return {remaining} end
+local next_step = cjson.decode(redis.call("HGET", K.steps, held))
+next_step.state, next_step.since = "queued", now
+redis.call("HSET", K.steps, held, cjson.encode(next_step))
+redis.call("ZADD", K.due, now + A.wait_ms, A.token .. " " .. held)
+return {remaining, cjson.encode(next_step)}

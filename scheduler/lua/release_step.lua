@@ -9,7 +9,7 @@ local now = now_ms()
 step.state, step.due = "waiting", now
 if A.kind == "timed out" then step.timed_out = true end
 if A.kind == "lost worker" then step.losses = step.losses + 1 end
-write_log(now, {{kind = A.kind, run = step.run, step = A.step, node = step.node, attempt = step.attempt,
+write_log(now, {{kind = A.kind, run = step.run, ns = frame_of(step), step = A.step, node = step.node, attempt = step.attempt,
   worker = step.worker, token = step.fence, ms = now - step.started}})
 if A.kind == "released" then step.attempt = step.attempt - 1 end -- it was cut short, and does not count
 redis.call("HSET", K.steps, A.step, cjson.encode(step))

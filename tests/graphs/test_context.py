@@ -6,7 +6,15 @@ from typing import Any
 
 import pytest
 
-from graphs.context import StepContext, entered, get_config, get_runtime, get_store, get_stream_writer
+from graphs.context import (
+    StepContext,
+    entered,
+    get_config,
+    get_runtime,
+    get_store,
+    get_stream_writer,
+    push_message,
+)
 from graphs.errors import NoStore, OutsideOfStep
 from graphs.runtime import ExecutionInfo, Runtime, no_writer
 from graphs.store import BaseStore, Op, Result
@@ -47,6 +55,21 @@ def test_outside_of_a_step_a_helper_says_where_it_belongs(helper: Callable[[], A
         helper()
 
     assert (caught.value.name, isinstance(caught.value, RuntimeError)) == (f"{name}()", True)
+
+
+def test_outside_of_a_step_no_message_can_be_pushed() -> None:
+    with pytest.raises(OutsideOfStep, match=r"^push_message\(\) was used outside of a node"):
+        push_message({"role": "user", "content": "hi", "id": "1"})
+
+
+def test_a_pushed_message_goes_where_the_step_takes_it() -> None:
+    pushed: list[Any] = []
+    step = StepContext({}, Runtime(), push=lambda *given: pushed.append(given))
+
+    with entered(step):
+        push_message({"role": "user", "content": "hi", "id": "1"}, state_key="chat")
+
+    assert pushed == [({"role": "user", "content": "hi", "id": "1"}, "chat")]
 
 
 def test_after_a_step_there_is_none_also_when_it_failed() -> None:

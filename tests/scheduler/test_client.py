@@ -63,7 +63,7 @@ def test_a_run_that_may_wait_begins_when_the_active_one_has_ended(
 
     assert client.threads.get(THREAD).run_id == background.run_id != ""
     assert state(client, LINE)["said"] == ["first", "a", "b", "waited"]
-    assert client.output(LINE, THREAD, first.run.id) == {"said": ["first", "a", "b"]}
+    assert client.output(LINE, THREAD, first.run.id).value == {"said": ["first", "a", "b"]}
 
 
 def test_a_run_that_waits_for_one_whose_thread_is_deleted_begins_on_a_new_thread(
@@ -131,9 +131,9 @@ def test_the_output_is_the_keys_that_are_asked_for(client: Client, steps: Steps)
     started = begin(client, LINE, {"answer": 1})
     play(steps, LINE, started.orders)
 
-    assert client.output(LINE, THREAD, started.run.id) == {"said": ["a", "b"], "answer": 1}
-    assert client.output(LINE, THREAD, started.run.id, ["answer"]) == {"answer": 1}
-    assert client.output(LINE, THREAD, started.run.id, "said") == ["a", "b"]
+    assert client.output(LINE, THREAD, started.run.id).value == {"said": ["a", "b"], "answer": 1}
+    assert client.output(LINE, THREAD, started.run.id, ["answer"]).value == {"answer": 1}
+    assert client.output(LINE, THREAD, started.run.id, "said").value == ["a", "b"]
 
 
 @pytest.mark.parametrize("after", ["", "x", "1", "1-x", "-"])
@@ -188,17 +188,10 @@ def test_the_result_of_a_run_that_failed_is_its_error(client: Client, steps: Ste
         RunHandle(client, LINE, THREAD, started.run.id).result(0)
 
 
-def test_a_handle_refuses_a_mode_that_is_not_known(client: Client) -> None:
-    started = begin(client, LINE, {})
-
-    with pytest.raises(InvalidConfig, match="Unknown stream mode 'value'"):
-        next(RunHandle(client, LINE, THREAD, started.run.id).stream("value"))
-
-
 def test_an_interrupted_run_is_no_failure(client: Client, steps: Steps) -> None:
     started = begin(client, LINE, {}, interrupt_after=["a"])
     play(steps, LINE, started.orders)
 
     assert client.outcome(THREAD, started.run.id).status is RunStatus.INTERRUPTED
-    assert client.output(LINE, THREAD, started.run.id) == {"said": ["a"]}
+    assert client.output(LINE, THREAD, started.run.id).value == {"said": ["a"]}
     assert client.snapshots.current(LINE, parse({"thread_id": THREAD}), {}).next == ("b",)

@@ -54,11 +54,11 @@ def test_the_output_of_a_run_is_its_own_when_the_thread_has_gone_on(client: Clie
     play(steps, LINE, first.orders)
     second = begin(client, LINE, {"said": ["two"]})
 
-    while_active = client.output(LINE, THREAD, first.run.id)
+    while_active = client.output(LINE, THREAD, first.run.id).value
     play(steps, LINE, second.orders)
 
-    assert while_active == client.output(LINE, THREAD, first.run.id) == {"said": ["one", "a", "b"]}
-    assert client.output(LINE, THREAD, second.run.id) == {"said": ["one", "a", "b", "two", "a", "b"]}
+    assert while_active == client.output(LINE, THREAD, first.run.id).value == {"said": ["one", "a", "b"]}
+    assert client.output(LINE, THREAD, second.run.id).value == {"said": ["one", "a", "b", "two", "a", "b"]}
 
 
 def test_the_plan_of_a_run_is_loaded_once_and_its_status_every_time(

@@ -105,7 +105,7 @@ def test_a_run_with_nothing_to_do_ends_as_it_begins(client: Client) -> None:
 
     assert (started.orders, started.ended) == ((), RunStatus.SUCCESS)
     assert client.threads.get(THREAD).status == "idle"
-    assert client.output(graph, THREAD, started.run.id) == {"said": ["hi"]}
+    assert client.output(graph, THREAD, started.run.id).value == {"said": ["hi"]}
     assert kinds(client) == ["created", "started", "finished"]
 
 
@@ -116,7 +116,7 @@ def test_no_input_on_a_finished_thread_runs_nothing_and_returns_its_state(client
     started = begin(client, LINE)
 
     assert (started.orders, started.ended) == ((), RunStatus.SUCCESS)
-    assert client.output(LINE, THREAD, started.run.id) == {"said": ["a", "b"]}
+    assert client.output(LINE, THREAD, started.run.id).value == {"said": ["a", "b"]}
     assert history(client, LINE) == before
 
 

@@ -161,7 +161,7 @@ def test_the_last_step_of_a_run_ends_it(client: Client, connection: Connection, 
     progress = finish(steps, LINE, second, said=["b"])
 
     assert progress == Progress(ended=RunStatus.SUCCESS)
-    assert client.output(LINE, THREAD, started.run.id) == {"said": ["a", "b"]}
+    assert client.output(LINE, THREAD, started.run.id).value == {"said": ["a", "b"]}
     assert client.threads.get(THREAD).status == "idle"
     assert connection.redis.zmscore(connection.place(THREAD).keys.due, ["x"]) == [None]
     assert client.threads.pending(THREAD) == []

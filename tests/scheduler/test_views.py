@@ -9,13 +9,15 @@ import pytest
 
 from graphs.checkpoint import Result
 from graphs.errors import GraphRecursionError, UnknownKey
+from graphs.frames import Root
 from graphs.graph import Graph
 from scheduler.client import Client, Following
-from scheduler.errors import InvalidConfig
 from scheduler.failure import describe
 from scheduler.following import Follower
+from scheduler.frame_view import Look
+from scheduler.parts import MODES, Part, check_modes
 from scheduler.steps import Steps
-from scheduler.views import MODES, Part, View, check_modes
+from scheduler.views import View
 
 from .stage import (
     THREAD,
@@ -341,7 +343,7 @@ class LiveReader:
         keys = connection.place(THREAD).keys
         for one in Follower(connection)._read([keys.log, keys.events], self._after, 1):
             self._after = one.seq
-            view = View(connection, self._client.snapshots, self._graph, THREAD, one.run_id, STEADY)
+            view = View(Look(connection, self._client.snapshots, THREAD, one.run_id, STEADY), Root(self._graph))
             self.seen[one.run_id] += self._views.setdefault(one.run_id, view).parts(one)
 
 
@@ -372,6 +374,8 @@ def test_one_mode_or_several_can_be_asked_for(asked: Any, modes: tuple[str, ...]
     assert check_modes(asked) == modes
 
 
-def test_a_mode_that_is_not_known_is_named() -> None:
-    with pytest.raises(InvalidConfig, match="Unknown stream mode 'value'; there are: values, updates"):
-        check_modes(["tasks", "value"])
+def test_a_mode_that_is_not_known_is_taken_and_named(caplog: pytest.LogCaptureFixture) -> None:
+    modes = check_modes(["tasks", "tools", "value"])
+
+    assert modes == ("tasks", "tools", "value")
+    assert caplog.messages == [f"unknown stream mode 'value'; there are: {', '.join(MODES)}"]

@@ -94,6 +94,15 @@ def test_what_a_node_wrote_last_is_kept_until_its_next_attempt() -> None:
     assert board.rows[0].wrote is None
 
 
+def test_what_a_node_says_is_not_what_it_wrote() -> None:
+    board = Board()
+    board.see(LiveEvent(1, "run-1", "s1", "read_1", 1, {"done": 1}))
+
+    board.see(LiveEvent(2, "run-1", "s1", "read_1", 1, ({"role": "assistant", "content": "hi"}, {}), mode="messages"))
+
+    assert board.rows[0].wrote == {"done": 1}
+
+
 def test_entries_about_no_step_change_nothing() -> None:
     board = Board()
 

@@ -465,3 +465,15 @@ def test_a_terminated_thread_refuses_to_run_and_says_why(saver: BaseCheckpointSa
 def test_a_foreign_checkpointer_is_refused() -> None:
     with pytest.raises(TypeError, match="Invalid checkpointer provided"):
         single(object(), append("a"))  # type: ignore[arg-type]
+
+
+# Drawing
+
+
+def test_a_compiled_graph_can_be_drawn_with_the_inside_of_its_subgraphs() -> None:
+    inner = StateGraph(Chat).add_node("plan", lambda _: None).add_edge(START, "plan").compile(name="inner")
+    graph = StateGraph(Chat).add_node("sub", inner).add_edge(START, "sub").compile(name="outer")
+
+    assert set(graph.get_graph().nodes) == {START, "sub", END}
+    assert "sub:plan" in graph.get_graph(xray=True).nodes
+    assert "sub:plan" not in graph.get_graph(xray=0).nodes

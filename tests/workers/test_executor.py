@@ -8,6 +8,7 @@ from typing import Annotated, Any, TypedDict
 import pytest
 import redis as redis_py
 
+from graphs.frames import Root
 from graphs.graph import Graph
 from scheduler.calls import Calls
 from scheduler.client import Client
@@ -20,7 +21,7 @@ from tests.fakes import RecordingDispatcher
 from treadle.graph import END, StateGraph
 from treadle.types import RetryPolicy
 from workers.attempt import Means
-from workers.executor import Executor, Outcome, Root
+from workers.executor import Executor, Outcome
 from workers.limits import TimeUp
 
 
@@ -91,7 +92,7 @@ def test_a_graph_of_another_shape_parks_the_thread_and_loses_nothing(desk: Desk)
     assert "changed since the run began" in run.error["message"]
     resumed = desk.client.start(changed, parse({"thread_id": "t"}), None)
     desk.run(resumed.orders[0].ref, changed)
-    assert desk.client.output(changed, "t", resumed.run.id) == {"trail": ["new"]}
+    assert desk.client.output(changed, "t", resumed.run.id).value == {"trail": ["new"]}
 
 
 def test_a_graph_that_the_process_does_not_know_parks_the_thread(desk: Desk) -> None:

@@ -33,6 +33,13 @@ def test_what_a_node_writes_is_told_as_json() -> None:
     assert line.split(maxsplit=2) == ["writes", "read_1", '{"done": 1}']
 
 
+def test_what_a_node_says_is_told_without_its_metadata() -> None:
+    said = LiveEvent(8, "run-1", "s", "read_1", 1, ({"content": "hi"}, {"tags": []}), mode="messages")
+
+    assert line_of(said).plain.split(maxsplit=2) == ["says", "read_1", '{"content": "hi"}']
+    assert (record_of(said)["kind"], record_of(said)["value"]) == ("says", said.value)
+
+
 def test_a_long_value_is_cut() -> None:
     assert len(line_of(LiveEvent(8, "run-1", "s", "read_1", 1, "x" * 10_000)).plain) < 250
 

@@ -1,10 +1,11 @@
 """The commands about graphs: which there are, and what they look like."""
 
+from pathlib import Path
 from typing import Any
 
 import click
 
-from graphs.drawing import mermaid
+from graphs.drawing import drawing
 from graphs.graph import Graph
 
 from .. import bootstrap
@@ -39,14 +40,22 @@ def graphs(as_json: bool) -> None:
 
 @click.command()
 @click.argument("graph", metavar="GRAPH")
-def draw(graph: str) -> None:
+@click.option("--xray", is_flag=True, help="Draw nodes that are graphs with their inside.")
+@click.option("--ascii", "as_text", is_flag=True, help="Draw it as text.")
+@click.option("--png", type=click.Path(dir_okay=False, path_type=Path), help="Paint it into this file.")
+def draw(graph: str, xray: bool, as_text: bool, png: Path | None) -> None:
     """Draw a graph, in Mermaid's language: many editors and code hosts show it as a picture.
 
     \b
-    Example:
+    Examples:
       treadle draw research > research.mmd
+      treadle draw research --png research.png
     """
-    click.echo(mermaid(bootstrap.registry(WorkerSettings())[graph]))
+    drawn = drawing(bootstrap.registry(WorkerSettings())[graph], xray)
+    if png is not None:
+        drawn.draw_png(png)
+    else:
+        click.echo(drawn.draw_ascii() if as_text else drawn.draw_mermaid())
 
 
 def _record(graph: Graph, settings: WorkerSettings) -> dict[str, Any]:

@@ -170,7 +170,7 @@ def _tell_detached(thread_id: str, run_id: str, *, as_json: bool) -> None:
 
 
 def _tell_result(desk: Desk, graph: Graph, run: Run, *, as_json: bool) -> ExitCode:
-    output = None if run.error else desk.client.output(graph, run.thread_id, run.id)
+    output = None if run.error else desk.client.result(graph, run.thread_id, run.id)
     due = desk.client.snapshots.current(graph, config_for(run.thread_id), None).next
     if as_json:
         error = None if run.error is None else dict(run.error)

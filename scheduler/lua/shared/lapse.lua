@@ -1,8 +1,13 @@
+-- The frame of a step as the log names it: the root has no name.
+local function frame_of(step)
+  return step.ns ~= "" and step.ns or nil
+end
+
 -- Take a lease back whose time is over, and return the log's entry on it. A time limit that passed stays passed, even
 -- when the worker that should have recorded it is lost as well.
 local function lapse(step, now)
   local over = step.deadline ~= nil and step.deadline <= now
   if over then step.timed_out = true else step.losses = step.losses + 1 end
-  return {kind = over and "timed out" or "lost worker", run = step.run, step = step.id, node = step.node,
+  return {kind = over and "timed out" or "lost worker", run = step.run, ns = frame_of(step), step = step.id, node = step.node,
     attempt = step.attempt, worker = step.worker, token = step.fence, ms = now - step.started}
 end

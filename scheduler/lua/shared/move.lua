@@ -1,4 +1,5 @@
 -- Store checkpoints and what they are made of, put the cursor on the last one, and open its steps.
+-- Steps that are held have no message yet: as many as the run may have at a time go first, and each lets the next one go.
 -- An inline run has no due entries of its own steps: the process that runs them answers for the whole run.
 local function move(request, now)
   for _, id in ipairs(request.checkpoints) do redis.call("XADD", K.checkpoints, id, "record", blob()) end
@@ -8,10 +9,15 @@ local function move(request, now)
     redis.call("HDEL", K.steps, step)
     redis.call("ZREM", K.due, request.token .. " " .. step)
   end
+  redis.call("DEL", K.held)
   for _, step in ipairs(request.steps) do
     step.since = now
     redis.call("HSET", K.steps, step.id, cjson.encode(step))
-    if not request.inline then redis.call("ZADD", K.due, now + request.wait_ms, request.token .. " " .. step.id) end
+    if step.state == "held" then
+      redis.call("RPUSH", K.held, step.id)
+    elseif not request.inline then
+      redis.call("ZADD", K.due, now + request.wait_ms, request.token .. " " .. step.id)
+    end
   end
   for _, queue in ipairs(request.pushes) do redis.call("LPUSH", queue, blob()) end
   if request.cursor then redis.call("HSET", K.frame, "cursor", request.cursor) end

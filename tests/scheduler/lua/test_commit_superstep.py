@@ -75,9 +75,11 @@ def put_result(client: Client, held: Claim) -> None:
     client.connection.scripts.put_result(
         place,
         step=held.ref.step_id,
+        token=place.keys.token,
         member=place.member(held.ref.step_id),
         fence=held.fence,
         close_ms=1_000,
+        wait_ms=1_000,
         entry='{"kind":"committed"}',
         result=client.connection.checkpoints.encode_result(wrote(held)),
     )

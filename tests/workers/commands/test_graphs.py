@@ -1,6 +1,7 @@
 """The commands about graphs."""
 
 import json
+from pathlib import Path
 
 from treadle.graph import CompiledStateGraph
 
@@ -22,6 +23,17 @@ def test_a_graph_is_drawn(treadle: Treadle, store: str) -> None:
 
     assert result.stdout.startswith("flowchart TD\n")
     assert "first --> second" in result.stdout
+
+
+def test_a_graph_is_drawn_as_text(treadle: Treadle, store: str) -> None:
+    assert "| second |" in treadle("draw", "sample", "--ascii").stdout
+
+
+def test_a_graph_is_painted_into_a_file(treadle: Treadle, store: str, tmp_path: Path) -> None:
+    result = treadle("draw", "sample", "--png", str(tmp_path / "sample.png"))
+
+    assert result.stdout == ""
+    assert (tmp_path / "sample.png").read_bytes().startswith(b"\x89PNG")
 
 
 def test_an_unknown_graph_cannot_be_drawn(treadle: Treadle, store: str) -> None:

@@ -2,6 +2,7 @@
 
 from graphs.commands import END, START
 from graphs.messages import MessagesState, add_messages
-from workers.compiled import CompiledStateGraph, StateGraph
+from workers.compiled import CompiledStateGraph
+from workers.state_graph import StateGraph
 
 __all__ = ["END", "START", "CompiledStateGraph", "MessagesState", "StateGraph", "add_messages"]

@@ -1,0 +1,1 @@
+"""The cache of what nodes returned, shared by threads and runs."""

@@ -1,0 +1,5 @@
+"""A cache in this process."""
+
+from scheduler.cache import InMemoryCache
+
+__all__ = ["InMemoryCache"]

@@ -1,0 +1,5 @@
+"""A cache in Redis."""
+
+from scheduler.cache import RedisCache
+
+__all__ = ["RedisCache"]

@@ -1,0 +1,53 @@
+"""Building a graph whose nodes share a state, up to something that can be run."""
+
+from collections.abc import Sequence
+
+from graphs.builder import GraphBuilder
+from graphs.cache import BaseCache
+from graphs.graph import DEFAULT_NAME, check_graph_name
+from graphs.store import BaseStore
+
+from .compiled import CompiledStateGraph
+from .savers import Saver
+
+Names = Sequence[str] | str | None
+
+
+class StateGraph(GraphBuilder):
+    """Builds a graph whose nodes share a state: name nodes and edges, then ``compile()``."""
+
+    def compile(  # noqa: PLR0913 - the signature that users know
+        self,
+        checkpointer: Saver | bool | None = None,
+        *,
+        cache: BaseCache | None = None,
+        store: BaseStore | None = None,
+        interrupt_before: Names = None,
+        interrupt_after: Names = None,
+        name: str | None = None,
+        debug: bool = False,
+    ) -> CompiledStateGraph:
+        """Check the graph and return it, ready to run.
+
+        Args:
+            checkpointer: where its threads live and run: a MemorySaver or RedisSaver; None: each call by itself. As a
+                part of another graph it lives on that one's thread, and keeps with None the state of each call by
+                itself, with True its state over all calls, with False nothing.
+            cache: keeps the results of nodes that have a CachePolicy; None: on workers, that Redis does.
+            store: the long-term memory that its nodes get.
+            interrupt_before: the nodes (or "*") before which a run pauses.
+            interrupt_after: the nodes (or "*") after which a run pauses.
+            name: the first half of its Celery tasks' names; give every graph of a deployment its own.
+            debug: accepted for the sake of those who move here; the log is always kept.
+
+        Raises:
+            InvalidGraph: an edge or a breakpoint names a node that is not there, or nothing leads from START.
+            TypeError: the checkpointer is not one of Treadle's.
+        """
+        if checkpointer is not None and not isinstance(checkpointer, Saver | bool):
+            raise TypeError(
+                f"Invalid checkpointer provided: {type(checkpointer).__name__}. "
+                "Use treadle.checkpoint.memory.MemorySaver or treadle.checkpoint.redis.RedisSaver."
+            )
+        graph = self.build(check_graph_name(name or DEFAULT_NAME), interrupt_before, interrupt_after)
+        return CompiledStateGraph(graph, checkpointer, store, cache)
