@@ -83,6 +83,8 @@ class GraphBuilder:
         func = node if action is None else action
         self.nodes[name] = node_of(name, func, options, self._seen)
         child = child_as(func)
+        if child is not None and child.keeps and name.isdigit():
+            raise InvalidGraph(f"Node {name!r} keeps its graph's state by its name: give it more than a number.")
         if child is not None:
             self.children[name] = child
         return self

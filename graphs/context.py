@@ -18,10 +18,10 @@ class CallsGraphs(Protocol):
 
     @property
     def children(self) -> Mapping[str, str]:
-        """Where those of them that keep their state stand now: frame -> checkpoint id."""
+        """Where those that keep their state stand: frame -> checkpoint."""
 
-    def begin(self, graph: Any, keeps: bool | None, value: Any) -> Any:
-        """Return the execution of a graph on an input, as part of the step."""
+    def next_call(self, graph: Any, keeps: bool | None) -> Callable[[Any], Any]:
+        """Return what begins a graph on an input, as part of the step; calls are told apart by the order of this."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,13 +27,8 @@ def frame_ns(ns: str, step: Step, *, keeps: bool | None, nth: int = 0) -> str:
         nth: how many frames the step has called before.
     """
     called = step_ns(ns, step.node, step.id)
-    own = kept_ns(called) if keeps else called
+    own = _LEVEL.join(path_of(called)) if keeps else called
     return f"{own}{_LEVEL}{nth}" if nth else own
-
-
-def kept_ns(ns: str) -> str:
-    """Return the namespace that a frame has when it keeps its state: it is named by nodes alone."""
-    return _LEVEL.join(path_of(ns))
 
 
 def path_of(ns: str) -> tuple[str, ...]:

@@ -39,7 +39,7 @@ class Stand:
     #: The frame, and where the graphs above it stand.
     ns: str = ""
     parents: Mapping[str, str] = field(default_factory=dict)
-    #: Where the graphs below that keep their state stand, as far as the head does not say so.
+    #: Where the graphs inside that keep their state stand, for a frame that begins without a head.
     children: Mapping[str, str] = field(default_factory=dict)
 
     @property
@@ -164,6 +164,8 @@ class Beginnings:
         """Write a Command's update and go where it says, beside what is due; what has finished stays finished."""
         said = written(command, stand.graph.channels)
         after = plan_command(stand.graph, head, said, new_checkpoint_id(stand.cursor))
+        if not stand.branching:  # the same steps go on: their questions, and the graphs they called, know them by id
+            after = replace(after, steps=(*head.steps, *after.steps[len(head.steps) :]))
         moved = {new.id: known[old.id] for old, new in zip(head.steps, after.steps, strict=False) if old.id in known}
         encoded = self._encoded(stand, after, stand.head, branching=stand.branching)
         results = {id_: self._connection.checkpoints.encode_known(result) for id_, result in moved.items()}

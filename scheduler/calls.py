@@ -10,7 +10,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from graphs.frames import below, kept_ns, path_of, step_ns
+from graphs.errors import SubgraphBusy
+from graphs.frames import path_of, step_ns
 from graphs.graph import Graph
 from graphs.planner import stops
 from graphs.routing import Caller
@@ -26,6 +27,7 @@ from .lifecycle import ThreadEvent
 from .moves import Move, Orders
 from .run import Run
 from .runs import RunStore
+from .scripts import Request
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +45,15 @@ class Call:
     parks: bool = True
 
 
+@dataclass(frozen=True, slots=True)
+class Left:
+    """What a frame left behind at its end."""
+
+    values: Mapping[str, Any]
+    #: Frame -> checkpoint, of the graphs in it, and itself, that keep their state.
+    children: Mapping[str, str]
+
+
 class Calls:
     """Opens frames, and reads how they gave control back."""
 
@@ -54,36 +65,26 @@ class Calls:
     def enter(self, call: Call) -> Progress:
         """Open a frame: with its input, or, when this step called it before, where it stands.
 
+        A frame that has nothing to run is left at once, and its step goes on under its lease; so is one that this
+        step, when its worker was lost, had run already.
+
         Raises:
             LeaseLost: the step's lease is no longer ours, and nothing was stored.
+            SubgraphBusy: the graph keeps its state, and another step of the superstep calls it too.
             EmptyInputError, InvalidUpdateError, NotSerializable, StateTooLarge: the graph cannot take its input.
         """
-        beginning = self._beginning(call)
-        place, claim = self.connection.place(call.claim.ref.thread_id, call.claim.run.id, call.ns), call.claim
+        if not call.parks and self._is_back(call):
+            return Progress(left=True)
+        cursor, beginning = self._beginning(call)
         outcome = _at_once(call.graph, beginning)
-        frame = Frame(call.ns, claim.ref.step_id, beginning.head.number)
-        orders = Orders(self.connection, call.graph, claim.run, frame)
-        move = Move(
-            place,
-            "",
-            beginning.encoded,
-            beginning.results,
-            orders=orders.begun(beginning, () if outcome else beginning.steps),
-            entries=[_entry(call, beginning), *_returned_entries(call, outcome)],
-        )
-        request = move.request(
-            self.connection,
-            call=secrets.token_hex(8),
-            caller=claim.ref.step_id,
-            fence=claim.fence,
-            parks=call.parks and outcome is None,
-            ns=call.ns,
-            **({"returned": {"caller": claim.ref.step_id}} if outcome else {}),
-        )
-        if outcome is not None:
-            request.blobs.append(self.connection.serde.dumps(outcome.record()))
-        if self.connection.scripts.call_frame(place, request) != "called":
-            raise LeaseLost(claim.ref.thread_id, claim.ref.step_id)
+        move = self._move(call, cursor, beginning, outcome)
+        answer = self.connection.scripts.call_frame(move.place, self._request(call, move, outcome))
+        if answer == "moved":  # by a worker that lost this step, and ran the frame itself, just now
+            return self.enter(call)
+        if answer == "busy":
+            raise SubgraphBusy(call.claim.step.node)
+        if answer != "called":
+            raise LeaseLost(call.claim.ref.thread_id, call.claim.ref.step_id)
         move.done(self.connection)
         return Progress(tuple(move.orders), left=outcome is not None)
 
@@ -95,33 +96,70 @@ class Calls:
             return None
         return Outcome.of(self.connection.serde.loads(outcome), cursor.decode())
 
-    def state(self, claim: Claim, ns: str, checkpoint_id: str) -> Mapping[str, Any]:
-        """Return the values of a frame's checkpoint."""
-        return self._load(claim, ns, checkpoint_id).checkpoint.values
+    def left(self, claim: Claim, ns: str, cursor: str, *, keeps: bool | None) -> Left:
+        """Return what a frame left behind for the step that called it."""
+        before, end = claim.stored.checkpoint.children, self._load(claim, ns, cursor).checkpoint
+        below = {inner: at for inner, at in end.children.items() if before.get(inner) != at}
+        return Left(end.values, below | {ns: cursor} if keeps else below)
 
-    def children(self, claim: Claim, ns: str, checkpoint_id: str, *, keeps: bool | None) -> Mapping[str, str]:
-        """Return where the graphs stand that keep their state, when a frame has ended: its own, or those inside."""
-        return {ns: checkpoint_id} if keeps else self._load(claim, ns, checkpoint_id).checkpoint.children
+    def _move(self, call: Call, cursor: str | None, beginning: Beginning, outcome: Outcome | None) -> Move:
+        claim = call.claim
+        frame = Frame(call.ns, claim.ref.step_id, beginning.head.number)
+        orders = Orders(self.connection, call.graph, claim.run, frame)
+        return Move(
+            self.connection.place(claim.ref.thread_id, claim.run.id, call.ns),
+            cursor or "",
+            beginning.encoded,
+            beginning.results,
+            orders=orders.begun(beginning, () if outcome else beginning.steps),
+            entries=[_entry(call, beginning), *_returned_entries(call, outcome)],
+        )
 
-    def _beginning(self, call: Call) -> Beginning:
+    def _request(self, call: Call, move: Move, outcome: Outcome | None) -> Request:
+        caller = call.claim.ref.step_id
+        request = move.request(
+            self.connection,
+            call=secrets.token_hex(8),
+            round=_round(call.claim),
+            caller=caller,
+            fence=call.claim.fence,
+            parks=call.parks,
+            ns=call.ns,
+            **({} if outcome is None else {"returned": {"caller": caller}}),
+        )
+        if outcome is not None:
+            request.blobs.append(self.connection.serde.dumps(outcome.record()))
+        return request
+
+    def _is_back(self, call: Call) -> bool:
+        """Return whether the frame has given control back to the step in this round."""
+        frame = self.connection.place(call.claim.ref.thread_id).keys.frame(call.ns)
+        *found, outcome = self.connection.redis.hmget(frame, ["caller", "round", "outcome"])
+        return outcome is not None and _texts(found) == [call.claim.ref.step_id, _round(call.claim)]
+
+    def _beginning(self, call: Call) -> tuple[str | None, Beginning]:
+        """Return where the frame stands now, and how it begins."""
         claim, ns = call.claim, call.ns
         frame = self.connection.place(claim.ref.thread_id).keys.frame(ns)
         caller, cursor, left = _texts(self.connection.redis.hmget(frame, ["caller", "cursor", "left"]))
         above = {**claim.stored.origin.parents, claim.ns: claim.stored.checkpoint.id}
-        if cursor is not None and caller == claim.ref.step_id and call.keeps is not False:
+        goes_on = call.keeps is not False or claim.dialogue.answers  # an answer is for the very step that asked
+        if cursor is not None and caller == claim.ref.step_id and goes_on:
             left_at = self._load(claim, ns, cursor)
             stand = Stand(call.graph, claim.run, left_at, cursor, ns=ns, parents=above)
-            return self._beginnings.resumed(stand, left_at.checkpoint, claim.dialogue.answers)
+            return cursor, self._beginnings.resumed(stand, left_at.checkpoint, claim.dialogue.answers)
         replayed = self._replayed(call)
         if replayed is not None:
             run, old, old_ns = replayed
-            return self._beginnings.replayed(Stand(call.graph, run, None, cursor, ns=ns, parents=above), old, old_ns)
+            stand = Stand(call.graph, run, None, cursor, ns=ns, parents=above)
+            return cursor, self._beginnings.replayed(stand, old, old_ns)
         known = claim.stored.checkpoint.children.get(ns) if call.keeps else None
         # Somebody may have written to its state since it was left here; another branch of history left it elsewhere.
         start = cursor if known is not None and known == left else known
         head = None if start is None else self._load(claim, ns, start)
-        stand = Stand(call.graph, claim.run, head, cursor, ns=ns, parents=above, children=_inside(claim, ns))
-        return self._beginnings.entered(stand, call.input or {})
+        inside = claim.stored.checkpoint.children
+        stand = Stand(call.graph, claim.run, head, cursor, ns=ns, parents=above, children=inside)
+        return cursor, self._beginnings.entered(stand, call.input or {})
 
     def _replayed(self, call: Call) -> tuple[Run, StoredCheckpoint, str] | None:
         """Return the checkpoint at which the frame begins again, its frame, and the run that asked for it.
@@ -164,12 +202,6 @@ def _at_once(graph: Graph, beginning: Beginning) -> Outcome | None:
     )
 
 
-def _inside(claim: Claim, ns: str) -> dict[str, str]:
-    """Return where the graphs inside of a frame stand that keep their state, though the frame itself keeps none."""
-    kept = kept_ns(ns)
-    return {of: id_ for of, id_ in claim.stored.checkpoint.children.items() if below(of, kept)}
-
-
 def _entry(call: Call, beginning: Beginning) -> dict[str, Any]:
     return {
         "kind": "called",
@@ -188,6 +220,11 @@ def _returned_entries(call: Call, outcome: Outcome | None) -> list[dict[str, Any
     if outcome is None:
         return []
     return [{"kind": "returned", "run": call.claim.run.id, "ns": call.ns, "outcome": outcome.kind}]
+
+
+def _round(claim: Claim) -> str:
+    """Return what stays the same when a step's worker is lost, but not when the step is tried again."""
+    return f"{claim.run.id} {claim.attempt - claim.losses}"
 
 
 def _texts(found: list[bytes | None]) -> list[str | None]:

@@ -91,7 +91,7 @@ class Leases:
         return self._connection.scripts.release_step(
             place,
             step=ref.step_id,
-            member=place.member(ref.step_id),
+            member=self._member(place, ref.step_id),
             worker=self._worker,
             delivery=delivery,
             kind=kind,

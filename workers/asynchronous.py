@@ -48,7 +48,9 @@ class AsyncFace(StateFace):
         if stream_mode != "values":
             options |= {"stream_mode": stream_mode, "version": version, "output_keys": output_keys}
             return [chunk async for chunk in self.astream(input, config, **options)]
-        async with _begun(lambda: (self._begin(input, config, **options), iter(()))) as (execution, _):
+        called = self._calling(config)  # here, where the order of calls is the caller's own
+        begin = partial(self._begin, input, config, **options) if called is None else partial(called, input)
+        async with _begun(lambda: (begin(), iter(()))) as (execution, _):
             return self._returned(await aside(execution.output, output_keys), version)
 
     async def astream(self, input: Any, config: Config = None, **options: Any) -> AsyncIterator[Any]:
@@ -88,6 +90,10 @@ class AsyncFace(StateFace):
     async def aclear_cache(self, nodes: Sequence[str] | None = None) -> None:
         """Forget what ``clear_cache`` does."""
         await aside(self.clear_cache, nodes)
+
+    @abstractmethod
+    def _calling(self, config: Config) -> Callable[[Any], BodyExecution] | None:
+        """Return what begins this graph where a node calls it."""
 
     @abstractmethod
     def _returned(self, output: GraphOutput[Any], version: str) -> Any:

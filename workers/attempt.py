@@ -64,14 +64,15 @@ class Attempt:
             entered(StepContext(config, self.runtime, questions, graphs, self.outlet.push)),
         ):
             returned = run_anywhere(self.node.call(self.input, {**self.offered, "config": config}))
-            return self._routed(written(returned, self.graph.channels), {} if graphs is None else graphs.children)
+            said = written(returned, self.graph.channels)
+            return self._routed(said, {} if graphs is None else graphs.children)
 
     def take(self, returned: Any, children: Mapping[str, str]) -> Result:
         """Return what the step writes when the graph that it called has ended.
 
         Args:
             returned: the graph's output, or its Command for this one.
-            children: where the graph stands, if it keeps its state.
+            children: where it, and the graphs in it, stand that keep their state.
 
         Raises:
             ParentCommand, InvalidUpdateError, InvalidDestination: as for ``call``.

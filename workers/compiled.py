@@ -1,12 +1,12 @@
 """A graph and where it runs: what ``compile()`` returns, and all that users do with it."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Self
 from uuid import uuid4
 
 from graphs.cache import BaseCache
-from graphs.context import CallsGraphs, current
+from graphs.context import current
 from graphs.drawing import Drawing, drawing
 from graphs.graph import Graph
 from graphs.outputs import GraphOutput
@@ -169,14 +169,14 @@ class CompiledStateGraph(AsyncFace, Batches):
         """Return a handle on a run that was begun somewhere."""
         return RunHandle(self._engine().client, self.graph, thread_id, run_id)
 
-    def _calling(self, config: Config) -> CallsGraphs | None:
-        """Return what runs this graph where a node calls it, on the node's own thread; None for any other call."""
+    def _calling(self, config: Config) -> Callable[[Any], BodyExecution] | None:
+        """Return what begins this graph where a node calls it, on the node's own thread; None for any other call."""
         step = current()
         if step is None or step.graphs is None:
             return None
         own, named = step.config["configurable"]["thread_id"], merged(self.config, check(config))
         thread_id = named.get("thread_id") or named.get("configurable", {}).get("thread_id") or own
-        return step.graphs if thread_id == own else None
+        return step.graphs.next_call(self.graph, self._keeps) if thread_id == own else None
 
     @property
     def _keeps(self) -> bool | None:
@@ -184,10 +184,8 @@ class CompiledStateGraph(AsyncFace, Batches):
 
     def _begin(self, input: Any, config: Config, **options: Any) -> Execution | BodyExecution:
         """Begin a run; where a node calls this graph on its own thread, a part of its step."""
-        graphs = self._calling(config)
-        if graphs is None:
-            return self._begin_run(input, config, **options)
-        return graphs.begin(self.graph, self._keeps, input)  # type: ignore[no-any-return]
+        called = self._calling(config)
+        return self._begin_run(input, config, **options) if called is None else called(input)
 
     def _begin_run(self, input: Any, config: Config, *, context: Any = None, **options: Any) -> Execution:
         unknown = options.keys() - _PER_RUN - _ACCEPTED

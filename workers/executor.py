@@ -6,8 +6,9 @@ import random
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Protocol
 
+from graphs.checkpoint import Result
 from graphs.context import CallsGraphs
 from graphs.errors import NodeCancelledError, NodeTimeoutError
 from graphs.frames import Root, frame_ns
@@ -18,7 +19,7 @@ from graphs.signals import ParentCommand
 from scheduler.calls import Call, Calls
 from scheduler.claim import Claim, Progress
 from scheduler.dispatch import StepRef
-from scheduler.errors import LeaseLost
+from scheduler.errors import LeaseLost, StoreUnavailable
 from scheduler.failure import Failure, describe, parked, revived, timed_out
 from scheduler.frame import Outcome as FrameOutcome
 from scheduler.run import Run
@@ -80,6 +81,8 @@ class Executor:
         self._nesting = nesting
         self._limits = limits
         self._time_up: tuple[type[BaseException], ...] = (TimeUp, *time_limit_errors)
+        #: What the call of a graph meets that is not the graph's own doing.
+        self._not_its_own: tuple[type[BaseException], ...] = (LeaseLost, StoreUnavailable, *self._time_up)
 
     def run(self, ref: StepRef, delivery: str, find: FindRoot) -> Outcome | None:
         """Run a step, if it is there to be run; None for a stale or doubled message.
@@ -132,57 +135,61 @@ class Executor:
 
     def _called(self, attempt: Attempt) -> Outcome:
         """Run a node that is a function."""
-        claim, graph = attempt.claim, attempt.graph
-        graphs = None if self._nesting is None else self._nesting.of(claim, graph)
-        try:
-            result = within(self._limit_s(attempt), lambda: attempt.call(graphs))
-        except ParentCommand as up:
-            if up.command.graph is not None:
-                raise
-            # of a graph that the node called: it stands for the node's own
-            result = attempt.take(up.command, {} if graphs is None else graphs.children)
-        except Exception as error:  # whatever a node raises is the node's failure, and a durable fact
-            return self._failed(claim, graph, describe(error, claim.step.node), error)
-        return self._committed(attempt, lambda: result)
+        graphs = None if self._nesting is None else self._nesting.of(attempt.claim, attempt.graph)
+
+        def call() -> Result:
+            try:
+                return within(self._limit_s(attempt), lambda: attempt.call(graphs))  # type: ignore[no-any-return]
+            except ParentCommand as up:
+                if up.command.graph is not None:
+                    raise
+                # of a graph that the node called: it stands for the node's own
+                return attempt.take(up.command, {} if graphs is None else graphs.children)
+
+        return self._committed(attempt, call)
 
     def _framed(self, attempt: Attempt, child: Child) -> Outcome:
         """Run a node that is a graph: call it, or take what it gave back."""
         claim = attempt.claim
         ns = frame_ns(claim.ns, claim.step, keeps=child.keeps)
-        back = self._calls.outcome(claim, ns) if claim.returned else None
-        if back is None:
+        if not claim.returned:
             entered = self._entered(attempt, child, ns)
             if entered.failure is not None or not entered.progress.left:
                 return entered
-            back = self._calls.outcome(claim, ns)  # it had nothing to run: the step goes on at once
-            if back is None:
-                raise LeaseLost(claim.ref.thread_id, claim.ref.step_id)
+        back = self._calls.outcome(claim, ns)
+        if back is None:
+            raise LeaseLost(claim.ref.thread_id, claim.ref.step_id)
         if back.failure is not None:
             error = revived(back.failure, claim.ref.thread_id, claim.ref.run_id)
             return self._failed(claim, attempt.graph, back.failure, error)
         if back.kind == "interrupted":
             raise GraphInterrupt(back.questions)
-        return self._committed(attempt, lambda: self._taken(attempt, child, ns, back))
+        left = self._calls.left(claim, ns, back.cursor, keeps=child.keeps)
+        if back.command is not None:
+            command = command_of(back.command)
+            return self._committed(attempt, lambda: attempt.take(command, left.children))
+        return self._committed(attempt, lambda: attempt.take(child.graph.output_of(left.values), left.children))
 
     def _entered(self, attempt: Attempt, child: Child, ns: str) -> Outcome:
         claim = attempt.claim
         try:
             update = child.graph.input.known(attempt.called_with)
             return Outcome(self._calls.enter(Call(claim, child.graph, ns, child.keeps, update)))
-        except REFUSED as error:
+        except self._not_its_own:
+            raise
+        except Exception as error:  # its own routers are asked where it begins
             return self._failed(claim, attempt.graph, describe(error, claim.step.node), error)
 
-    def _taken(self, attempt: Attempt, child: Child, ns: str, back: FrameOutcome) -> Any:
-        children = self._calls.children(attempt.claim, ns, back.cursor, keeps=child.keeps)
-        if back.command is not None:
-            return attempt.take(command_of(back.command), children)
-        output = child.graph.output_of(self._calls.state(attempt.claim, ns, back.cursor))
-        return attempt.take(output, children)
-
-    def _committed(self, attempt: Attempt, result: Callable[[], Any]) -> Outcome:
+    def _committed(self, attempt: Attempt, result: Callable[[], Result]) -> Outcome:
         claim, graph = attempt.claim, attempt.graph
         try:
-            return Outcome(self._steps.commit(claim, graph, result()))
+            written = result()
+        except self._time_up:
+            raise  # with a pool's limits an Exception like any other
+        except Exception as error:  # whatever a node raises is the node's failure, and a durable fact
+            return self._failed(claim, graph, describe(error, claim.step.node), error)
+        try:
+            return Outcome(self._steps.commit(claim, graph, written))
         except REFUSED as error:
             failure = describe(error, claim.step.node)
             return Outcome(self._steps.fail(claim, graph, failure), error, failure)

@@ -75,7 +75,8 @@ class InlineRunner:
                         step.add_done_callback(ended.put)
                     running += len(due) - 1
                     outcomes = ended.get().result()
-                errors |= {one.failure["id"]: one.error for one in outcomes if one.failure and one.error}
+                found = {one.failure["id"]: one.error for one in outcomes if one.failure and one.error}
+                errors = found | errors  # the step that raised comes before those that pass its failure on
                 due = [order for outcome in outcomes for order in outcome.progress.orders]
         return errors
 

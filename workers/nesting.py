@@ -1,8 +1,9 @@
 """The graphs that a node calls in its body: run where the node runs, in frames of their own, under the node's lease."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from graphs.frames import Root, frame_ns
@@ -46,21 +47,25 @@ class BodyCalls:
     calls: Calls
     runner: InlineRunner
     claim: Claim
-    #: Where the graphs that keep their state stand now: frame -> checkpoint id.
+    #: Where the graphs that keep their state were left: frame -> checkpoint.
     children: dict[str, str] = field(default_factory=dict)
     _called: int = field(default=0, repr=False)
 
-    def begin(self, graph: Graph, keeps: bool | None, value: Any) -> "BodyExecution":
-        """Return the execution of a graph; one that this step has called before, in an attempt cut short, goes on."""
+    def next_call(self, graph: Graph, keeps: bool | None) -> Callable[[Any], "BodyExecution"]:
+        """Return what begins a graph, in a frame named here: in the node's own order, not in that of threads."""
         ns = frame_ns(self.claim.ns, self.claim.step, keeps=keeps, nth=self._called)
         self._called += 1
+        return partial(self._begin, graph, keeps, ns)
+
+    def _begin(self, graph: Graph, keeps: bool | None, ns: str, value: Any) -> "BodyExecution":
+        """Return the execution of a graph; one that this step has called before, in an attempt cut short, goes on."""
         update = None if value is None else graph.input.read(value)
         call = Call(self.claim, graph, ns, keeps, update, parks=False)
         return BodyExecution(self.calls, self.runner, call, self.children)
 
 
 class BodyExecution:
-    """A graph that a node has called: seen through to its output, or followed; ``children`` learns where it stands."""
+    """A graph that a node has called: seen through to its output, or followed."""
 
     def __init__(self, calls: Calls, runner: InlineRunner, call: Call, children: dict[str, str]) -> None:
         self._calls = calls
@@ -93,10 +98,11 @@ class BodyExecution:
             raise errors.get(back.failure["id"]) or revived(back.failure, ref.thread_id, ref.run_id)
         if back.kind == "interrupted":
             raise GraphInterrupt(back.questions)
-        self._children |= self._calls.children(call.claim, call.ns, back.cursor, keeps=call.keeps)
+        left = self._calls.left(call.claim, call.ns, back.cursor, keeps=call.keeps)
+        self._children |= left.children
         if back.command is not None:
             raise ParentCommand(command_of(back.command))
-        return GraphOutput(call.graph.output_of(self._calls.state(call.claim, call.ns, back.cursor), keys))
+        return GraphOutput(call.graph.output_of(left.values, keys))
 
     def parts(self, modes: Sequence[str], *, subgraphs: bool = False, **shown: Any) -> Iterator[Part]:
         """Yield what happens in the graph, live; ``shown`` is as for Look."""

@@ -23,6 +23,12 @@ class Trail(TypedDict):
     trail: Annotated[list[Any], operator.add]
 
 
+class Way(TypedDict, total=False):
+    """A state without a reducer: it goes through graphs inside of graphs as it is."""
+
+    way: list[Any]
+
+
 class Chat(TypedDict):
     """The notebook's state: no reducer, so every list replaces the one before."""
 
@@ -108,6 +114,23 @@ def mapping() -> StateGraph:
     return builder.add_edge("item", "sum")
 
 
+def nested() -> StateGraph:
+    """Build graphs inside of each other, five levels deep, with a question at the bottom."""
+    graph = StateGraph(Way).add_sequence([("ask", _ask_the_way)]).add_edge(START, "ask")
+    for level in reversed(range(4)):
+        outer = StateGraph(Way).add_node("down", _pass(f"down {level}")).add_node("inside", graph.compile())
+        outer.add_node("up", _pass(f"up {level}")).add_edge(START, "down")
+        graph = outer.add_edge("down", "inside").add_edge("inside", "up")
+    return graph
+
+
+def pooled_inside() -> StateGraph:
+    """Build a graph inside of another one, with a node for each of two queues."""
+    inside = StateGraph(Way).add_node("here", _worker_on_the_way).add_node("there", _worker_on_the_way, queue="other")
+    inside.add_edge(START, "here").add_edge("here", "there")
+    return StateGraph(Way).add_node("inside", inside.compile()).add_edge(START, "inside")
+
+
 BUILDERS: dict[str, Callable[[], StateGraph]] = {
     "chat": chat,
     "chain": chain,
@@ -121,6 +144,8 @@ BUILDERS: dict[str, Callable[[], StateGraph]] = {
     "asynchronous": asynchronous,
     "asking": asking,
     "mapping": mapping,
+    "nested": nested,
+    "pooled_inside": pooled_inside,
 }
 
 
@@ -185,6 +210,22 @@ def _broken(state: Trail) -> None:
 
 def _worker(state: Trail, runtime: Runtime[None]) -> dict[str, Any]:
     return {"trail": [os.getppid()]}
+
+
+def _pass(item: str) -> Callable[[Way], Way]:
+    def step(state: Way) -> Way:
+        time.sleep(0.2)
+        return {"way": [*state["way"], item]}
+
+    return step
+
+
+def _ask_the_way(state: Way) -> Way:
+    return {"way": [*state["way"], interrupt("on?")]}
+
+
+def _worker_on_the_way(state: Way) -> Way:
+    return {"way": [*state["way"], os.getppid()]}
 
 
 def _ask(state: Trail) -> dict[str, Any]:

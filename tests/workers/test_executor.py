@@ -2,7 +2,7 @@
 
 import operator
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated, Any, TypedDict
 
 import pytest
@@ -144,6 +144,21 @@ def test_a_time_limit_of_the_pool_ends_the_run_as_timeout(desk: Desk) -> None:
 
     assert desk.status() == "timeout"
     assert "timed out" in desk.kinds()
+
+
+def test_a_time_limit_of_the_pool_may_be_an_error_like_any_other(desk: Desk) -> None:
+    class SoftLimit(Exception): ...
+
+    def node(state: Trail) -> None:
+        raise SoftLimit
+
+    means = Means(Steps(desk.connection, desk.client.runs, "me"), desk.connection.serde)
+    executor = Executor(means, Calls(desk.connection, lambda call: call()), time_limit_errors=(SoftLimit,))
+    graph = one_node(node, timeout=5)
+
+    replace(desk, executor=executor).run(desk.start(graph), graph)
+
+    assert desk.status() == "timeout"
 
 
 def test_a_router_that_fails_is_its_nodes_failure(desk: Desk) -> None:
