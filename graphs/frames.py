@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from .checkpoint import Step
 from .errors import UnknownSubgraph
-from .graph import Graph
+from .graph import Child, Graph
 
 _LEVEL = "|"
 _ID = ":"
@@ -41,9 +41,19 @@ def graph_at(root: Graph, ns: str) -> Graph:
     """Return the graph whose frame a namespace names.
 
     Raises:
-        UnknownSubgraph: a node on the way is no graph.
+        UnknownSubgraph: a node on the way neither is a graph nor calls one that it names.
     """
     return _follow(root, path_of(ns), ns)
+
+
+def nearest_graph(root: Graph, ns: str) -> Graph:
+    """Return the graph through whose keys a frame is read: its own, or the nearest one above that is known."""
+    return _way(root, path_of(ns))[-1]
+
+
+def child_of(graph: Graph, node: str) -> Child | None:
+    """Return the graph that a node is, or the first one that its function names and may call; None for neither."""
+    return graph.children.get(node) or graph.called.get(node)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,10 +78,18 @@ def below(ns: str, frame: str) -> bool:
 
 
 def _follow(root: Graph, path: Sequence[str], ns: str) -> Graph:
-    graph = root
+    found = _way(root, path)
+    if len(found) <= len(path):
+        raise UnknownSubgraph(ns, root.name)
+    return found[-1]
+
+
+def _way(root: Graph, path: Sequence[str]) -> list[Graph]:
+    """Return the graphs on a way by nodes, as far as they are known; the root is the first."""
+    found = [root]
     for node in path:
-        child = graph.children.get(node)
+        child = child_of(found[-1], node)
         if child is None:
-            raise UnknownSubgraph(ns, root.name)
-        graph = child.graph
-    return graph
+            break
+        found.append(child.graph)
+    return found

@@ -12,7 +12,7 @@ from .channels import Channel
 from .commands import PREVIOUS, START, Send
 from .copies import detached
 from .errors import InvalidDestination, InvalidGraph, UnknownKey, UnknownNode, UnmappedAnswer
-from .node import Node, plain_name
+from .node import Node, plain_name, variables_of
 from .schema import Schema, classes_in
 from .updates import checked_target
 
@@ -101,6 +101,12 @@ class Child:
     keeps: bool | None = None
 
 
+def child_as(node: Any) -> Child | None:
+    """Return what a compiled graph is as a part of another one; None for anything else."""
+    graph, keeps = getattr(node, "graph", None), getattr(node, "checkpointer", None)
+    return Child(graph, keeps if isinstance(keeps, bool) else None) if isinstance(graph, Graph) else None
+
+
 def ends_of(path_map: Mapping[Hashable, str] | Sequence[str] | None, hint: Any) -> dict[Any, str] | None:
     """Return what a router may answer -> the node it means: its map, its list of nodes, or its Literal annotation."""
     if isinstance(path_map, Mapping):
@@ -156,6 +162,12 @@ class Graph:
     def handlers(self) -> Mapping[str, Node]:
         """The nodes' error handlers by their own names; the one that nodes have by default is there once."""
         return {node.handler.name: node.handler for node in self.nodes.values() if node.handler is not None}
+
+    @cached_property
+    def called(self) -> Mapping[str, Child]:
+        """Node -> the first graph that its function names, and so may call; of what it builds nobody can know."""
+        named = {name: map(child_as, variables_of(node.func)) for name, node in self.nodes.items()}
+        return {name: child for name, found in named.items() if (child := next(filter(None, found), None))}
 
     @cached_property
     def joins_by_name(self) -> Mapping[str, Join]:

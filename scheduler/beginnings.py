@@ -97,38 +97,50 @@ class Beginnings:
             only = self._encoded(stand, entry, stand.head, branching=stand.branching)
             return Beginning([only], {}, entry, entry.steps, ThreadEvent.START)
         first = self._encoded(stand, self._arrived(stand), stand.head, branching=stand.branching)
-        return self._applied(stand, first, (update,), ThreadEvent.START)
+        applied = self._applied(stand, first.stored, (update,))
+        return replace(applied, encoded=[first, *applied.encoded], event=ThreadEvent.START)
 
-    def _applied(self, stand: Stand, first: Encoded, updates: Sequence[Update], event: ThreadEvent) -> Beginning:
+    def replayed(self, stand: Stand, old: StoredCheckpoint, ns: str) -> Beginning:
+        """Return how a graph begins again at an old checkpoint: of its own frame, or of the one of an earlier call.
+
+        Raises:
+            NotSerializable, StateTooLarge: the state can no longer be stored.
+        """
+        parent = old if ns == stand.ns else None  # what lies in another frame cannot be referred to
+        fork = plan_fork(old.checkpoint, new_checkpoint_id(stand.cursor), stand.ns)
+        fork = replace(fork, parent_id=None if parent is None else parent.checkpoint.id)
+        first = self._encoded(stand, fork, parent, branching=old.checkpoint.id != stand.cursor)
+        if [step.node for step in fork.steps] != [START]:
+            return Beginning([first], {}, fork, fork.steps, ThreadEvent.RESUME)
+        (start,) = self._known(replace(stand, ns=ns), old.checkpoint).values()
+        applied = self._applied(stand, first.stored, start["updates"])  # the input itself
+        return replace(applied, encoded=[first, *applied.encoded])
+
+    def _applied(self, stand: Stand, first: StoredCheckpoint, updates: Sequence[Update]) -> Beginning:
         """Begin with an input that has arrived: START is the one step that nobody has to run."""
-        arrived, graph = first.stored.checkpoint, stand.graph
+        arrived, graph = first.checkpoint, stand.graph
         offered = outside_of_steps(stand.run.config)
         goto = route(graph, START, fresh(graph, arrived.values, tuple(updates)), offered, self._call)
         result = Result(arrived.steps[0], tuple(updates), goto)
         applied = plan_next(graph, arrived, [result], new_checkpoint_id(arrived.id), stand.ns)
-        second = self._encoded(stand, applied, first.stored)
+        second = self._encoded(stand, applied, first)
         results = {result.step.id: self._connection.checkpoints.encode_result(result)}
-        return Beginning([first, second], results, applied, applied.steps, event)
+        return Beginning([second], results, applied, applied.steps, ThreadEvent.RESUME)
 
     def _going_on(self, stand: Stand) -> Beginning:
         if stand.head is None:
             raise EmptyInputError(f"Received no input, and thread {stand.run.thread_id!r} has nothing to go on from.")
         head = stand.head.checkpoint
-        if stand.named and (stand.branching or head.source not in ("update", "fork")):
-            return self._forked(stand, head)
+        if stand.named and (stand.run.replays or stand.branching or head.source not in ("update", "fork")):
+            return self.replayed(stand, stand.head, stand.ns)
         known = self._known(stand, head)
+        if [step.node for step in head.steps] == [START]:  # a person let an input arrive, and nobody has taken it in
+            (start,) = known.values()
+            return self._applied(stand, stand.head, start["updates"])
         waits = {question.id for question in pending(known)}
         late = overdue(self._connection, stand.run.thread_id) if waits else {}
         answers = {id_: one.default for id_, one in late.items() if id_ in waits}
         return replace(reopened(self._connection, head, known, answers), late=bool(answers))
-
-    def _forked(self, stand: Stand, head: Checkpoint) -> Beginning:
-        fork = plan_fork(head, new_checkpoint_id(stand.cursor))
-        first = self._encoded(stand, fork, stand.head, branching=stand.branching)
-        if [step.node for step in fork.steps] != [START]:
-            return Beginning([first], {}, fork, fork.steps, ThreadEvent.RESUME)
-        replayed = self._known(stand, head)[head.steps[0].id]["updates"]  # the input itself
-        return self._applied(stand, first, replayed, ThreadEvent.RESUME)
 
     def _steered(self, stand: Stand, command: Command, known: Known, head: Checkpoint) -> Beginning:
         """Write a Command's update and go where it says, beside what is due; what has finished stays finished."""

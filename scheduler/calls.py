@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from graphs.errors import SubgraphBusy
+from graphs.frames import path_of, step_ns
 from graphs.graph import Graph
 from graphs.planner import stops
 from graphs.routing import Caller
@@ -20,11 +21,13 @@ from .beginnings import Beginnings, Stand
 from .checkpoints import StoredCheckpoint
 from .claim import Claim, Progress
 from .connection import Connection
-from .errors import LeaseLost
+from .errors import LeaseLost, RunNotFound
 from .frame import Frame, Outcome
 from .lifecycle import ThreadEvent
 from .moves import Move, Orders
 from .openings import Beginning
+from .run import Run
+from .runs import RunStore
 from .scripts import Request
 
 
@@ -58,6 +61,7 @@ class Calls:
     def __init__(self, connection: Connection, caller: Caller) -> None:
         self.connection = connection
         self._beginnings = Beginnings(connection, caller)
+        self._runs = RunStore(connection)
 
     def enter(self, call: Call) -> Progress:
         """Open a frame: with its input, or, when this step called it before, where it stands.
@@ -145,6 +149,11 @@ class Calls:
             left_at = self._load(claim, ns, cursor)
             stand = Stand(call.graph, claim.run, left_at, cursor, ns=ns, parents=above)
             return cursor, self._beginnings.resumed(stand, left_at.checkpoint, claim.dialogue.answers)
+        replayed = self._replayed(call)
+        if replayed is not None:
+            run, old, old_ns = replayed
+            stand = Stand(call.graph, run, None, cursor, ns=ns, parents=above)
+            return cursor, self._beginnings.replayed(stand, old, old_ns)
         known = claim.stored.checkpoint.children.get(ns) if call.keeps else None
         # Somebody may have written to its state since it was left here; another branch of history left it elsewhere.
         start = cursor if known is not None and known == left else known
@@ -152,6 +161,30 @@ class Calls:
         inside = claim.stored.checkpoint.children
         stand = Stand(call.graph, claim.run, head, cursor, ns=ns, parents=above, children=inside)
         return cursor, self._beginnings.entered(stand, call.input or {})
+
+    def _replayed(self, call: Call) -> tuple[Run, StoredCheckpoint, str] | None:
+        """Return the checkpoint at which the frame begins again, its frame, and the run that asked for it.
+
+        A run that replays a checkpoint of a frame forks the checkpoints of all the frames above. So a step of such a
+        fork stands for one of the old checkpoint, and the frame that it calls for the one that that step called; also
+        in a later run, where the first one did not come that far.
+        """
+        claim, fork = call.claim, call.claim.stored
+        if fork.checkpoint.source != "fork" or not fork.origin.run_id:
+            return None
+        try:
+            run = self._runs.load(claim.ref.thread_id, fork.origin.run_id)
+        except RunNotFound:  # a copied thread has the checkpoints, and no runs
+            return None
+        replays = run.replays
+        above = next((ns for ns in replays if path_of(ns) == path_of(claim.ns)), None)
+        if above is None:
+            return None
+        steps = self._load(claim, above, replays[above]).checkpoint.steps
+        old = next(step for step in steps if step.path == claim.step.path)
+        caller, old_caller = step_ns(claim.ns, old.node, claim.step.id), step_ns(above, old.node, old.id)
+        ns = old_caller + call.ns.removeprefix(caller) if call.ns.startswith(caller) else call.ns
+        return (run, self._load(claim, ns, replays[ns]), ns) if ns in replays else None
 
     def _load(self, claim: Claim, ns: str, checkpoint_id: str) -> StoredCheckpoint:
         keys = self.connection.place(claim.ref.thread_id).keys

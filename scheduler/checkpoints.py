@@ -145,6 +145,11 @@ class CheckpointStore:
         entries = self._redis.xrevrange(keys.checkpoints(ns), newest, "-", count=limit)
         return self._restored(keys, ns, [entry[1][b"record"] for entry in entries])
 
+    def is_last_of_run(self, keys: ThreadKeys, ns: str, stored: StoredCheckpoint) -> bool:
+        """Return whether the run that made a checkpoint made no later one in its frame."""
+        later = self._redis.xrange(keys.checkpoints(ns), f"({stored.checkpoint.id}", "+", count=1)
+        return all(self._serde.loads(fields[b"record"])["run"] != stored.origin.run_id for _, fields in later)
+
     def results(self, keys: ThreadKeys, ns: str, steps: Sequence[Step]) -> dict[str, Mapping[str, Any]]:
         """Return what is known of steps, by step id: ``updates`` and ``goto``, or ``error``."""
         if not steps:

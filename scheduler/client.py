@@ -43,7 +43,7 @@ class Client:
         self.threads = ThreadStore(connection)
         self.runs = RunStore(connection)
         self.log = Log(connection)
-        self.snapshots = Snapshots(connection, self.threads)
+        self.snapshots = Snapshots(connection)
         self.editor = Editor(connection, self.threads, call)
         self._starter = Starter(connection, self.threads, call)
         self._follower = Follower(connection)

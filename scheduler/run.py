@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from graphs.commands import Durability
+
 from .lifecycle import RunStatus
 
 
@@ -26,6 +28,9 @@ class Run:
     interrupt_after: tuple[str, ...] = ()
     #: What each of its checkpoints carries.
     metadata: Mapping[str, Any] = field(default_factory=dict)
+    durability: Durability = "async"
+    #: Where the frames below begin again, for a run that replays one of their checkpoints: frame -> checkpoint id.
+    replays: Mapping[str, str] = field(default_factory=dict)
     started_ms: int | None = None
     ended_ms: int | None = None
     deadline_ms: int | None = None
@@ -64,4 +69,6 @@ class Run:
             "interrupt_before": list(self.interrupt_before),
             "interrupt_after": list(self.interrupt_after),
             "metadata": dict(self.metadata),
+            "durability": self.durability,
+            "replays": dict(self.replays),
         }

@@ -152,9 +152,9 @@ class Scripts:
         """Move the cursor of a thread that rests."""
         return self._strings(self._run("put_checkpoint", place, request.args()))
 
-    def set_status(self, place: Place, request: Request) -> list[Any]:
-        """Create, terminate or archive a thread."""
-        return self._strings(self._run("set_status", place, request.args()))
+    def set_status(self, place: Place, request: Request, becoming: Sequence[str] = ()) -> list[Any]:
+        """Create, terminate or archive a thread; ``becoming``: keys in pairs, each first one becomes the second."""
+        return self._strings(self._run("set_status", place, request.args(), becoming))
 
     def delete_thread(self, place: Place, run_ids: Sequence[str], frames: Sequence[str]) -> list[Any]:
         """Delete a thread, its runs and frames; return deleted, busy (by which run, since when), unknown or more."""

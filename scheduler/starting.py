@@ -1,5 +1,6 @@
 """Beginning a run: with a new input, from where the thread stands, or from an old checkpoint."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from graphs.graph import Graph
@@ -17,7 +18,6 @@ from .moves import Orders
 from .openings import Beginning
 from .run import Run
 from .storing import Planned, Started, Storing
-from .thread import Thread
 from .threads import ThreadStore
 
 
@@ -47,8 +47,9 @@ class Starter(Storing):
             InvalidInput, NotSerializable, StateTooLarge: the input does not fit the graph or the store.
         """
         thread = self._threads.find(config.thread_id)
-        head = self._head(config, thread)
-        run = self._run(graph, config, context)
+        replays = self._replays(config)
+        head = self._head(config.thread_id, replays.get("", thread.cursor if thread is not None else None))
+        run = self._run(graph, config, context, replays if config.ns else {})
         cursor = thread.cursor if thread is not None else None
         named = config.checkpoint_id is not None
         stand = Stand(graph, run, head, cursor, named=named, strict=config.strict_resume)
@@ -59,15 +60,20 @@ class Starter(Storing):
         timeout_s = config.timeout_s or (thread.timeout_s if thread is not None else None)
         return self.store(Planned(run, beginning, thread, orders.begun(beginning, steps), end, timeout_s))
 
-    def _head(self, config: RunConfig, thread: Thread | None) -> StoredCheckpoint | None:
-        checkpoints, keys = self._connection.checkpoints, self._connection.place(config.thread_id).keys
-        if config.checkpoint_id is not None:
-            return checkpoints.named(keys, config.ns, config.checkpoint_id, config.thread_id)
-        if thread is None or thread.cursor is None:
-            return None
-        return checkpoints.load(keys, config.ns, thread.cursor, config.thread_id)
+    def _replays(self, config: RunConfig) -> Mapping[str, str]:
+        """Return the checkpoint that the config names, and those at which the graphs above stood: frame -> id."""
+        if config.checkpoint_id is None:
+            return {}
+        keys, of_frame = self._connection.place(config.thread_id).keys, (config.ns, config.checkpoint_id)
+        named = self._connection.checkpoints.named(keys, *of_frame, config.thread_id)
+        return {**named.origin.parents, config.ns: config.checkpoint_id}
 
-    def _run(self, graph: Graph, config: RunConfig, context: Any) -> Run:
+    def _head(self, thread_id: str, checkpoint_id: str | None) -> StoredCheckpoint | None:
+        if checkpoint_id is None:
+            return None
+        return self._connection.checkpoints.load(self._connection.place(thread_id).keys, "", checkpoint_id, thread_id)
+
+    def _run(self, graph: Graph, config: RunConfig, context: Any, replays: Mapping[str, str]) -> Run:
         before = graph.interrupt_before if config.interrupt_before is None else config.interrupt_before
         after = graph.interrupt_after if config.interrupt_after is None else config.interrupt_after
         for name in (*before, *after):
@@ -85,6 +91,8 @@ class Starter(Storing):
             interrupt_before=before,
             interrupt_after=after,
             metadata=config.checkpoint_metadata(),
+            durability=config.durability,
+            replays=replays,
         )
 
 

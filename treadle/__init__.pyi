@@ -13,6 +13,7 @@ from .cache.redis import (
 )
 from .checkpoint.base import (
     BaseCheckpointSaver,
+    CheckpointTuple,
 )
 from .checkpoint.memory import (
     InMemorySaver,
@@ -146,6 +147,7 @@ __all__ = [
     "BaseStore",
     "CachePolicy",
     "CheckpointNotFound",
+    "CheckpointTuple",
     "Command",
     "CompiledStateGraph",
     "CursorMoved",

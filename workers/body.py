@@ -15,6 +15,7 @@ from graphs.errors import NodeCancelledError, NodeTimeoutError
 from graphs.frames import frame_ns
 from graphs.graph import Graph
 from graphs.retry import retry_delay_s
+from graphs.signals import ParentCommand
 from graphs.task import Task
 from scheduler.calls import Call, Calls
 from scheduler.claim import Claim
@@ -42,7 +43,12 @@ class Nesting:
     def call(self, attempt: Attempt) -> Result:
         """Call the node of an attempt, and see through what it calls."""
         body = BodyCalls(self, attempt.claim, attempt)
-        return body.crew.see_through(lambda: attempt.call(body))
+        try:
+            return body.crew.see_through(lambda: attempt.call(body))
+        except ParentCommand as up:
+            if up.command.graph is not None:
+                raise
+            return attempt.take(up.command, body.children)  # of a graph that it called: it stands for the node's own
 
 
 @dataclass(slots=True)

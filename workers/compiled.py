@@ -17,7 +17,6 @@ from scheduler.config import RunConfig, check, merged, parse
 from scheduler.errors import InvalidConfig
 from scheduler.handle import RunHandle
 from scheduler.parts import check_modes, retracting, with_interrupts
-from scheduler.snapshots import StateSnapshot
 
 from .asynchronous import AsyncFace, Streamed
 from .batches import Batches
@@ -32,9 +31,9 @@ Config = Mapping[str, Any] | None
 Names = Sequence[str] | str | None
 
 #: What a call may say for its run alone.
-_PER_RUN = frozenset({"interrupt_before", "interrupt_after", "timeout", "on_busy"})
+_PER_RUN = frozenset({"interrupt_before", "interrupt_after", "timeout", "on_busy", "durability"})
 #: What is taken for the sake of those who move here, and changes nothing.
-_ACCEPTED = frozenset({"durability", "debug"})
+_ACCEPTED = frozenset({"debug"})
 
 
 class CompiledStateGraph(AsyncFace, Batches):
@@ -114,8 +113,10 @@ class CompiledStateGraph(AsyncFace, Batches):
             stream_mode: with another mode than values, the list of that mode's chunks is returned.
             output_keys: which keys to return; one name returns its bare value.
             version: "v1", the output with its open questions under ``__interrupt__``; "v2", a GraphOutput.
-            **options: ``interrupt_before``, ``interrupt_after``, ``timeout`` (seconds for the run as a whole) and
-                ``on_busy`` ("reject" or "wait").
+            **options: ``interrupt_before``, ``interrupt_after``, ``timeout`` (seconds for the run as a whole),
+                ``on_busy`` ("reject" or "wait") and ``durability``: "sync" and "async" are the same, every superstep is
+                stored before the next one begins; with "exit", which is as safe, history shows of the run and the
+                graphs inside of it only where it ended.
 
         Raises:
             ThreadBusy: another run is active on the thread.
@@ -167,43 +168,6 @@ class CompiledStateGraph(AsyncFace, Batches):
     def run_handle(self, thread_id: str, run_id: str) -> RunHandle:
         """Return a handle on a run that was begun somewhere."""
         return RunHandle(self._engine().client, self.graph, thread_id, run_id)
-
-    def get_state(self, config: Config = None, *, subgraphs: bool = False) -> StateSnapshot:
-        """Return where a thread stands, or one of its checkpoints.
-
-        Raises:
-            CheckpointNotFound: the thread does not have the config's checkpoint.
-        """
-        return self._durable().client.snapshots.current(self.graph, self._parsed(config), config)
-
-    def get_state_history(
-        self,
-        config: Config = None,
-        *,
-        filter: Mapping[str, Any] | None = None,
-        before: Config = None,
-        limit: int | None = None,
-    ) -> Iterator[StateSnapshot]:
-        """Yield a thread's checkpoints, the newest first.
-
-        Args:
-            config: which thread.
-            filter: metadata that a checkpoint must have.
-            before: a config with a checkpoint_id; only older ones are yielded.
-            limit: how many at the most.
-        """
-        older_than = None if before is None else parse(merged(config or {}, before)).checkpoint_id
-        snapshots = self._durable().client.snapshots
-        yield from snapshots.history(self.graph, self._parsed(config), matching=filter, before=older_than, limit=limit)
-
-    def update_state(self, config: Config, values: Any, as_node: str | None = None) -> dict[str, Any]:
-        """Write to a thread's state as if a node had, and return the config of the new checkpoint.
-
-        Raises:
-            InvalidUpdateError, UnknownNode: the update does not fit.
-            ThreadBusy: a run is active on the thread.
-        """
-        return self._durable().client.editor.update(self.graph, self._parsed(config), values, as_node)
 
     def _calling(self, config: Config) -> Callable[[Any], BodyExecution] | None:
         """Return what begins this graph where a node calls it, on the node's own thread; None for any other call."""

@@ -137,15 +137,7 @@ class Executor:
         """Run a node that is a function."""
         call = attempt.call if self._nesting is None else partial(self._nesting.call, attempt)
 
-        def called() -> Result:
-            try:
-                return within(self._limit_s(attempt), call)  # type: ignore[no-any-return]
-            except ParentCommand as up:
-                if up.command.graph is not None:
-                    raise
-                return attempt.take(up.command, {})  # of a graph that the node called: it stands for the node's own
-
-        return self._committed(attempt, called)
+        return self._committed(attempt, lambda: within(self._limit_s(attempt), call))
 
     def _framed(self, attempt: Attempt, child: Child) -> Outcome:
         """Run a node that is a graph: call it, or take what it gave back."""
@@ -153,7 +145,7 @@ class Executor:
         ns = frame_ns(claim.ns, claim.step, keeps=child.keeps)
         if not claim.returned:
             entered = self._entered(attempt, child, ns)
-            if not entered.progress.left:
+            if entered.failure is not None or not entered.progress.left:
                 return entered
         back = self._calls.outcome(claim, ns)
         if back is None:
@@ -163,10 +155,10 @@ class Executor:
             raise GraphInterrupt(back.questions, refused=error)
         if back.failure is not None and error is not None:
             return self._failed(claim, attempt.graph, back.failure, error)
+        left = self._calls.left(claim, ns, back.cursor, keeps=child.keeps)
         if back.command is not None:
             command = command_of(back.command)
-            return self._committed(attempt, lambda: attempt.take(command, {}))
-        left = self._calls.left(claim, ns, back.cursor, keeps=child.keeps)
+            return self._committed(attempt, lambda: attempt.take(command, left.children))
         return self._committed(attempt, lambda: attempt.take(child.graph.output_of(left.values), left.children))
 
     def _entered(self, attempt: Attempt, child: Child, ns: str) -> Outcome:

@@ -16,7 +16,6 @@ from scheduler.following import Follower
 from scheduler.frame_view import Look
 from scheduler.parts import Part
 from scheduler.snapshots import Snapshots
-from scheduler.threads import ThreadStore
 from scheduler.views import View
 
 from .attempt import command_of
@@ -60,17 +59,17 @@ class BodyExecution:
             raise GraphInterrupt(back.questions, refused=error)
         if error is not None:
             raise error
-        if back.command is not None:
-            raise ParentCommand(command_of(back.command))
         left = self._calls.left(call.claim, call.ns, back.cursor, keeps=call.keeps)
         self._children |= left.children
+        if back.command is not None:
+            raise ParentCommand(command_of(back.command))
         return GraphOutput(call.graph.output_of(left.values, keys))
 
     def parts(self, modes: Sequence[str], *, subgraphs: bool = False, **shown: Any) -> Iterator[Part]:
         """Yield what happens in the graph, live; ``shown`` is as for Look."""
         connection, call = self._calls.connection, self._call
         ref = call.claim.ref
-        snapshots = Snapshots(connection, ThreadStore(connection))
+        snapshots = Snapshots(connection)
         look = Look(connection, snapshots, ref.thread_id, ref.run_id, modes, call.ns, **shown)
         view = View(look, Root(call.graph, call.ns), subgraphs)
         for happening in Follower(connection).follow_frame(ref.thread_id, ref.run_id, call.ns, self._after):

@@ -210,7 +210,7 @@ def test_update_as_an_unknown_node_is_a_usage_error(treadle: Treadle, graph: Com
     result = treadle("update", "--thread", "t-1", "--values", "{}", "--as-node", "third")
 
     assert result.exit_code == 2
-    assert "no node 'third'" in result.stderr
+    assert "Node 'third' does not exist" in result.stderr
 
 
 def test_ctrl_c_ends_the_following_and_not_the_run(
