@@ -24,7 +24,12 @@ from .engine import Engine, open_engine
 from .settings import WorkerSettings
 
 #: The graphs that come with Treadle; a worker knows them unless its settings say otherwise.
-EXAMPLES: tuple[str, ...] = ("graphs.examples.research:graph", "graphs.examples.agent:graph")
+EXAMPLES: tuple[str, ...] = (
+    "graphs.examples.research:graph",
+    "graphs.examples.agent:graph",
+    "graphs.examples.map_reduce:graph",
+    "graphs.examples.supervisor:graph",
+)
 
 _RETRIES = 3
 _LONGEST_PAUSE_S = 1.0
