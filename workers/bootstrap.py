@@ -103,6 +103,15 @@ def caches(settings: WorkerSettings) -> dict[str, BaseCache]:
     return {compiled.name: compiled.cache for compiled in _compiled(settings) if compiled.cache is not None}
 
 
+def configs(settings: WorkerSettings) -> dict[str, dict[str, Any]]:
+    """Return what the graphs' own configs say (``with_config``), by the graph's name.
+
+    Raises:
+        InvalidGraph: an address cannot be imported.
+    """
+    return {compiled.name: compiled.config for compiled in _compiled(settings)}
+
+
 def _compiled(settings: WorkerSettings) -> list[Any]:
     here = str(Path.cwd())
     if here not in sys.path:  # as Celery and Python themselves do for what is named on the command line
