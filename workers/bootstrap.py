@@ -29,6 +29,7 @@ EXAMPLES: tuple[str, ...] = (
     "graphs.examples.agent:graph",
     "graphs.examples.map_reduce:graph",
     "graphs.examples.supervisor:graph",
+    "graphs.examples.approval:graph",
 )
 
 _RETRIES = 3
