@@ -57,7 +57,7 @@ def test_summaries_arrive_in_the_order_of_the_parts_though_the_first_ends_last(m
     assert graph.invoke({"texts": ["first", "last"]}, CONFIG)["summary"] == "first last"
 
 
-def test_no_more_parts_than_the_config_says_are_summarised_at_a_time() -> None:
+def test_the_graph_says_how_many_parts_are_summarised_at_a_time() -> None:
     assert map_reduce.graph.config["max_concurrency"] == map_reduce.MAX_CONCURRENCY
 
 
