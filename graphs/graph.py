@@ -1,6 +1,6 @@
 """A graph, built and checked: immutable, and the same in every process that built it from the same code."""
 
-from collections.abc import Callable, Collection, Hashable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 from functools import cached_property
@@ -203,6 +203,13 @@ class Graph:
         if found is None:
             raise UnknownNode(name, self.name, self.nodes)
         return found
+
+    def walk(self) -> Iterator[tuple[str, Node]]:
+        """Yield every node with its path, those of the graphs inside as ``outer.inner``."""
+        for name, node in self.nodes.items():
+            yield name, node
+            if name in self.children:
+                yield from ((f"{name}.{path}", inner) for path, inner in self.children[name].graph.walk())
 
     def output_of(self, values: Mapping[str, Any], keys: str | Collection[str] | None = None) -> Any:
         """Return what a caller gets of the state: the output schema's keys, the named ones, or one bare value.

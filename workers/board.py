@@ -10,8 +10,11 @@ from scheduler.thread import PendingStep
 #: Kind of a log entry -> the state in which it leaves its step.
 _STATES: Mapping[str, str] = {
     "leased": "running",
+    "called": "inside",
+    "returned": "done",
     "committed": "done",
     "task": "done",
+    "interrupted": "asks",
     "failed": "failed",
     "timed out": "timed out",
     "lost worker": "lost worker",
@@ -68,8 +71,8 @@ class Board:
         self._rows[row.id] = replace(
             row,
             state=_STATES.get(kind, row.state),
-            attempt=data["attempt"],
-            worker=data["worker"],
+            attempt=data.get("attempt", row.attempt),
+            worker=data.get("worker", row.worker),
             took_ms=data.get("ms"),
             wrote=None if kind == "leased" else row.wrote,
         )
