@@ -16,6 +16,7 @@ from .answers import assigned
 from .checkpoints import Encoded, Origin, StoredCheckpoint
 from .connection import Connection
 from .deadlines import overdue
+from .errors import AlreadyResumed
 from .ids import new_checkpoint_id
 from .lifecycle import ThreadEvent
 from .openings import Beginning, Known, answered, is_open, pending, reopened, replaying
@@ -74,6 +75,8 @@ class Beginnings:
         known = self._known(stand, head)
         answers = self._answers(stand, known, value.resume)
         if value.update is None and not value.targets:
+            if value.resume not in (None, {}) and not head.steps:  # somebody else was faster, and the run has ended
+                raise AlreadyResumed(stand.run.thread_id, ())
             return reopened(self._connection, head, known, answers)
         return replace(self._steered(stand, value, answered(known, answers), head), answered=tuple(answers))
 
