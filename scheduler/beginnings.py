@@ -13,7 +13,7 @@ from graphs.routing import Caller, fresh, outside_of_steps, route
 from graphs.updates import Update, written
 
 from .answers import assigned
-from .checkpoints import Encoded, Origin, StoredCheckpoint
+from .checkpoints import Encoded, Origin, StoredCheckpoint, in_place
 from .connection import Connection
 from .dialogue import Dialogue, waiting
 from .ids import new_checkpoint_id
@@ -138,7 +138,8 @@ class Beginnings:
         answered = _answered(known, answers)
         answered_here = {id_ for id_ in known if answered[id_] is not known[id_]}
         unanswered = {id_ for id_, result in answered.items() if answers and waiting(result)} - answered_here
-        due = [step for step in head.steps if _is_open(answered, step) and step.id not in unanswered]
+        steps = in_place(head.steps, answered)
+        due = [step for step in steps if _is_open(answered, step) and step.id not in unanswered]
         if not due:  # nothing is due, or all has finished and was never closed: then any step leads there
             return Beginning([], {}, head, head.steps[:1], ThreadEvent.RESUME, done=True)
         results = {id_: self._connection.checkpoints.encode_known(answered[id_], "The answer") for id_ in answered_here}
@@ -149,10 +150,10 @@ class Beginnings:
         """Write a Command's update and go where it says, beside what is due; what has finished stays finished."""
         said = written(command, stand.graph.channels)
         after = plan_command(stand.graph, head, said, new_checkpoint_id(stand.cursor))
-        moved = {new.id: known[old.id] for old, new in zip(head.steps, after.steps, strict=False) if old.id in known}
+        moved = _moved(known, head.steps, after.steps)
         encoded = self._encoded(stand, after, stand.head, branching=stand.branching)
         results = {id_: self._connection.checkpoints.encode_known(result) for id_, result in moved.items()}
-        due = [step for step in after.steps if _is_open(moved, step)]
+        due = [step for step in in_place(after.steps, moved) if _is_open(moved, step)]
         resumed = frozenset(step.id for step in due if _has_answers(moved, step))
         return Beginning([encoded], results, after, due, ThreadEvent.RESUME, resumed=resumed)
 
@@ -181,6 +182,13 @@ def _answered(known: Known, answers: Mapping[str, Any]) -> Known:
     """Return what is known of steps with the answers that came in: an answered question is none any more."""
     given = {id_: Dialogue.of(result).answered(answers) for id_, result in known.items() if waiting(result)}
     return {**known, **{id_: said.record() for id_, said in given.items() if said.answers.keys() & answers.keys()}}
+
+
+def _moved(known: Known, before: Sequence[Step], after: Sequence[Step]) -> dict[str, Mapping[str, Any]]:
+    """Return what is known of steps, and of their error handlers, under the ids that they have in a new checkpoint."""
+    moved = {new.id: known[old.id] for old, new in zip(before, after, strict=False) if old.id in known}
+    handlers = zip(in_place(before, known), in_place(after, moved), strict=False)
+    return moved | {new.id: known[old.id] for old, new in handlers if old.id in known}
 
 
 def _is_open(known: Known, step: Step) -> bool:

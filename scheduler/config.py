@@ -36,6 +36,10 @@ class RunConfig:
     #: Seconds for the run as a whole.
     timeout_s: float | None = None
     on_busy: OnBusy = "reject"
+    #: Why the run shall not begin to work at all; None: it shall.
+    drain_reason: str | None = None
+    #: Seconds for each superstep of the root.
+    step_timeout_s: float | None = None
     tags: tuple[str, ...] = ()
     metadata: Mapping[str, Any] = field(default_factory=dict)
     configurable: Mapping[str, Any] = field(default_factory=dict)
@@ -83,9 +87,9 @@ def parse(config: Mapping[str, Any] | None, **given: Any) -> RunConfig:
         _names(run, "interrupt_after"),
         positive(run, "timeout", float),
         _on_busy(run["on_busy"]),
-        tuple(_typed(config, "tags", Sequence) or ()),
-        _mapping(config, "metadata"),
-        configurable,
+        tags=tuple(_typed(config, "tags", Sequence) or ()),
+        metadata=_mapping(config, "metadata"),
+        configurable=configurable,
     )
 
 

@@ -41,6 +41,8 @@ class StepOrder:
     done: bool = False
     #: Whether it was asked something before, and has answers to be replayed.
     resumed: bool = False
+    #: The id of the failed step whose place it takes; None: it is no error handler's.
+    handles: str | None = None
 
     def record(self) -> dict[str, Any]:
         """Return the step as it is kept while it is in flight; a step begins its life in a queue."""
@@ -57,6 +59,7 @@ class StepOrder:
             "soft_ms": self.soft_ms,
             "hard_ms": self.hard_ms,
             "resumed": self.resumed or None,
+            "handles": self.handles,
         }
         counters = {"state": "done" if self.done else "queued", "attempt": 0, "losses": 0, "sends": 0}
         return {name: value for name, value in record.items() if value is not None} | counters
@@ -74,6 +77,7 @@ class StepOrder:
             record.get("queue"),
             record.get("soft_ms"),
             record.get("hard_ms"),
+            handles=record.get("handles"),
         )
 
 

@@ -66,6 +66,10 @@ class RunHandle:
         for part in self._client.stream(following, after):
             yield {"type": part.mode, "ns": part.ns, "data": part.data, "id": part.id}
 
+    def drain(self, reason: str = "shutdown") -> None:
+        """Let the run stop between two steps; whoever waits for it gets GraphDrained, where work is left."""
+        self._client.runs.drain(self.thread_id, self.id, reason)
+
     def cancel(self, reason: str = "") -> bool:
         """Cancel the run, durably; return whether it was still active. Its thread can be taken up again."""
         return self._client.runs.cancel(self.thread_id, self.id, reason)

@@ -11,7 +11,7 @@ from graphs.errors import InvalidUpdateError
 from graphs.graph import Graph
 from graphs.updates import apply
 
-from .checkpoints import StoredCheckpoint, result_of
+from .checkpoints import StoredCheckpoint, in_place, result_of
 from .config import RunConfig
 from .connection import Connection
 from .dialogue import Dialogue, waiting
@@ -121,7 +121,7 @@ class Snapshots:
         results = self._connection.checkpoints.results(keys, reading.ns, checkpoint.steps)
         values, done = with_finished(graph, checkpoint, results) if reading.live else (checkpoint.values, ())
         finished = {result.step.id for result in done}
-        steps = _shown_order(graph, checkpoint.steps)
+        steps = _shown_order(graph, in_place(checkpoint.steps, results) if reading.live else checkpoint.steps)
         questions = waiting if reading.live else _ever_asked
         states = tuple(_step_state(step, results.get(step.id, {}), graph, questions) for step in steps)
         return StateSnapshot(
@@ -165,7 +165,7 @@ def with_finished(
 
     Where their writes do not go together the superstep can never close; the state must be readable all the same.
     """
-    ordered = sorted(checkpoint.steps, key=lambda step: step.path)
+    ordered = sorted(in_place(checkpoint.steps, found), key=lambda step: step.path)
     done = [(step, found[step.id]) for step in ordered if "updates" in found.get(step.id, {})]
     results = tuple(result_of(step, known) for step, known in done)
     try:
@@ -177,7 +177,7 @@ def with_finished(
 def _shown_order(graph: Graph, steps: Sequence[Step]) -> list[Step]:
     order = {name: index for index, name in enumerate(graph.nodes)}
     return sorted(
-        steps, key=lambda step: (step.path[0] != PUSH, 0 if step.path[0] == PUSH else order.get(step.node, -1))
+        steps, key=lambda step: (step.path[0] != PUSH, 0 if step.path[0] == PUSH else order.get(str(step.path[1]), -1))
     )
 
 

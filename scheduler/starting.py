@@ -14,6 +14,7 @@ from .config import RunConfig
 from .connection import Connection
 from .dispatch import StepOrder
 from .errors import CursorMoved, TransitionNotAllowed
+from .failure import Failure, drained
 from .frame import Frame
 from .ids import new_run_id
 from .lifecycle import RunStatus, ThreadEvent, allowed_in
@@ -95,6 +96,7 @@ class Starter:
             recursion_limit=config.recursion_limit,
             interrupt_before=before,
             interrupt_after=after,
+            step_timeout_s=config.step_timeout_s,
             metadata=config.checkpoint_metadata(),
         )
 
@@ -102,7 +104,9 @@ class Starter:
         paused = beginning.event is ThreadEvent.START and stops(
             run.interrupt_before, (step.node for step in beginning.steps)
         )
-        end = RunStatus.INTERRUPTED if paused else None if beginning.steps else RunStatus.SUCCESS
+        failure = drained(config.drain_reason) if config.drain_reason and beginning.steps and not paused else None
+        stopped = paused or failure is not None
+        end = RunStatus.INTERRUPTED if stopped else None if beginning.steps else RunStatus.SUCCESS
         settings = self._connection.settings
         steps = () if end is not None else beginning.steps
         place = self._connection.place(run.thread_id, run.id)
@@ -113,7 +117,7 @@ class Starter:
             beginning.encoded,
             beginning.results,
             orders=orders.begun(beginning, steps),
-            entries=self._entries(run, beginning, thread, end),
+            entries=self._entries(run, beginning, thread, end, failure),
         )
         limits = [limit for limit in (config.timeout_s, thread.timeout_s if thread else None) if limit is not None]
         request = move.request(
@@ -122,8 +126,10 @@ class Starter:
             thread_fields={"graph": run.graph, "fingerprint": run.fingerprint},
             alive_ms=settings.lease_ms * ALIVE_FACTOR,
             **({"deadline_ms": round(limits[0] * 1000)} if limits else {}),
-            **({"ended": ended(end)} if end is not None else {}),
+            **run.superstep_ms,
+            **({"ended": ended(end, error=failure is not None)} if end is not None else {}),
         )
+        request.blobs += [] if failure is None else [self._connection.serde.dumps(failure)]
         request.blobs.insert(0, self._connection.serde.dumps(run.plan(), "The run's config or context"))
         answer = self._connection.scripts.start_run(place, request)
         self._check(run, beginning.event, answer)
@@ -131,7 +137,7 @@ class Starter:
         return Started(run, tuple(move.orders), end, answer[1])
 
     def _entries(
-        self, run: Run, beginning: Beginning, thread: Thread | None, end: RunStatus | None
+        self, run: Run, beginning: Beginning, thread: Thread | None, end: RunStatus | None, failure: Failure | None
     ) -> list[dict[str, Any]]:
         created = [{"kind": "created", "run": run.id}] if thread is None else []
         kind = "started" if beginning.event is ThreadEvent.START else "resumed"
@@ -144,7 +150,8 @@ class Starter:
             "checkpoints": ids,
             "steps": [] if beginning.done else [step.id for step in beginning.steps],
         }
-        why = {"why": Verdict.PAUSE_BEFORE.value} if end is RunStatus.INTERRUPTED else {}
+        paused = {"why": Verdict.PAUSE_BEFORE.value} if end is RunStatus.INTERRUPTED else {}
+        why = paused if failure is None else {"error": failure["repr"]}
         return [*created, began, *(finish_entries(run.id, end, **why) if end is not None else [])]
 
     def _check(self, run: Run, event: ThreadEvent, answer: Sequence[Any]) -> None:

@@ -1,7 +1,7 @@
 """One attempt at a step: what its node is given, and what comes of calling it."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
@@ -10,18 +10,22 @@ from graphs.checkpoint import Result
 from graphs.commands import Command
 from graphs.context import CallsGraphs, StepContext, entered
 from graphs.copies import own
+from graphs.errors import NodeError
 from graphs.frames import step_ns
 from graphs.graph import Graph
 from graphs.interrupts import Questions
 from graphs.node import Node
 from graphs.routing import fresh, route, warn_of_unknown
-from graphs.runtime import ExecutionInfo, Runtime
+from graphs.runtime import ExecutionInfo, RunControl, Runtime, server_info_of
 from graphs.store import BaseStore
+from graphs.timeouts import TimeoutPolicy
 from graphs.updates import Written, written
 from scheduler.claim import Claim
+from scheduler.failure import Failure, revived
 from scheduler.serde import Serde
 from scheduler.steps import Steps
 
+from .limits import Clock, awaited
 from .loop import run as run_anywhere
 
 
@@ -35,6 +39,20 @@ class Means:
     store: BaseStore | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Local:
+    """What only this process knows of a run."""
+
+    control: RunControl = field(default_factory=RunControl)
+    #: Failure id -> the exception that a node raised here.
+    errors: dict[str, BaseException] = field(default_factory=dict)
+
+    def raised(self, failure: Failure) -> Exception | None:
+        """Return the very exception that a failure is the record of; None where it was raised elsewhere."""
+        error = self.errors.get(failure["id"])
+        return error if isinstance(error, Exception) else None
+
+
 @dataclass(frozen=True)
 class Attempt:
     """One attempt at a step."""
@@ -42,11 +60,18 @@ class Attempt:
     claim: Claim
     graph: Graph
     means: Means
+    local: Local
+    clock: Clock
 
     @property
     def node(self) -> Node:
         """The step's node."""
         return self.graph.node(self.claim.step.node)
+
+    @property
+    def limits(self) -> TimeoutPolicy:
+        """The time limits of the step."""
+        return self.claim.step.timeout or self.node.timeout or TimeoutPolicy()
 
     def call(self, graphs: CallsGraphs | None) -> Result:
         """Call the node, ask its routers, and return what it writes; ``graphs`` runs the graphs that it calls itself.
@@ -58,7 +83,9 @@ class Attempt:
         """
         questions = Questions(self.config["configurable"]["checkpoint_ns"], self.claim.dialogue.answers)
         with entered(StepContext(self.config, self.runtime, questions, graphs)):
-            returned = run_anywhere(self.node.call(self.input, self.offered))
+            value = self.node.call(self.input, self.offered)
+            limited = self.node.is_async and self.clock.limited
+            returned = run_anywhere(awaited(self.clock, value) if limited else value)
             return self._routed(written(returned, self.graph.channels), {})
 
     def take(self, returned: Any, children: Mapping[str, str]) -> Result:
@@ -107,7 +134,15 @@ class Attempt:
             claim.attempt,
             claim.first_ms / 1000,
         )
-        return Runtime(claim.run.context, self.means.store, self._writer(), info)
+        return Runtime(
+            claim.run.context,
+            self.means.store,
+            self._writer(),
+            info,
+            control=self.local.control,
+            server_info=server_info_of(self.config),
+            heartbeat=self.clock.hear,
+        )
 
     @cached_property
     def offered(self) -> dict[str, Any]:
@@ -118,6 +153,7 @@ class Attempt:
             "store": self.means.store,
             "writer": self.runtime.stream_writer,
             "previous": None,
+            "error": self._error(),
         }
 
     @property
@@ -131,10 +167,20 @@ class Attempt:
         goto = route(self.graph, name, state, self.offered, _ask)
         return Result(self.claim.step, said.updates, (*said.goto, *goto), children)
 
+    def _error(self) -> NodeError | None:
+        """Return what an error handler is told: the very exception, where it was raised in this process."""
+        handed, ref = self.claim.handed, self.claim.ref
+        if handed is None:
+            return None
+        raised = self.local.raised(handed.failure)
+        return NodeError(handed.step.node, raised or revived(handed.failure, ref.thread_id, ref.run_id))
+
     def _writer(self) -> Callable[[Any], None]:
-        claim, means = self.claim, self.means
+        claim, means, tells = self.claim, self.means, self.limits.refresh_on == "auto"
 
         def write(value: Any) -> None:
+            if tells:
+                self.clock.hear()
             event = [claim.ref.run_id, claim.ref.step_id, claim.step.node, claim.attempt, value, claim.ns]
             means.steps.publish(claim, means.serde.dumps(event, f"What node {claim.step.node!r} writes"))
 

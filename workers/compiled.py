@@ -1,14 +1,17 @@
 """A graph and where it runs: what ``compile()`` returns, and all that users do with it."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Self
 from uuid import uuid4
 
 from graphs.builder import GraphBuilder
 from graphs.context import CallsGraphs, current
 from graphs.graph import DEFAULT_NAME, Graph, check_graph_name
+from graphs.runtime import RunControl
 from graphs.schema import context_of
 from graphs.store import BaseStore
+from graphs.timeouts import Duration, seconds
 from scheduler.config import RunConfig, check, merged, parse
 from scheduler.errors import InvalidConfig
 from scheduler.handle import RunHandle
@@ -39,6 +42,8 @@ class CompiledStateGraph(AsyncFace):
         self.checkpointer = checkpointer
         self.store = store
         self.config = dict(config or {})
+        #: How long each superstep may take, in seconds or as a timedelta; None: without a limit.
+        self.step_timeout: Duration | None = None
         self._saver = checkpointer if isinstance(checkpointer, Saver) else MemorySaver()
 
     @property
@@ -53,7 +58,9 @@ class CompiledStateGraph(AsyncFace):
 
     def with_config(self, config: Config = None, **more: Any) -> Self:
         """Return a copy that adds a config to every call: configurable and metadata merge, tags are joined."""
-        return type(self)(self.graph, self.checkpointer, self.store, merged(self.config, {**(config or {}), **more}))
+        made = type(self)(self.graph, self.checkpointer, self.store, merged(self.config, {**(config or {}), **more}))
+        made.step_timeout = self.step_timeout
+        return made
 
     def invoke(
         self,
@@ -73,10 +80,11 @@ class CompiledStateGraph(AsyncFace):
             context: what nodes get as ``runtime.context``.
             stream_mode: with another mode than values, the list of that mode's chunks is returned.
             output_keys: which keys to return; one name returns its bare value.
-            **options: ``interrupt_before``, ``interrupt_after``, ``timeout`` (seconds for the run as a whole) and
-                ``on_busy`` ("reject" or "wait").
+            **options: ``interrupt_before``, ``interrupt_after``, ``timeout`` (seconds for the run as a whole),
+                ``on_busy`` ("reject" or "wait") and ``control``, a RunControl by which the run can be drained.
 
         Raises:
+            GraphDrained: the run was drained, with work left.
             ThreadBusy: another run is active on the thread.
             RunTimeout, RunCancelled, WorkerLost, GraphChanged: the run failed in that way; what a node raised comes
                 back as itself (from a worker: where it is an error of Python's own or of Treadle's).
@@ -177,7 +185,15 @@ class CompiledStateGraph(AsyncFace):
     def _keeps(self) -> bool | None:
         return self.checkpointer if isinstance(self.checkpointer, bool) else None
 
-    def _begin(self, input: Any, config: Config, *, context: Any = None, **options: Any) -> Execution:
+    def _begin(
+        self,
+        input: Any,
+        config: Config,
+        *,
+        context: Any = None,
+        control: RunControl | None = None,
+        **options: Any,
+    ) -> Execution:
         unknown = options.keys() - _PER_RUN - _ACCEPTED
         if unknown:
             known = ", ".join(sorted(_PER_RUN))
@@ -186,9 +202,11 @@ class CompiledStateGraph(AsyncFace):
         if ephemeral:  # a thread of its own for every call, that nobody can come back to
             config = merged(check(config), {"thread_id": uuid4().hex})
         run_config = self._parsed(config, **{key: value for key, value in options.items() if key in _PER_RUN})
+        control = control or RunControl()
+        run_config = replace(run_config, drain_reason=control.drain_reason, step_timeout_s=self._step_timeout_s())
         started = engine.client.start(self.graph, run_config, input, context_of(self.graph.context, context))
         runner = self._saver.runner(self.store) if engine.inline else None
-        return Execution(engine.client, self.graph, started, runner, ephemeral=ephemeral)
+        return Execution(engine.client, self.graph, started, runner, control, ephemeral=ephemeral)
 
     def _streamed(
         self,
@@ -216,6 +234,9 @@ class CompiledStateGraph(AsyncFace):
 
     def _parsed(self, config: Config, **given: Any) -> RunConfig:
         return parse(merged(self.config, check(config)), **given)
+
+    def _step_timeout_s(self) -> float | None:
+        return seconds(self.step_timeout, "step_timeout")
 
     def _engine(self) -> Engine:
         return self._saver.bind(self.graph)

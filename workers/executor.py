@@ -8,22 +8,23 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from graphs.context import CallsGraphs
-from graphs.errors import NodeTimeoutError
+from graphs.errors import LimitKind, NodeTimeoutError
 from graphs.frames import frame_ns, path_of
 from graphs.graph import Child, Graph
 from graphs.interrupts import GraphInterrupt
 from graphs.retry import retry_delay_s
 from graphs.signals import ParentCommand
+from graphs.timeouts import TimeoutPolicy
 from scheduler.calls import Call, Calls
 from scheduler.claim import Claim, Progress
 from scheduler.dispatch import StepRef
-from scheduler.failure import Failure, describe, parked, revived, timed_out
+from scheduler.failure import Failure, describe, lost, overran, parked, revived, timed_out
 from scheduler.frame import Outcome as FrameOutcome
 from scheduler.run import Run
 from scheduler.steps import REFUSED
 
-from .attempt import Attempt, Means, command_of
-from .limits import TimeUp, within
+from .attempt import Attempt, Local, Means, command_of
+from .limits import Clock, TimeUp, within
 
 logger = logging.getLogger(__name__)
 
@@ -50,7 +51,7 @@ FindRoot = Callable[[Run], Root | None]
 class Nesting(Protocol):
     """Makes what runs the graphs that a node calls in its body."""
 
-    def of(self, claim: Claim, graph: Graph) -> CallsGraphs:
+    def of(self, claim: Claim, local: Local) -> CallsGraphs:
         """Return what runs them for one attempt at a step."""
 
 
@@ -62,6 +63,8 @@ class Outcome:
     error: BaseException | None = None
     #: The record of that failure; by its id a caller in the same process finds the very exception.
     failure: Failure | None = None
+    #: After how many seconds the step is to be tried again.
+    retry_s: float | None = None
 
 
 class Executor:
@@ -91,8 +94,14 @@ class Executor:
         self._limits = limits
         self._time_up: tuple[type[BaseException], ...] = (TimeUp, *time_limit_errors)
 
-    def run(self, ref: StepRef, delivery: str, find: FindRoot) -> Outcome | None:
+    def run(self, ref: StepRef, delivery: str, find: FindRoot, local: Local | None = None) -> Outcome | None:
         """Run a step, if it is there to be run; None for a stale or doubled message.
+
+        Args:
+            ref: which step.
+            delivery: under which delivery of its message.
+            find: finds its graph.
+            local: what this process knows of its run.
 
         Raises:
             LeaseLost: the lease ended meanwhile; nothing of this attempt was stored.
@@ -107,42 +116,44 @@ class Executor:
         graph = root.at(claim.ns)
         if claim.verdict == "close":
             return Outcome(self._steps.close(claim, graph))
+        attempt = Attempt(claim, graph, self._means, local or Local(), self._clock(claim, graph))
         if claim.verdict != "run":
-            return self._doomed(claim, graph)
-        child = graph.children.get(claim.step.node)
-        attempt = Attempt(claim, graph, self._means)
-        if child is None or child.keeps is False:
-            return self._attempt(attempt, lambda: self._called(attempt))
-        return self._attempt(attempt, lambda: self._framed(attempt, child))
+            return self._doomed(attempt)
+        with attempt.local.control.heard_by(lambda reason: self._steps.drain(claim, reason)):
+            return self._attempt(attempt, graph.children.get(claim.step.node))
 
-    def _attempt(self, attempt: Attempt, step: Callable[[], Outcome]) -> Outcome:
-        claim, graph, began = attempt.claim, attempt.graph, time.monotonic()
+    def _attempt(self, attempt: Attempt, child: Child | None) -> Outcome:
+        claim, graph = attempt.claim, attempt.graph
         try:
-            return step()
+            if child is None or child.keeps is False:
+                return self._called(attempt)
+            return self._framed(attempt, child)
         except GraphInterrupt as asked:
             return Outcome(self._steps.ask(claim, graph, asked.interrupts, paused=not asked.interrupts))
-        except self._time_up:
-            return self._overran(claim, graph)
+        except self._time_up as up:
+            return self._overran(attempt, up.kind if isinstance(up, TimeUp) else "run")
         except ParentCommand as up:
-            return self._up(claim, graph, up)
+            return self._up(claim, up)
         except (SystemExit, KeyboardInterrupt):  # the pool kills this process: hand the step back before it is gone
-            ran_ms = (time.monotonic() - began) * 1000
-            overran = claim.soft_ms is not None and ran_ms >= claim.soft_ms
+            overran = claim.soft_ms is not None and attempt.clock.elapsed_s * 1000 >= claim.soft_ms
             self._steps.release(claim.ref, claim.delivery, "timed out" if overran else "released")
             raise
 
     def _called(self, attempt: Attempt) -> Outcome:
         """Run a node that is a function."""
-        claim, graph = attempt.claim, attempt.graph
-        graphs = None if self._nesting is None else self._nesting.of(claim, graph)
+        claim = attempt.claim
+        graphs = None if self._nesting is None else self._nesting.of(claim, attempt.local)
         try:
-            result = within(self._limit_s(attempt), lambda: attempt.call(graphs))
+            if attempt.node.is_async:
+                result = attempt.call(graphs)
+            else:
+                result = within(attempt.clock, lambda: attempt.call(graphs))
         except ParentCommand as up:
             if up.command.graph is not None:
                 raise
             result = attempt.take(up.command, {})  # of a graph that the node called: it stands for the node's own
         except Exception as error:  # whatever a node raises is the node's failure, and a durable fact
-            return self._failed(claim, graph, describe(error, claim.step.node), error)
+            return self._failed(attempt, describe(error, claim.step.node), error)
         return self._committed(attempt, lambda: result)
 
     def _framed(self, attempt: Attempt, child: Child) -> Outcome:
@@ -154,7 +165,7 @@ class Executor:
             return self._entered(attempt, child, ns)
         if back.failure is not None:
             error = revived(back.failure, claim.ref.thread_id, claim.ref.run_id)
-            return self._failed(claim, attempt.graph, back.failure, error)
+            return self._failed(attempt, back.failure, attempt.local.raised(back.failure) or error)
         if back.kind == "interrupted":
             raise GraphInterrupt(back.questions)
         return self._committed(attempt, lambda: self._taken(attempt, child, ns, back))
@@ -165,7 +176,7 @@ class Executor:
             update = child.graph.input.known(attempt.called_with)
             return Outcome(self._calls.enter(Call(claim, child.graph, ns, child.keeps, update)))
         except REFUSED as error:
-            return self._failed(claim, attempt.graph, describe(error, claim.step.node), error)
+            return self._failed(attempt, describe(error, claim.step.node), error)
 
     def _taken(self, attempt: Attempt, child: Child, ns: str, back: FrameOutcome) -> Any:
         if back.command is not None:
@@ -181,40 +192,55 @@ class Executor:
             failure = describe(error, claim.step.node)
             return Outcome(self._steps.fail(claim, graph, failure), error, failure)
 
-    def _up(self, claim: Claim, graph: Graph, up: ParentCommand) -> Outcome:
-        """Leave the frame with a Command for the graph above; at the root there is none."""
+    def _up(self, claim: Claim, up: ParentCommand) -> Outcome:
+        """Leave the frame with a Command for the graph above; at the root there is none, and nothing handles that."""
         if claim.frame.caller is None:
             failure = describe(up, claim.step.node)
-            return Outcome(self._steps.fail(claim, graph, failure), up, failure)
+            return Outcome(self._steps.fail(claim, None, failure), up, failure)
         command = {"update": up.command.update, "goto": list(up.command.targets)}
         return Outcome(self._steps.leave(claim, FrameOutcome("command", command=command)))
 
-    def _limit_s(self, attempt: Attempt) -> float | None:
-        """Return for how long a node may run, as far as this class keeps the limits."""
-        node, run = attempt.node, attempt.claim.run
-        of_node = [node.timeout_s] if self._limits and node.timeout_s is not None else []
-        of_run = [max(0.001, run.left_s(time.time()))] if run.inline and run.deadline_ms else []
-        return min(of_node + of_run, default=None)
+    def _clock(self, claim: Claim, graph: Graph) -> Clock:
+        """Return the time that an attempt has, as far as this class keeps the limits."""
+        own = claim.step.timeout or graph.node(claim.step.node).timeout or TimeoutPolicy()
+        of_node = own.run_timeout_s if self._limits else None
+        limits = [limit for limit in (of_node, *_left_s(claim)) if limit is not None]
+        return Clock(min(limits, default=None), own.idle_timeout_s)
 
-    def _overran(self, claim: Claim, graph: Graph) -> Outcome:
-        run, node = claim.run, graph.node(claim.step.node)
-        if run.inline and run.deadline_ms is not None and run.left_s(time.time()) <= 0:
+    def _overran(self, attempt: Attempt, kind: LimitKind) -> Outcome:
+        claim, run = attempt.claim, attempt.claim.run
+        of_run, of_superstep = _left_s(claim)
+        if of_run is not None and of_run <= 0:
             return Outcome(self._steps.end(claim, timed_out("The run", run.limit_s)))
-        limit_s = node.timeout_s or 0.0
-        failure = timed_out(f"Node {node.name!r}", limit_s, node.name)
-        return self._failed(claim, graph, failure, NodeTimeoutError(node.name, limit_s))
+        if of_superstep is not None and of_superstep <= 0:
+            return Outcome(self._steps.end(claim, timed_out("A superstep", run.step_timeout_s or 0)))
+        return self._timed_out(attempt, kind, attempt.clock.elapsed_s)
 
-    def _doomed(self, claim: Claim, graph: Graph) -> Outcome:
-        failure = self._steps.doomed(claim)
-        if claim.verdict != "timed_out":
-            return Outcome(self._steps.fail(claim, graph, failure))
-        return self._failed(claim, graph, failure, NodeTimeoutError(claim.step.node, (claim.soft_ms or 0) / 1000))
+    def _doomed(self, attempt: Attempt) -> Outcome:
+        claim = attempt.claim
+        if claim.verdict == "timed_out":
+            return self._timed_out(attempt, "run")
+        return Outcome(self._steps.fail(claim, attempt.graph, lost(claim.step.node, claim.losses)))
 
-    def _failed(self, claim: Claim, graph: Graph, failure: Failure, error: Exception) -> Outcome:
-        delay_s = retry_delay_s(graph.node(claim.step.node).retry, error, claim.attempt, random.random())
+    def _timed_out(self, attempt: Attempt, kind: LimitKind, elapsed_s: float | None = None) -> Outcome:
+        limits, name = attempt.limits, attempt.node.name
+        error = NodeTimeoutError(name, limits.run_timeout_s, limits.idle_timeout_s, kind, elapsed_s)
+        return self._failed(attempt, overran(error), error)
+
+    def _failed(self, attempt: Attempt, failure: Failure, error: Exception) -> Outcome:
+        claim, graph = attempt.claim, attempt.graph
+        delay_s = retry_delay_s(attempt.node.retry, error, claim.attempt, random.uniform(0, 1))
         if delay_s is not None:
-            return Outcome(self._steps.retry(claim, failure, round(delay_s * 1000)), error, failure)
+            return Outcome(self._steps.retry(claim, failure, round(delay_s * 1000)), error, failure, delay_s)
         return Outcome(self._steps.fail(claim, graph, failure), error, failure)
+
+
+def _left_s(claim: Claim) -> tuple[float | None, float | None]:
+    """Return for how long an inline run, and the superstep, may go on; of others the schedulers keep these limits."""
+    run, now_s = claim.run, time.time()
+    of_run = run.left_s(now_s) if run.inline and run.deadline_ms else None
+    limit_s = run.step_timeout_s if run.inline else None
+    return of_run, None if limit_s is None else claim.since_ms / 1000 + limit_s - now_s
 
 
 def _why_parked(claim: Claim, root: Root | None) -> str:

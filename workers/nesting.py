@@ -13,9 +13,9 @@ from scheduler.errors import LeaseLost
 from scheduler.failure import revived
 from scheduler.frame import Outcome
 
-from .attempt import command_of
+from .attempt import Local, command_of
 from .executor import Root
-from .inline import Errors, InlineRunner
+from .inline import InlineRunner
 
 
 class Nesting:
@@ -25,11 +25,11 @@ class Nesting:
         self.calls = calls
         self.runner: InlineRunner | None = None
 
-    def of(self, claim: Claim, graph: Graph) -> "BodyCalls":
+    def of(self, claim: Claim, local: Local) -> "BodyCalls":
         """Return what runs them for one attempt at a step."""
         if self.runner is None:
             raise RuntimeError("Nesting is given its runner where it is made.")
-        return BodyCalls(self.calls, self.runner, claim)
+        return BodyCalls(self.calls, self.runner, claim, local)
 
 
 @dataclass(slots=True)
@@ -39,6 +39,7 @@ class BodyCalls:
     calls: Calls
     runner: InlineRunner
     claim: Claim
+    local: Local
     _called: int = field(default=0, repr=False)
 
     def call(self, graph: Graph, keeps: bool | None, value: Any) -> Any:
@@ -52,9 +53,9 @@ class BodyCalls:
         """
         ns = frame_ns(self.claim.ns, self.claim.step, keeps=keeps, nth=self._called)
         self._called += 1
-        back, errors = self._back(graph, ns, keeps, value)
+        back = self._back(graph, ns, keeps, value)
         if back.failure is not None:
-            error = errors.get(back.failure["id"])
+            error = self.local.errors.get(back.failure["id"])
             raise error or revived(back.failure, self.claim.ref.thread_id, self.claim.ref.run_id)
         if back.kind == "interrupted":
             raise GraphInterrupt(back.questions)
@@ -62,11 +63,12 @@ class BodyCalls:
             raise ParentCommand(command_of(back.command))
         return graph.output_of(self.calls.state(self.claim, ns, back.cursor))
 
-    def _back(self, graph: Graph, ns: str, keeps: bool | None, value: Any) -> tuple[Outcome, Errors]:
+    def _back(self, graph: Graph, ns: str, keeps: bool | None, value: Any) -> Outcome:
         update = None if value is None else graph.input.read(value)
         progress = self.calls.enter(Call(self.claim, graph, ns, keeps, update, parks=False))
-        errors = self.runner.drain(Root(graph, ns), progress.orders, self.claim.run.config.get("max_concurrency"))
+        limit = self.claim.run.config.get("max_concurrency")
+        self.runner.drain(Root(graph, ns), progress.orders, self.local, limit)
         back = self.calls.outcome(self.claim, ns)
         if back is None:
             raise LeaseLost(self.claim.ref.thread_id, self.claim.ref.step_id)
-        return back, errors
+        return back
