@@ -16,7 +16,7 @@ from graphs.commands import Interrupt
 from graphs.graph import Graph
 from graphs.schema import ROOT
 
-from .checkpoints import StoredCheckpoint
+from .checkpoints import StoredCheckpoint, in_place
 from .connection import Connection
 from .dialogue import Dialogue, waiting
 from .errors import InvalidConfig, NodeFailed
@@ -98,6 +98,11 @@ class View:
         yield from (part for stored in first[-1:] for part in self._checkpoint(stored))
 
     def _leased(self, entry: LogEntry) -> Iterator[Part]:
+        yield from self._announce()
+        if entry.kind == "leased" and entry.data["attempt"] == 1 and (step := self._step(entry)).handles:
+            yield from self._task("task", partial(self._start, step))
+
+    def _announce(self) -> Iterator[Part]:
         if self._announced:
             return
         self._announced = True
@@ -224,7 +229,10 @@ class View:
         return self._stored.checkpoint
 
     def _step(self, entry: LogEntry) -> Step:
-        return next(step for step in self._standing().steps if step.id == entry.data["step"])
+        due = self._standing().steps
+        found = next((step for step in due if step.id == entry.data["step"]), None)
+        handlers = in_place(due, self._results()) if found is None else ()
+        return found or next(step for step in handlers if step.id == entry.data["step"])
 
     def _results(self) -> dict[str, Mapping[str, Any]]:
         keys = self.connection.place(self.thread_id).keys
