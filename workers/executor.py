@@ -152,6 +152,8 @@ class Executor:
             if up.command.graph is not None:
                 raise
             result = attempt.take(up.command, {})  # of a graph that the node called: it stands for the node's own
+        except self._time_up:  # the pool's is an Exception
+            raise
         except Exception as error:  # whatever a node raises is the node's failure, and a durable fact
             return self._failed(attempt, describe(error, claim.step.node), error)
         return self._committed(attempt, lambda: result)

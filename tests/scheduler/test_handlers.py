@@ -168,7 +168,9 @@ def test_a_late_message_for_the_failed_step_comes_to_nothing(client: Client, ste
 
 
 @pytest.mark.parametrize("failure", [overtime("a"), lost("a", 3)], ids=["a time limit", "a lost worker"])
-def test_a_handler_takes_over_from_whatever_ended_its_node(client: Client, steps: Steps, failure: dict[str, str]) -> None:
+def test_a_handler_takes_over_from_whatever_ended_its_node(
+    client: Client, steps: Steps, failure: dict[str, str]
+) -> None:
     step = begin(client, LINE, {}).orders[0].ref
 
     progress = steps.fail(claim(steps, step), LINE, failure)

@@ -12,16 +12,16 @@ from graphs.graph import Graph
 from scheduler.calls import Calls
 from scheduler.client import Client
 from scheduler.config import parse
-from scheduler.connection import Connection, open_connection
+from scheduler.connection import open_connection
 from scheduler.dispatch import StepRef
 from scheduler.settings import Settings
 from scheduler.steps import Steps
 from tests.fakes import RecordingDispatcher
+from treadle.errors import NodeTimeoutError
 from treadle.graph import END, StateGraph
 from treadle.types import RetryPolicy
 from workers.attempt import Means
 from workers.executor import Executor, Outcome, Root
-from workers.limits import TimeUp
 
 
 class Trail(TypedDict):
@@ -39,8 +39,9 @@ class Desk:
     """A worker, a client beside it, and the messages between them."""
 
     client: Client
+    means: Means
+    calls: Calls
     executor: Executor
-    connection: Connection
 
     def start(self, graph: Graph) -> StepRef:
         started = self.client.start(graph, parse({"thread_id": "t"}), {"trail": []})
@@ -62,7 +63,8 @@ def desk(redis: redis_py.Redis) -> Desk:
     client = Client(connection, lambda call: call())
     steps = Steps(connection, client.runs, "me")
     calls = Calls(connection, lambda call: call())
-    return Desk(client, Executor(Means(steps, connection.serde), calls), connection)
+    means = Means(steps, connection.serde)
+    return Desk(client, means, calls, Executor(means, calls))
 
 
 def test_a_doubled_message_is_dropped_without_a_word(desk: Desk) -> None:
@@ -133,14 +135,20 @@ def test_a_process_that_is_told_to_end_hands_its_step_back(desk: Desk) -> None:
 
 
 def test_a_time_limit_of_the_pool_ends_the_run_as_timeout(desk: Desk) -> None:
+    class SoftLimit(Exception):
+        """What a pool raises in a node."""
+
     def node(state: Trail) -> None:
-        raise TimeUp
+        raise SoftLimit
 
     graph = one_node(node, timeout=5)
     ref = desk.start(graph)
+    executor = Executor(desk.means, desk.calls, limits=False, time_limit_errors=(SoftLimit,))
 
-    desk.run(ref, graph)
+    outcome = executor.run(ref, "d", lambda _: Root(graph))
 
+    assert outcome is not None and isinstance(outcome.error, NodeTimeoutError)
+    assert (outcome.error.kind, outcome.error.run_timeout) == ("run", 5.0)
     assert desk.status() == "timeout"
     assert "timed out" in desk.kinds()
 

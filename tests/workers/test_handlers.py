@@ -92,7 +92,11 @@ def test_a_handler_runs_in_the_same_superstep_beside_the_siblings(saver: BaseChe
     graph = builder.add_edge(START, "node").add_edge(START, "sibling").compile(saver)
 
     assert graph.invoke({"trail": []}, CONFIG) == {"trail": ["handled", "sibling"]}
-    assert [snapshot.metadata["step"] for snapshot in graph.get_state_history(CONFIG) if snapshot.metadata] == [1, 0, -1]
+    assert [snapshot.metadata["step"] for snapshot in graph.get_state_history(CONFIG) if snapshot.metadata] == [
+        1,
+        0,
+        -1,
+    ]
 
 
 def test_a_handler_is_shown_as_a_task_of_its_own(saver: BaseCheckpointSaver) -> None:
