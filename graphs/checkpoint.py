@@ -79,6 +79,6 @@ def step_id(checkpoint_id: str, ns: str, node: str, *path: str | int) -> str:
 
 
 def handler_step(failed: Step, handler: str) -> Step:
-    """Return the step of an error handler: it sees what the failed step saw, and its writes apply in that one's place."""
+    """Return the step of an error handler: it sees what the failed step saw, and writes in its place."""
     id_ = step_id(failed.id, "", handler, PULL)
     return Step(id_, handler, failed.path, failed.triggers, failed.arg, handles=failed.id)

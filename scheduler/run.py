@@ -47,7 +47,7 @@ class Run:
         return (self.deadline_ms or 0) / 1000 - now_s
 
     @property
-    def superstep_ms(self) -> dict[str, int]:
+    def superstep_ms(self) -> dict[str, Any]:
         """The limit of a superstep as scripts are told; nothing for none, and inline, where the process keeps it."""
         limited = self.step_timeout_s is not None and not self.inline
         return {"superstep_ms": round((self.step_timeout_s or 0) * 1000)} if limited else {}

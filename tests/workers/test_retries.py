@@ -1,6 +1,5 @@
 """Retries in this process: how long it waits, in which way, and what attempts know of each other."""
 
-import asyncio
 import operator
 from typing import Annotated, Any, TypedDict
 
@@ -32,11 +31,9 @@ def graph_of(saver: BaseCheckpointSaver, node: Any, *policies: RetryPolicy) -> C
 def pauses(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
     """The pauses that were asked for, of which none is taken, with a known noise."""
     seen: list[Any] = []
-    sleep = asyncio.sleep
 
     async def asleep(delay_s: float) -> None:
         seen.append(("asyncio", delay_s))
-        await sleep(0)
 
     monkeypatch.setattr("time.sleep", lambda delay_s: seen.append(("time", delay_s)))
     monkeypatch.setattr("asyncio.sleep", asleep)
