@@ -193,6 +193,26 @@ def test_a_steering_command_leaves_the_failed_node_to_its_handler(saver: BaseChe
     assert output == {"trail": ["said", "handled", "other", "rescue"]}
 
 
+def test_a_handler_that_has_finished_does_not_run_again_when_a_command_steers(saver: BaseCheckpointSaver) -> None:
+    calls: list[str] = []
+
+    def handler(state: Trail) -> dict[str, Any]:
+        calls.append("handler")
+        return {"trail": ["handled"]}
+
+    builder = StateGraph(Trail).add_node("node", broken, error_handler=handler).add_edge(START, "node")
+    builder.add_node("ask", lambda state: {"trail": [interrupt("go on?")]}).add_edge(START, "ask")
+    graph = builder.add_node("rescue", append("rescue")).compile(saver)
+    graph.invoke({"trail": []}, CONFIG)
+
+    asked = graph.invoke(Command(goto="rescue"), CONFIG)
+    output = graph.invoke(Command(resume="yes"), CONFIG)
+
+    assert "__interrupt__" in asked
+    assert calls == ["handler"]
+    assert output == {"trail": ["yes", "handled", "rescue"]}
+
+
 def test_a_question_and_a_command_for_above_are_no_failures(saver: BaseCheckpointSaver) -> None:
     handler = append("handled")
     asking = handled(saver, handler, lambda state: {"trail": [interrupt("name?")]})
