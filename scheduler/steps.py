@@ -58,13 +58,12 @@ class Steps(Closing):
         logger.info("step failed", extra={**claim.ids, "thread_id": claim.ref.thread_id, "kind": failure["kind"]})
         kind = "timed out" if failure["kind"] == "timeout" else "failed"
         handler = None if graph is None else graph.node(claim.step.node).handler
-        if graph is None or handler is None:
-            result = self._connection.checkpoints.encode_error(failure, claim.dialogue)
-            return self._put(claim, graph, kind, result, error=failure["repr"])
-        result = self._connection.checkpoints.encode_error(failure, claim.dialogue, handler.name)
-        if stops(breakpoints(claim, graph)[0], [handler.name]):
-            return self._put(claim, graph, kind, result, error=failure["repr"], handler=handler.name)
-        return self._hand_over(claim, graph, handler.name, {"kind": kind, "error": failure["repr"]}, result)
+        name = None if handler is None else handler.name
+        result = self._connection.checkpoints.encode_error(failure, claim.dialogue, name)
+        said = {"error": failure["repr"]} | ({"handler": name} if name else {})
+        if graph is None or name is None or stops(breakpoints(claim, graph)[0], [name]):
+            return self._put(claim, graph, kind, result, **said)
+        return self._hand_over(claim, graph, name, {"kind": kind, **said}, result)
 
     def ask(self, claim: Claim, graph: Graph, questions: Sequence[Interrupt], *, paused: bool = False) -> Progress:
         """Store what a step asks; the run pauses when its siblings have ended too.
@@ -119,7 +118,7 @@ class Steps(Closing):
                 "queue": None if message is None else message.queue_key,
                 "wait_ms": self._connection.settings.queue_wait_ms,
                 "inline": self._connection.dispatcher.inline,
-                "entry": {**claim.ids, **entry, "handler": handler},
+                "entry": {**claim.ids, **entry},
             },
             [result] if message is None else [result, message.payload],
         )
