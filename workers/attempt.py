@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Protocol
 
@@ -11,19 +11,23 @@ from graphs.checkpoint import Result
 from graphs.commands import PREVIOUS, Command
 from graphs.context import CallsGraphs, CallsTasks, StepContext, entered
 from graphs.copies import own
+from graphs.errors import NodeError
 from graphs.frames import step_ns
 from graphs.graph import Graph
 from graphs.interrupts import Questions
 from graphs.node import Node
 from graphs.routing import fresh, route, warn_of_unknown
-from graphs.runtime import ExecutionInfo, Runtime
+from graphs.runtime import ExecutionInfo, RunControl, Runtime, server_info_of
 from graphs.store import BaseStore
+from graphs.timeouts import TimeoutPolicy
 from graphs.updates import Written, written
 from scheduler.claim import Claim
+from scheduler.failure import Failure, revived
 from scheduler.serde import Serde
 from scheduler.step_metadata import step_metadata
 from scheduler.steps import Steps
 
+from .limits import Clock, awaited
 from .loop import run as run_anywhere
 from .outlet import Outlet, heard
 
@@ -38,6 +42,20 @@ class Means:
     store: BaseStore | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Local:
+    """What only this process knows of a run."""
+
+    control: RunControl = field(default_factory=RunControl)
+    #: Failure id -> the exception that a node raised here.
+    errors: dict[str, BaseException] = field(default_factory=dict)
+
+    def raised(self, failure: Failure) -> Exception | None:
+        """Return the very exception that a failure is the record of; None where it was raised elsewhere."""
+        error = self.errors.get(failure["id"])
+        return error if isinstance(error, Exception) else None
+
+
 class Body(CallsGraphs, CallsTasks, Protocol):
     """Runs what a function calls while it runs."""
 
@@ -49,11 +67,18 @@ class Attempt:
     claim: Claim
     graph: Graph
     means: Means
+    local: Local
+    clock: Clock
 
     @property
     def node(self) -> Node:
         """The step's node."""
         return self.graph.node(self.claim.step.node)
+
+    @property
+    def limits(self) -> TimeoutPolicy:
+        """The time limits of the step."""
+        return self.claim.step.timeout or self.node.timeout or TimeoutPolicy()
 
     def call(self, body: Body | None = None) -> Result:
         """Call the node, ask its routers, and return what it writes; ``body`` runs what it calls itself.
@@ -64,7 +89,9 @@ class Attempt:
             InvalidUpdateError, InvalidDestination: what it, or a router, returned does not fit.
         """
         with self.entered(body) as offered:
-            returned = run_anywhere(self.node.call(self.input, offered))
+            value = self.node.call(self.input, offered)
+            limited = self.node.is_async and self.clock.limited
+            returned = run_anywhere(awaited(self.clock, value) if limited else value)
             said = written(returned, self.graph.channels)
             return self._routed(said, {} if body is None else body.children)
 
@@ -125,7 +152,16 @@ class Attempt:
             claim.attempt,
             claim.first_ms / 1000,
         )
-        return Runtime(claim.run.context, self.means.store, self.writer(), info, self._values.get(PREVIOUS))
+        return Runtime(
+            claim.run.context,
+            self.means.store,
+            self.writer(),
+            info,
+            self._values.get(PREVIOUS),
+            self.local.control,
+            server_info_of(self.config),
+            self.clock.hear,
+        )
 
     @cached_property
     def outlet(self) -> Outlet:
@@ -141,6 +177,7 @@ class Attempt:
             "store": self.means.store,
             "writer": self.runtime.stream_writer,
             "previous": self.runtime.previous,
+            "error": self._error(),
         }
 
     def writer(self, mode: str = "custom") -> Callable[[Any], None]:
@@ -148,6 +185,7 @@ class Attempt:
         claim, means = self.claim, self.means
 
         def write(value: Any) -> None:
+            self.clock.hear(written=True)
             event = [claim.ref.run_id, claim.ref.step_id, claim.step.node, claim.attempt, value, claim.ns, mode]
             means.steps.publish(claim, means.serde.dumps(event, f"What node {claim.step.node!r} writes"))
 
@@ -164,6 +202,14 @@ class Attempt:
         state = fresh(self.graph, self._values, updates)
         goto = route(self.graph, name, state, self.offered, _ask)
         return Result(self.claim.step, updates, (*said.goto, *goto), children)
+
+    def _error(self) -> NodeError | None:
+        """Return what an error handler is told: the very exception, where it was raised in this process."""
+        handed, ref = self.claim.handed, self.claim.ref
+        if handed is None:
+            return None
+        raised = self.local.raised(handed.failure)
+        return NodeError(handed.step.node, raised or revived(handed.failure, ref.thread_id, ref.run_id))
 
 
 def command_of(record: Mapping[str, Any]) -> Command:
