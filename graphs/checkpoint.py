@@ -48,6 +48,8 @@ class Result:
     goto: tuple[str | Send, ...] = ()
     #: Where the graphs that it called, and that keep their state, stand now: frame -> checkpoint id.
     children: Mapping[str, str] = field(default_factory=dict)
+    #: Whether a cache had it, and the node was not called.
+    cached: bool = False
 
 
 @dataclass(frozen=True, slots=True)

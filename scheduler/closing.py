@@ -18,7 +18,7 @@ from .frame import Outcome, OutcomeKind
 from .ids import new_checkpoint_id
 from .leases import Leases
 from .lifecycle import RunStatus
-from .moves import Move, Orders, ended, finish_entries
+from .moves import Move, Orders, committed_entry, ended, finish_entries
 from .scripts import Request
 
 #: Errors of what a node returned, found when it is committed: they are the node's failure, not the worker's.
@@ -139,7 +139,7 @@ class Closing(Leases):
             [self._connection.checkpoints.encode(after, claim.stored, origin)],
             self._kept(claim, results[0]) if single else {},
             [*(step.id for step in before.steps), *(one.step.id for one in results if one.step.handles)],
-            entries=[_advanced_entry(claim, after, single=single)],
+            entries=[_advanced_entry(claim, after, results[0] if single else None)],
         )
         last = verdict(after, breakpoints(claim, graph), claim.frame.first_number + run.recursion_limit)
         if last is Verdict.GO_ON:
@@ -219,9 +219,9 @@ def _given_back(claim: Claim) -> Progress:
     return Progress(() if claim.waiting is None else (claim.waiting,), left=True)
 
 
-def _advanced_entry(claim: Claim, after: Checkpoint, *, single: bool) -> dict[str, Any]:
-    if single:
-        return {"kind": "committed", **claim.ids, "checkpoint": after.id}
+def _advanced_entry(claim: Claim, after: Checkpoint, single: Result | None) -> dict[str, Any]:
+    if single is not None:
+        return {**committed_entry(single), **claim.ids, "checkpoint": after.id}
     return {"kind": "advanced", "run": claim.run.id, **claim.where, "checkpoint": after.id}
 
 

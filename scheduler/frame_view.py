@@ -148,8 +148,10 @@ class FrameView:
             step = self._step(entry)
             updates = self._result(step).get("updates", ())
             yield from self._messages(entry, step, updates)
-            yield from self._part("updates", lambda: {step.node: update_shown(updates)})
-            yield from self._task("task_result", lambda: self._end(step, updates))
+            cached = {"__metadata__": {"cached": True}} if entry.data.get("cached") else {}
+            yield from self._part("updates", lambda: {step.node: update_shown(updates), **cached})
+            if not cached:
+                yield from self._task("task_result", lambda: self._end(step, updates))
         if "checkpoint" in entry.data:
             yield from self._advanced(entry)
 

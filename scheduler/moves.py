@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from graphs.checkpoint import Step
+from graphs.checkpoint import Result, Step
 from graphs.graph import Graph
 
 from .checkpoints import Encoded
@@ -128,6 +128,11 @@ def ended(status: RunStatus, *, error: bool = False) -> dict[str, Any]:
         "error": error,
         "nonce": secrets.token_hex(8),
     }
+
+
+def committed_entry(result: Result) -> dict[str, Any]:
+    """Return what the log says of a step that has finished; its ids are the claim's."""
+    return {"kind": "committed"} | ({"cached": True} if result.cached else {})
 
 
 def finish_entries(run_id: str, status: RunStatus, **why: Any) -> list[dict[str, Any]]:

@@ -22,7 +22,7 @@ from .deadlines import deadline_record
 from .dispatch import StepOrder
 from .errors import LeaseLost
 from .failure import Failure
-from .moves import Orders, hand_out
+from .moves import Orders, committed_entry, hand_out
 from .scripts import Request
 
 __all__ = ["REFUSED", "Steps"]
@@ -45,7 +45,7 @@ class Steps(Closing):
         if len(claim.stored.checkpoint.steps) == 1:
             return self._advance(claim, graph, [result], single=True)
         kept = self._connection.checkpoints.encode_result(result, claim.dialogue)
-        return self._put(claim, graph, {"kind": "committed"}, kept)
+        return self._put(claim, graph, committed_entry(result), kept)
 
     def fail(self, claim: Claim, graph: Graph | None, failure: Failure) -> Progress:
         """Store that a step failed for good; its node's error handler takes over, at once or after a breakpoint.

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Protocol
 
+from graphs.cache import BaseCache
 from graphs.channels import MISSING
 from graphs.checkpoint import Result
 from graphs.commands import PREVIOUS, Command
@@ -27,6 +28,7 @@ from scheduler.serde import Serde
 from scheduler.step_metadata import step_metadata
 from scheduler.steps import Steps
 
+from .caching import CachePlace, lookup, place_of, store
 from .limits import Clock, awaited
 from .loop import run as run_anywhere
 from .outlet import Outlet, heard
@@ -40,6 +42,9 @@ class Means:
     serde: Serde
     #: The long-term memory that nodes get.
     store: BaseStore | None = None
+    #: Where results are kept of nodes that have a CachePolicy: by the names of the graphs that run, or of all others.
+    caches: Mapping[str, BaseCache] = field(default_factory=dict)
+    cache: BaseCache | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +123,26 @@ class Attempt:
         with entered(StepContext(self.config, self.runtime)):
             return self._routed(written(returned, self.graph.channels), children)
 
+    def kept(self, call: Callable[[], Result]) -> Result:
+        """Return what a cache has for the step; else what a call returns, which the cache then keeps.
+
+        Raises:
+            NotSerializable: what the step writes cannot be stored.
+        """
+        if self.found is not None:
+            return self.found
+        result = call()
+        if self._place is not None and self._cache is not None and not result.children:  # a frame's state is no result
+            store(self._cache, self._place, result, self.means.serde)
+        return result
+
+    @cached_property
+    def found(self) -> Result | None:
+        """What a cache has for the step; None: its node must be called."""
+        if self._place is None or self._cache is None:
+            return None
+        return lookup(self._cache, self._place, self.claim.step, self.means.serde)
+
     @property
     def input(self) -> Any:
         """The node's view of the state, or what a Send gave it."""
@@ -190,6 +215,15 @@ class Attempt:
             means.steps.publish(claim, means.serde.dumps(event, f"What node {claim.step.node!r} writes"))
 
         return write
+
+    @property
+    def _cache(self) -> BaseCache | None:
+        return self.means.caches.get(self.claim.run.graph, self.means.cache)
+
+    @cached_property
+    def _place(self) -> CachePlace | None:
+        policy = self.node.cache_policy
+        return None if policy is None else place_of(self.graph, self.node, policy, self.input)
 
     @property
     def _values(self) -> Mapping[str, Any]:

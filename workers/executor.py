@@ -152,15 +152,14 @@ class Executor:
         ns = frame_ns(claim.ns, claim.step, keeps=child.keeps)
         if not claim.returned:
             entered = self._entered(attempt, child, ns)
+            if entered is None:
+                return self._called(attempt)
             if entered.failure is not None or not entered.progress.left:
                 return entered
         back = self._calls.outcome(claim, ns)
         if back is None:
             raise LeaseLost(claim.ref.thread_id, claim.ref.step_id)
-        error = None
-        if back.failure is not None:  # the very exception, where it was raised in this process
-            raised = attempt.local.raised(back.failure)
-            error = raised or revived(back.failure, claim.ref.thread_id, claim.ref.run_id)
+        error = _raised(attempt, back)
         if back.kind == "interrupted":
             raise GraphInterrupt(back.questions, refused=error)
         if back.failure is not None and error is not None:
@@ -171,9 +170,12 @@ class Executor:
             return self._committed(attempt, lambda: attempt.take(command, left.children))
         return self._committed(attempt, lambda: attempt.take(child.graph.output_of(left.values), left.children))
 
-    def _entered(self, attempt: Attempt, child: Child, ns: str) -> Outcome:
+    def _entered(self, attempt: Attempt, child: Child, ns: str) -> Outcome | None:
+        """Call a graph; None where a cache has the step's result."""
         claim = attempt.claim
         try:
+            if attempt.found is not None:
+                return None
             update = child.graph.input.known(attempt.called_with)
             return Outcome(self._calls.enter(Call(claim, child.graph, ns, child.keeps, update)))
         except self._not_its_own:
@@ -193,7 +195,7 @@ class Executor:
     def _committed(self, attempt: Attempt, result: Callable[[], Result]) -> Outcome:
         name = attempt.node.name
         try:
-            written = result()
+            written = attempt.kept(result)
         except self._time_up:
             raise  # with a pool's limits an Exception like any other
         except Exception as error:  # whatever a node raises is the node's failure, and a durable fact
@@ -249,6 +251,14 @@ class Executor:
     def _given_up(self, attempt: Attempt, failure: Failure, error: Exception | None = None) -> Outcome:
         progress = self._steps.fail(attempt.claim, attempt.graph, failure)
         return Outcome(progress, error, failure, handled=attempt.node.handler is not None)
+
+
+def _raised(attempt: Attempt, back: FrameOutcome) -> Exception | None:
+    """Return what a graph failed with: the very exception, where it was raised in this process."""
+    if back.failure is None:
+        return None
+    ref = attempt.claim.ref
+    return attempt.local.raised(back.failure) or revived(back.failure, ref.thread_id, ref.run_id)
 
 
 def _left_s(claim: Claim) -> tuple[float | None, float | None]:

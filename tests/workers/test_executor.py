@@ -2,7 +2,7 @@
 
 import operator
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated, Any, TypedDict
 
 import pytest
@@ -18,10 +18,12 @@ from scheduler.dispatch import StepRef
 from scheduler.settings import Settings
 from scheduler.steps import Steps
 from tests.fakes import RecordingDispatcher
+from treadle.cache.memory import InMemoryCache
 from treadle.errors import NodeTimeoutError
 from treadle.graph import END, StateGraph
-from treadle.types import RetryPolicy
+from treadle.types import CachePolicy, RetryPolicy
 from workers.attempt import Means
+from workers.caching import place_of
 from workers.executor import Executor, Outcome
 
 
@@ -165,3 +167,14 @@ def test_a_router_that_fails_is_its_nodes_failure(desk: Desk) -> None:
     assert outcome is not None
     assert isinstance(outcome.error, KeyError)
     assert desk.status() == "error"
+
+
+def test_a_graph_with_a_cache_of_its_own_uses_that(desk: Desk) -> None:
+    own, others = InMemoryCache(), InMemoryCache()
+    graph = one_node(lambda state: {"trail": ["called"]}, cache_policy=CachePolicy())
+    means = replace(desk.means, caches={"one": own}, cache=others)
+    place = place_of(graph, graph.node("node"), CachePolicy(), {"trail": []})
+
+    replace(desk, executor=Executor(means, desk.calls)).run(desk.start(graph), graph)
+
+    assert (list(own.get([place.key])), others.get([place.key])) == ([place.key], {})
