@@ -4,6 +4,7 @@ import threading
 from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
 from typing import Any
 
+from graphs.cache import BaseCache
 from graphs.graph import Graph
 from graphs.store import BaseStore
 from scheduler.aside import aside
@@ -30,7 +31,7 @@ class Saver:
     def __init__(self, *, types: Iterable[type] = ()) -> None:
         self._types = tuple(types)
         self._engine: Engine | None = None
-        self._runners: dict[int, InlineRunner] = {}
+        self._runners: dict[tuple[int, int], InlineRunner] = {}
         self._lock = threading.Lock()
 
     @property
@@ -58,11 +59,11 @@ class Saver:
         engine.connection.serde.allow(graph.classes)
         return engine
 
-    def runner(self, store: BaseStore | None) -> InlineRunner:
+    def runner(self, store: BaseStore | None, cache: BaseCache | None = None) -> InlineRunner:
         """Return what executes runs in this process."""
         engine = self.engine
         with self._lock:
-            return self._runners.setdefault(id(store), engine.runner(store))
+            return self._runners.setdefault((id(store), id(cache)), engine.runner(store, cache))
 
     def delete_thread(self, thread_id: str) -> None:
         """Delete a thread with its state, history and log.
