@@ -19,6 +19,7 @@ from .bytes_redis import available
 from .keys import ThreadKeys
 
 _FOLDER = files("scheduler") / "lua"
+_to_json = json.JSONEncoder(separators=(",", ":")).encode
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +40,7 @@ class Request:
 
     def args(self) -> list[bytes]:
         """Return the script's arguments."""
-        return [json.dumps(self.body, separators=(",", ":")).encode(), *self.blobs]
+        return [_to_json(self.body).encode(), *self.blobs]
 
 
 @dataclass(frozen=True, slots=True)
