@@ -6,7 +6,7 @@ from typing import Any, Self, Unpack, overload
 from .channels import Channel, LastValue
 from .commands import END, START
 from .errors import InvalidGraph
-from .graph import Branch, Child, Graph, Join, ends_of
+from .graph import Branch, Child, Graph, Join, child_as, ends_of
 from .node import (
     Node,
     callable_of,
@@ -82,9 +82,11 @@ class GraphBuilder:
             raise InvalidGraph(f"Node {name!r} is already there: give each node a name of its own.")
         func = node if action is None else action
         self.nodes[name] = node_of(name, func, options, self._seen)
-        if isinstance(getattr(func, "graph", None), Graph):  # a compiled graph
-            keeps = getattr(func, "checkpointer", None)
-            self.children[name] = Child(func.graph, keeps if isinstance(keeps, bool) else None)
+        child = child_as(func)
+        if child is not None and child.keeps and name.isdigit():
+            raise InvalidGraph(f"Node {name!r} keeps its graph's state by its name: give it more than a number.")
+        if child is not None:
+            self.children[name] = child
         return self
 
     def set_node_defaults(self, **options: Unpack[NodeDefaults]) -> Self:

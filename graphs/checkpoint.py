@@ -69,5 +69,5 @@ class Checkpoint:
 
 
 def step_id(checkpoint_id: str, ns: str, node: str, *path: str | int) -> str:
-    """Return the id of a step: stable over attempts and processes, new for every checkpoint."""
+    """Return the id of a step: stable over attempts and processes, new for every checkpoint that makes it due."""
     return xxh3_128_hexdigest("\x1f".join((checkpoint_id, ns, node, *map(str, path))).encode())

@@ -12,11 +12,17 @@ from .timeouts import Timeout, timeout_of
 START: Final = "__start__"
 #: The virtual node after the last node.
 END: Final = "__end__"
+#: Where an entrypoint keeps what its next call gets as ``previous``.
+PREVIOUS: Final = "__previous__"
+#: The key of what a task returns.
+RETURN: Final = "__return__"
 
 #: When the checkpoints of a run become durable: before the next step, beside it, or at the run's end.
 Durability = Literal["sync", "async", "exit"]
 
 TargetT = TypeVar("TargetT", bound=Hashable, default=Any)
+ValueT = TypeVar("ValueT")
+SavedT = TypeVar("SavedT")
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +100,15 @@ class StateUpdate(NamedTuple):
     as_node: str | None = None
     #: The step; None: one of its own.
     task_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Returned(Generic[ValueT, SavedT]):
+    """What an entrypoint returns where that is not what it saves: ``entrypoint.final(value=..., save=...)``."""
+
+    value: ValueT
+    #: What the next call on the thread gets as ``previous``.
+    save: SavedT
 
 
 def _shown(value: Any, optional: Sequence[str]) -> str:

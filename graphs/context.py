@@ -4,10 +4,11 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from typing import Any, Protocol
 
 from .errors import NoStore, OutsideOfStep
-from .interrupts import Questions
+from .interrupts import Questions, deadline_of
 from .messages import identified
 from .runtime import Runtime, StreamWriter
 from .store import BaseStore
@@ -16,8 +17,19 @@ from .store import BaseStore
 class CallsGraphs(Protocol):
     """Runs the graphs that a node calls in its body."""
 
-    def call(self, graph: Any, keeps: bool | None, value: Any) -> Any:
-        """Run a graph on an input and return its output."""
+    @property
+    def children(self) -> Mapping[str, str]:
+        """Where those that keep their state stand: frame -> checkpoint."""
+
+    def next_call(self, graph: Any, keeps: bool | None) -> Callable[[Any], Any]:
+        """Return what begins a graph on an input, as part of the step; calls are told apart by the order of this."""
+
+
+class CallsTasks(Protocol):
+    """Runs the tasks that a function calls in its body."""
+
+    def begin_task(self, task: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
+        """Begin a task and return the future of its value."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +41,7 @@ class StepContext:
     questions: Questions = field(default_factory=lambda: Questions(""))
     #: None where a node may not call any.
     graphs: CallsGraphs | None = None
+    tasks: CallsTasks | None = None
     #: Takes a message for the stream, and the state key that it is written to as well.
     push: Callable[[Any, str | None], None] = field(default=lambda message, state_key: None)
 
@@ -51,17 +64,32 @@ def entered(context: StepContext) -> Iterator[None]:
         _current.reset(token)
 
 
-def interrupt(value: Any) -> Any:
+def interrupt(
+    value: Any,
+    *,
+    response_schema: Any = None,
+    deadline: float | timedelta | datetime | None = None,
+    default: Any = ...,
+) -> Any:
     """Ask a person and return the answer.
 
     The first time the node ends here: the question is recorded, and the run pauses when its siblings are done. With
     ``Command(resume=answer)`` the node starts again from its top, and the questions that were answered return at once,
     in the order in which they were asked; what stands before an ``interrupt`` runs again.
 
+    Args:
+        value: the question; anything that can be stored.
+        response_schema: the form of the answer. A dict (JSON schema) is only shown to whoever is asked. A pydantic
+            model, TypedDict, dataclass or other type also checks the answer and returns it as that type; who gave one
+            that does not fit gets the ValidationError, and the question can be answered again.
+        deadline: until when it waits: seconds or a timedelta after it was first asked, or a datetime with time zone.
+        default: the answer that counts when the deadline passes.
+
     Raises:
         OutsideOfStep: no step is running here.
+        InvalidQuestion: only one of deadline and default is given, or schema, deadline and default do not fit.
     """
-    return _here("interrupt").questions.ask(value)
+    return _here("interrupt").questions.ask(value, response_schema, deadline_of(deadline, default))
 
 
 def get_config() -> Mapping[str, Any]:

@@ -11,12 +11,14 @@ TreadleError
     ├── UnknownGraph (ValueError, KeyError)     a graph's name that nothing answers to
     ├── UnknownNode, UnknownKey (ValueError)    a node's or a state key's name that nothing answers to
     ├── UnknownSubgraph       (ValueError)      a namespace at which no graph stands
+    ├── SubgraphBusy                            two steps at once call a graph that keeps its state
     ├── InvalidDestination    (ValueError)      a router's answer that is no node's name
     ├── UnmappedAnswer        (KeyError)        a router's answer that is not in its map
     ├── GraphRecursionError   (RecursionError)  more supersteps than the run may have
     ├── NodeTimeoutError                        a node ran, or was silent, longer than its time limit
     ├── NodeCancelledError                      a node gave itself up
     ├── GraphDrained                            a run stopped between two steps because it was asked to
+    ├── InvalidQuestion       (ValueError)      a question that nobody could answer, or with half a deadline
     └── OutsideOfStep, NoStore (RuntimeError)   a call that has a meaning only inside a node, or with a store
 """
 
@@ -111,6 +113,20 @@ class UnknownSubgraph(GraphError, ValueError):
 
     def __str__(self) -> str:
         return f"Subgraph {self.ns} not found: no node of graph {self.graph!r} on this way is itself a graph."
+
+
+class SubgraphBusy(GraphError):
+    """Two steps of a superstep call the same graph, and it keeps one state over all calls."""
+
+    def __init__(self, node: str) -> None:
+        self.node = node
+        super().__init__(node)
+
+    def __str__(self) -> str:
+        return (
+            f"Node {self.node!r} calls a graph that keeps its state, and another step is in the middle of calling it: "
+            "call it one after the other, or compile it with checkpointer=None."
+        )
 
 
 class UnknownKey(GraphError, ValueError):
@@ -235,6 +251,10 @@ class OutsideOfStep(GraphError, RuntimeError):
 
     def __str__(self) -> str:
         return f"{self.name} was used outside of a node: use it in code that a run is executing."
+
+
+class InvalidQuestion(GraphError, ValueError):
+    """A node asks in a way that nobody could answer, or with a deadline that nothing follows from."""
 
 
 class NoStore(GraphError, RuntimeError):

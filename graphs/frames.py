@@ -1,8 +1,11 @@
 """Where a graph runs inside of another one: the namespace of its frame, and the way to it by nodes."""
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+
 from .checkpoint import Step
 from .errors import UnknownSubgraph
-from .graph import Graph
+from .graph import Child, Graph
 
 _LEVEL = "|"
 _ID = ":"
@@ -38,17 +41,55 @@ def graph_at(root: Graph, ns: str) -> Graph:
     """Return the graph whose frame a namespace names.
 
     Raises:
-        UnknownSubgraph: a node on the way is no graph.
+        UnknownSubgraph: a node on the way neither is a graph nor calls one that it names.
     """
-    graph = root
-    for node in path_of(ns):
-        child = graph.children.get(node)
-        if child is None:
-            raise UnknownSubgraph(ns, root.name)
-        graph = child.graph
-    return graph
+    return _follow(root, path_of(ns), ns)
+
+
+def nearest_graph(root: Graph, ns: str) -> Graph:
+    """Return the graph through whose keys a frame is read: its own, or the nearest one above that is known."""
+    return _way(root, path_of(ns))[-1]
+
+
+def child_of(graph: Graph, node: str) -> Child | None:
+    """Return the graph that a node is, or the first one that its function names and may call; None for neither."""
+    return graph.children.get(node) or graph.called.get(node)
+
+
+@dataclass(frozen=True, slots=True)
+class Root:
+    """A graph at its place on a thread: what stands in the frames below it follows from that."""
+
+    graph: Graph
+    ns: str = ""
+
+    def at(self, ns: str) -> Graph:
+        """Return the graph of a frame.
+
+        Raises:
+            UnknownSubgraph: a node on the way to it is no graph.
+        """
+        return _follow(self.graph, path_of(ns)[len(path_of(self.ns)) :], ns)
 
 
 def below(ns: str, frame: str) -> bool:
     """Return whether a namespace is a frame's own, or lies inside of it."""
     return ns == frame or ns.startswith(frame + _LEVEL)
+
+
+def _follow(root: Graph, path: Sequence[str], ns: str) -> Graph:
+    found = _way(root, path)
+    if len(found) <= len(path):
+        raise UnknownSubgraph(ns, root.name)
+    return found[-1]
+
+
+def _way(root: Graph, path: Sequence[str]) -> list[Graph]:
+    """Return the graphs on a way by nodes, as far as they are known; the root is the first."""
+    found = [root]
+    for node in path:
+        child = child_of(found[-1], node)
+        if child is None:
+            break
+        found.append(child.graph)
+    return found

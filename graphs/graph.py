@@ -1,6 +1,6 @@
 """A graph, built and checked: immutable, and the same in every process that built it from the same code."""
 
-from collections.abc import Callable, Collection, Hashable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 from functools import cached_property
@@ -9,11 +9,11 @@ from typing import Any, Literal, get_args, get_origin
 from xxhash import xxh3_64_hexdigest
 
 from .channels import Channel
-from .commands import START, Send
+from .commands import PREVIOUS, START, Send
 from .copies import detached
 from .errors import InvalidDestination, InvalidGraph, UnknownKey, UnknownNode, UnmappedAnswer
-from .node import Node, plain_name
-from .schema import ROOT, Schema, classes_in
+from .node import Node, plain_name, variables_of
+from .schema import Schema, classes_in
 from .updates import checked_target
 
 #: The name of a graph that was given none.
@@ -101,6 +101,12 @@ class Child:
     keeps: bool | None = None
 
 
+def child_as(node: Any) -> Child | None:
+    """Return what a compiled graph is as a part of another one; None for anything else."""
+    graph, keeps = getattr(node, "graph", None), getattr(node, "checkpointer", None)
+    return Child(graph, keeps if isinstance(keeps, bool) else None) if isinstance(graph, Graph) else None
+
+
 def ends_of(path_map: Mapping[Hashable, str] | Sequence[str] | None, hint: Any) -> dict[Any, str] | None:
     """Return what a router may answer -> the node it means: its map, its list of nodes, or its Literal annotation."""
     if isinstance(path_map, Mapping):
@@ -147,10 +153,21 @@ class Graph:
         own = frozenset(cls for hint in (*hints, self.context) for cls in classes_in(hint))
         return own.union(*(child.graph.classes for child in self.children.values()))
 
+    @property
+    def is_entrypoint(self) -> bool:
+        """Whether it is one function, which gets the input as it is, and whose value is the output."""
+        return PREVIOUS in self.channels
+
     @cached_property
     def handlers(self) -> Mapping[str, Node]:
         """The nodes' error handlers by their own names; the one that nodes have by default is there once."""
         return {node.handler.name: node.handler for node in self.nodes.values() if node.handler is not None}
+
+    @cached_property
+    def called(self) -> Mapping[str, Child]:
+        """Node -> the first graph that its function names, and so may call; of what it builds nobody can know."""
+        named = {name: map(child_as, variables_of(node.func)) for name, node in self.nodes.items()}
+        return {name: child for name, found in named.items() if (child := next(filter(None, found), None))}
 
     @cached_property
     def joins_by_name(self) -> Mapping[str, Join]:
@@ -172,6 +189,8 @@ class Graph:
 
     def triggers(self, node: str) -> tuple[str, ...]:
         """Return everything that can make a node due."""
+        if self.is_entrypoint:
+            return (START,)
         return (f"branch:to:{node}", *(join.name for join in self.joins_into.get(node, ())))
 
     def node(self, name: str) -> Node:
@@ -184,6 +203,13 @@ class Graph:
         if found is None:
             raise UnknownNode(name, self.name, self.nodes)
         return found
+
+    def walk(self) -> Iterator[tuple[str, Node]]:
+        """Yield every node with its path, those of the graphs inside as ``outer.inner``."""
+        for name, node in self.nodes.items():
+            yield name, node
+            if name in self.children:
+                yield from ((f"{name}.{path}", inner) for path, inner in self.children[name].graph.walk())
 
     def output_of(self, values: Mapping[str, Any], keys: str | Collection[str] | None = None) -> Any:
         """Return what a caller gets of the state: the output schema's keys, the named ones, or one bare value.
@@ -202,7 +228,7 @@ class Graph:
     def shown(self, values: Mapping[str, Any], keys: Iterable[str] | None = None) -> Any:
         """Return the values as users see them, and may change them: a dict of copies, or a root state's bare value."""
         if self.state.is_root:
-            return detached(values.get(ROOT))
+            return detached(values.get(self.state.key))
         return {key: detached(values[key]) for key in (self.channels if keys is None else keys) if key in values}
 
     def typed(self, values: Mapping[str, Any]) -> Any:

@@ -4,7 +4,7 @@ from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 from functools import partial
-from inspect import Parameter, iscoroutinefunction, isfunction, ismethod, signature, unwrap
+from inspect import Parameter, getclosurevars, iscoroutinefunction, isfunction, ismethod, signature, unwrap
 from types import SimpleNamespace, UnionType
 from typing import Any, Final, Self, Union, get_args, get_origin, get_type_hints
 
@@ -151,16 +151,29 @@ def is_async(func: Any) -> bool:
     return iscoroutinefunction(func) or iscoroutinefunction(getattr(func, "__call__", None))  # noqa: B004  # the method itself is wanted
 
 
-def injected_parameters(func: Any, roles: Sequence[str] = ROLES) -> dict[str, str]:
-    """Return which parameters beside the first take one of the roles, by their names or their annotations."""
+def injected_parameters(func: Any, roles: Sequence[str] = ROLES, first: int = 1) -> dict[str, str]:
+    """Return which parameters, beside those before the ``first``, take one of the roles, by name or by annotation."""
     hints = hints_of(func)
     bound = func.keywords if isinstance(func, partial) else {}
     found = {}
-    for name, parameter in _parameters(func)[1:]:
+    for name, parameter in _parameters(func)[first:]:
         role = name if name in roles else _role(hints.get(name))
         if role is not None and role in roles and name not in bound and parameter.kind in _BY_NAME:
             found[name] = role
     return found
+
+
+def variables_of(func: Any) -> list[Any]:
+    """Return what the variables hold that a function refers to: those around it, and of a method its object's."""
+    while isinstance(func, partial):
+        func = func.func
+    target = func if isfunction(func) or ismethod(func) else getattr(func, "__call__", func)  # noqa: B004  # its variables
+    try:
+        seen = getclosurevars(target)
+    except (TypeError, ValueError):  # a builtin has none, and a variable may have no value yet
+        return []
+    own = getattr(getattr(target, "__self__", None), "__dict__", {})
+    return [*seen.nonlocals.values(), *seen.globals.values(), *own.values()]
 
 
 def input_hint(func: Any) -> Any | None:

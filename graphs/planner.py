@@ -43,6 +43,13 @@ def plan_input(graph: Graph, head: Checkpoint | None, checkpoint_id: str, ns: st
     )
 
 
+def plan_entry(graph: Graph, head: Checkpoint | None, update: Update, checkpoint_id: str, ns: str = "") -> Checkpoint:
+    """Return the checkpoint at which an entrypoint's input arrives: its function is due at once."""
+    arrived = plan_input(graph, head, checkpoint_id, ns)
+    applied = plan_next(graph, arrived, [Result(arrived.steps[0], (update,))], checkpoint_id, ns)
+    return replace(applied, parent_id=arrived.parent_id, source="input", number=arrived.number)
+
+
 def plan_next(
     graph: Graph, checkpoint: Checkpoint, results: Sequence[Result], checkpoint_id: str, ns: str = ""
 ) -> Checkpoint:
@@ -70,45 +77,55 @@ def plan_next(
     )
 
 
-def plan_update(
-    graph: Graph, checkpoint: Checkpoint, result: Result, checkpoint_id: str, done: Sequence[Result] = ()
+def plan_update(  # noqa: PLR0913 - what a superstep is planned from, and who wrote which part of it
+    graph: Graph,
+    checkpoint: Checkpoint,
+    results: Sequence[Result],
+    checkpoint_id: str,
+    *,
+    done: Sequence[Result] = (),
+    ns: str = "",
 ) -> Checkpoint:
-    """Return the checkpoint after a person wrote to the state as if a node had: what follows that node is due next.
+    """Return the checkpoint after a person wrote to the state as if nodes had: what follows these is due next.
 
     Args:
         graph: the graph.
         checkpoint: the state that the person saw, with what ``done`` wrote.
-        result: what is written, as the step of a node.
+        results: what is written, as steps of nodes.
         checkpoint_id: the new id.
         done: the steps of the checkpoint that have finished; what follows them stays due.
+        ns: the frame.
 
     Raises:
         InvalidUpdateError: the state cannot take the update.
     """
     followed = [replace(one, updates=()) for one in done]
-    after = plan_next(graph, checkpoint, [*followed, result], checkpoint_id)
-    return replace(after, source="update", writers=(result.step.node,))
+    after = plan_next(graph, checkpoint, [*followed, *results], checkpoint_id, ns)
+    return replace(after, source="update", writers=tuple(result.step.node for result in results))
 
 
 def plan_command(graph: Graph, checkpoint: Checkpoint, said: Written, checkpoint_id: str, ns: str = "") -> Checkpoint:
     """Return the checkpoint after a caller's Command: its writes applied, and its targets due beside what was.
 
-    The steps that were due come first and in their order.
+    The steps that were due come first and in their order; they stay the same steps, and their questions the same
+    questions.
 
     Raises:
         InvalidUpdateError: the state cannot take the update.
     """
-    kept = plan_fork(checkpoint, checkpoint_id, ns)
     sent = Result(virtual_step(checkpoint, START, ns), said.updates, said.goto)
     named = {target for target in said.goto if isinstance(target, str) and target in graph.nodes}
-    added = named.difference(step.node for step in kept.steps)
-    first = sum(step.path[0] == PUSH for step in kept.steps)
+    added = named.difference(step.node for step in checkpoint.steps)
+    first = sum(step.path[0] == PUSH for step in checkpoint.steps)
     pushed = _pushed(graph, [sent], checkpoint_id, ns, first)
     return replace(
-        kept,
+        checkpoint,
+        id=checkpoint_id,
+        parent_id=checkpoint.id,
         source="update",
+        number=checkpoint.number + 1,
         values=apply(graph.channels, checkpoint.values, said.updates),
-        steps=(*kept.steps, *(_pull(graph, name, checkpoint_id, ns) for name in sorted(added)), *pushed),
+        steps=(*checkpoint.steps, *(_pull(graph, name, checkpoint_id, ns) for name in sorted(added)), *pushed),
     )
 
 
@@ -131,14 +148,17 @@ def virtual_step(checkpoint: Checkpoint, node: str, ns: str = "") -> Step:
 
 
 def node_to_write_as(graph: Graph, checkpoint: Checkpoint | None, as_node: str | None) -> str:
-    """Return the node as which an update writes: the one named, else the last one that wrote.
+    """Return the node as which an update writes: the one named, else the only one there is, or the last that wrote.
 
     Raises:
-        UnknownNode: the graph has no such node.
-        InvalidUpdateError: none is named and several nodes wrote last.
+        InvalidUpdateError: the graph has no such node, or none is named and several nodes wrote last.
     """
+    if as_node is not None and as_node != START and as_node not in graph.nodes:
+        raise InvalidUpdateError(f"Node {as_node!r} does not exist; an update is as one of: {', '.join(graph.nodes)}.")
     if as_node is not None:
-        return as_node if as_node == START else graph.node(as_node).name
+        return as_node
+    if graph.is_entrypoint:
+        return next(iter(graph.nodes))
     writers = checkpoint.writers if checkpoint is not None else ()
     if not writers:
         return START

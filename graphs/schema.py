@@ -6,16 +6,19 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from inspect import get_annotations
 from types import UnionType
-from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, Final, Literal, Union, get_args, get_origin, get_type_hints
 
 from .channels import MISSING, Channel, Reduced, channel_of
+from .commands import END, RETURN
 from .copies import detached, own
 from .errors import InvalidGraph, InvalidInput, InvalidUpdateError
 from .message_objects import is_message_class
 from .messages import add_message_objects, add_messages
 
-#: The one key of a state that is a bare value instead of a mapping.
+#: The one key of a graph's state that is a bare value instead of a mapping.
 ROOT = "__root__"
+#: The keys under which a bare value lies: of such a state, of an entrypoint's result, of a task's.
+BARE: Final = (ROOT, END, RETURN)
 
 Kind = Literal["mapping", "dataclass", "pydantic", "root"]
 
@@ -38,6 +41,11 @@ class Schema:
         """Whether the state is one bare value."""
         return self.kind == "root"
 
+    @property
+    def key(self) -> str:
+        """The one key of a bare value."""
+        return next(iter(self.channels))
+
     def view(self, values: Mapping[str, Any]) -> Any:
         """Return the state as a node with this schema sees it.
 
@@ -47,7 +55,7 @@ class Schema:
             pydantic.ValidationError: the state does not fit a pydantic schema.
         """
         if self.is_root:
-            return own(values.get(ROOT))
+            return own(values.get(self.key))
         present = {key: own(values[key]) for key in self.channels if key in values}
         if self.kind == "mapping":
             return present
@@ -77,7 +85,7 @@ class Schema:
     def known(self, given: Any) -> dict[str, Any]:
         """Return what of a mapping, or of a bare value, this schema knows."""
         if self.is_root:
-            return {ROOT: detached(given)}
+            return {self.key: detached(given)}
         return {key: detached(item) for key, item in (as_mapping(given) or {}).items() if key in self.channels}
 
     def _named(self) -> str:
@@ -100,7 +108,12 @@ def schema_of(cls: Any) -> Schema:
         raise InvalidGraph(
             f"{cls.__name__} declares keys, but is not a TypedDict, a dataclass or a pydantic model: make it one."
         )
-    return Schema(cls, "root", {ROOT: _channel(ROOT, cls)}, {ROOT: cls})
+    return bare(_channel(ROOT, cls), cls)
+
+
+def bare(channel: Channel, hint: Any) -> Schema:
+    """Return the schema of one bare value, which lies in a channel."""
+    return Schema(hint, "root", {channel.name: channel}, {channel.name: hint})
 
 
 def is_state_class(cls: Any) -> bool:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any, TypeGuard
 
 from .channels import Channel
-from .commands import END, Command, Send
+from .commands import END, PREVIOUS, Command, Returned, Send
 from .copies import detached
 from .errors import InvalidUpdateError
 from .node import plain_name
@@ -32,6 +32,8 @@ def written(returned: Any, channels: Mapping[str, Channel]) -> Written:
         ParentCommand: one of the Commands is for the graph above.
         InvalidUpdateError: it is of another kind.
     """
+    if PREVIOUS in channels:
+        return Written(updates_of(returned, channels))
     batches = returned if _is_batch(returned) else [returned]
     commands = [batch for batch in batches if isinstance(batch, Command)]
     for command in commands:
@@ -53,6 +55,8 @@ def updates_of(returned: Any, channels: Mapping[str, Channel]) -> tuple[Update, 
     Raises:
         InvalidUpdateError: the value is of another kind.
     """
+    if PREVIOUS in channels:
+        return (_returned(returned),)
     if returned is None:
         return ()
     if ROOT in channels:
@@ -102,6 +106,12 @@ def _merge(channel: Channel, values: Mapping[str, Any], writes: list[Any]) -> An
         raise
     except Exception as error:  # a reducer is the user's code: whatever it raises, the update is what did not fit
         raise InvalidUpdateError(f"At key '{name}': the reducer failed: {error!r}") from error
+
+
+def _returned(value: Any) -> Update:
+    """Return what an entrypoint writes: what it shows, and what it saves."""
+    final = value if isinstance(value, Returned) else Returned(value, value)
+    return {END: detached(final.value), PREVIOUS: detached(final.save)}
 
 
 def _said(update: Any, channels: Mapping[str, Channel]) -> tuple[Update, ...]:

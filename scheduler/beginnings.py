@@ -4,24 +4,23 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from graphs.checkpoint import Checkpoint, Result, Step
+from graphs.checkpoint import Checkpoint, Result
 from graphs.commands import START, Command
 from graphs.errors import EmptyInputError
 from graphs.graph import Graph
-from graphs.planner import plan_command, plan_fork, plan_input, plan_next
+from graphs.planner import plan_command, plan_entry, plan_fork, plan_input, plan_next
 from graphs.routing import Caller, fresh, outside_of_steps, route
 from graphs.updates import Update, written
 
 from .answers import assigned
 from .checkpoints import Encoded, Origin, StoredCheckpoint
 from .connection import Connection
-from .dialogue import Dialogue, waiting
+from .deadlines import overdue
+from .errors import AlreadyResumed
 from .ids import new_checkpoint_id
 from .lifecycle import ThreadEvent
+from .openings import Beginning, Known, answered, is_open, pending, reopened, replaying
 from .run import Run
-
-#: Step id -> what is known of its outcome: ``updates`` and ``goto``, an ``error``, ``interrupts``, ``answers``.
-Known = Mapping[str, Mapping[str, Any]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,26 +38,15 @@ class Stand:
     #: The frame, and where the graphs above it stand.
     ns: str = ""
     parents: Mapping[str, str] = field(default_factory=dict)
+    #: Where the graphs inside that keep their state stand, for a frame that begins without a head.
+    children: Mapping[str, str] = field(default_factory=dict)
+    #: Whether an answer to a question that does not wait is an error.
+    strict: bool = False
 
     @property
     def branching(self) -> bool:
         """Whether the run begins a new branch of history."""
         return self.head is not None and self.head.checkpoint.id != self.cursor
-
-
-@dataclass(frozen=True, slots=True)
-class Beginning:
-    """What is stored with a run when it begins."""
-
-    encoded: Sequence[Encoded]
-    results: Mapping[str, bytes]
-    head: Checkpoint
-    steps: Sequence[Step]
-    event: ThreadEvent
-    #: Whether all steps have their results, and only the superstep waits to be closed.
-    done: bool = False
-    #: Those of the steps that have answers to be replayed.
-    resumed: frozenset[str] = field(default_factory=frozenset)
 
 
 class Beginnings:
@@ -73,7 +61,8 @@ class Beginnings:
 
         Raises:
             EmptyInputError: there is no input and nothing to go on from.
-            AlreadyResumed, AmbiguousAnswer: a Command's answer is for no question, or for more than one.
+            AlreadyResumed, AmbiguousAnswer, UnknownInterruptError: a Command's answer is for no question, or for more
+                than one.
             InvalidInput, InvalidUpdateError, NotSerializable, StateTooLarge: the value does not fit.
         """
         if value is None:
@@ -84,10 +73,12 @@ class Beginnings:
             return self._steered(stand, value, {}, replace(self._arrived(stand), steps=()))
         head = stand.head.checkpoint
         known = self._known(stand, head)
-        answers = _answers(stand, known, value.resume)
+        answers = self._answers(stand, known, value.resume)
         if value.update is None and not value.targets:
-            return self._opened(head, known, answers)
-        return self._steered(stand, value, _answered(known, answers), head)
+            if value.resume not in (None, {}) and not head.steps:  # somebody else was faster, and the run has ended
+                raise AlreadyResumed(stand.run.thread_id, ())
+            return reopened(self._connection, head, known, answers)
+        return replace(self._steered(stand, value, answered(known, answers), head), answered=tuple(answers))
 
     def resumed(self, stand: Stand, head: Checkpoint, answers: Mapping[str, Any]) -> Beginning:
         """Return how a frame goes on from where it stands, with answers by the ids of their questions.
@@ -95,7 +86,7 @@ class Beginnings:
         Raises:
             NotSerializable: an answer cannot be stored.
         """
-        return self._opened(head, self._known(stand, head), answers)
+        return reopened(self._connection, head, self._known(stand, head), answers)
 
     def entered(self, stand: Stand, update: Update) -> Beginning:
         """Return how a graph begins with an input that was read already.
@@ -103,62 +94,83 @@ class Beginnings:
         Raises:
             InvalidUpdateError, NotSerializable, StateTooLarge: the state cannot take it.
         """
+        if stand.graph.is_entrypoint:
+            head = None if stand.head is None else stand.head.checkpoint
+            entry = plan_entry(stand.graph, head, update, new_checkpoint_id(stand.cursor), stand.ns)
+            only = self._encoded(stand, entry, stand.head, branching=stand.branching)
+            return Beginning([only], {}, entry, entry.steps, ThreadEvent.START)
         first = self._encoded(stand, self._arrived(stand), stand.head, branching=stand.branching)
-        return self._applied(stand, first, (update,), ThreadEvent.START)
+        applied = self._applied(stand, first.stored, (update,))
+        return replace(applied, encoded=[first, *applied.encoded], event=ThreadEvent.START)
 
-    def _applied(self, stand: Stand, first: Encoded, updates: Sequence[Update], event: ThreadEvent) -> Beginning:
+    def replayed(self, stand: Stand, old: StoredCheckpoint, ns: str) -> Beginning:
+        """Return how a graph begins again at an old checkpoint: of its own frame, or of the one of an earlier call.
+
+        Raises:
+            NotSerializable, StateTooLarge: the state can no longer be stored.
+        """
+        parent = old if ns == stand.ns else None  # what lies in another frame cannot be referred to
+        fork = plan_fork(old.checkpoint, new_checkpoint_id(stand.cursor), stand.ns)
+        fork = replace(fork, parent_id=None if parent is None else parent.checkpoint.id)
+        first = self._encoded(stand, fork, parent, branching=old.checkpoint.id != stand.cursor)
+        if [step.node for step in fork.steps] != [START]:
+            return Beginning([first], {}, fork, fork.steps, ThreadEvent.RESUME)
+        (start,) = self._known(replace(stand, ns=ns), old.checkpoint).values()
+        applied = self._applied(stand, first.stored, start["updates"])  # the input itself
+        return replace(applied, encoded=[first, *applied.encoded])
+
+    def _applied(self, stand: Stand, first: StoredCheckpoint, updates: Sequence[Update]) -> Beginning:
         """Begin with an input that has arrived: START is the one step that nobody has to run."""
-        arrived, graph = first.stored.checkpoint, stand.graph
+        arrived, graph = first.checkpoint, stand.graph
         offered = outside_of_steps(stand.run.config)
         goto = route(graph, START, fresh(graph, arrived.values, tuple(updates)), offered, self._call)
         result = Result(arrived.steps[0], tuple(updates), goto)
         applied = plan_next(graph, arrived, [result], new_checkpoint_id(arrived.id), stand.ns)
-        second = self._encoded(stand, applied, first.stored)
+        second = self._encoded(stand, applied, first)
         results = {result.step.id: self._connection.checkpoints.encode_result(result)}
-        return Beginning([first, second], results, applied, applied.steps, event)
+        return Beginning([second], results, applied, applied.steps, ThreadEvent.RESUME)
 
     def _going_on(self, stand: Stand) -> Beginning:
         if stand.head is None:
             raise EmptyInputError(f"Received no input, and thread {stand.run.thread_id!r} has nothing to go on from.")
         head = stand.head.checkpoint
-        if stand.named and (stand.branching or head.source not in ("update", "fork")):
-            return self._forked(stand, head)
-        return self._opened(head, self._known(stand, head), {})
-
-    def _forked(self, stand: Stand, head: Checkpoint) -> Beginning:
-        fork = plan_fork(head, new_checkpoint_id(stand.cursor))
-        first = self._encoded(stand, fork, stand.head, branching=stand.branching)
-        if [step.node for step in fork.steps] != [START]:
-            return Beginning([first], {}, fork, fork.steps, ThreadEvent.RESUME)
-        replayed = self._known(stand, head)[head.steps[0].id]["updates"]  # the input itself
-        return self._applied(stand, first, replayed, ThreadEvent.RESUME)
-
-    def _opened(self, head: Checkpoint, known: Known, answers: Mapping[str, Any]) -> Beginning:
-        """Open what is unfinished; where answers came in, the questions that got none go on waiting."""
-        answered = _answered(known, answers)
-        answered_here = {id_ for id_ in known if answered[id_] is not known[id_]}
-        unanswered = {id_ for id_, result in answered.items() if answers and waiting(result)} - answered_here
-        due = [step for step in head.steps if _is_open(answered, step) and step.id not in unanswered]
-        if not due:  # nothing is due, or all has finished and was never closed: then any step leads there
-            return Beginning([], {}, head, head.steps[:1], ThreadEvent.RESUME, done=True)
-        results = {id_: self._connection.checkpoints.encode_known(answered[id_], "The answer") for id_ in answered_here}
-        resumed = frozenset(step.id for step in due if _has_answers(answered, step))
-        return Beginning([], results, head, due, ThreadEvent.RESUME, resumed=resumed)
+        if stand.named and (stand.run.replays or stand.branching or head.source not in ("update", "fork")):
+            return self.replayed(stand, stand.head, stand.ns)
+        known = self._known(stand, head)
+        if [step.node for step in head.steps] == [START]:  # a person let an input arrive, and nobody has taken it in
+            (start,) = known.values()
+            return self._applied(stand, stand.head, start["updates"])
+        waits = {question.id for question in pending(known)}
+        late = overdue(self._connection, stand.run.thread_id) if waits else {}
+        answers = {id_: one.default for id_, one in late.items() if id_ in waits}
+        return replace(reopened(self._connection, head, known, answers), late=bool(answers))
 
     def _steered(self, stand: Stand, command: Command, known: Known, head: Checkpoint) -> Beginning:
         """Write a Command's update and go where it says, beside what is due; what has finished stays finished."""
         said = written(command, stand.graph.channels)
         after = plan_command(stand.graph, head, said, new_checkpoint_id(stand.cursor))
-        moved = {new.id: known[old.id] for old, new in zip(head.steps, after.steps, strict=False) if old.id in known}
+        if stand.branching:  # on another branch they are other steps
+            fork = plan_fork(head, after.id, stand.ns)
+            after = replace(after, steps=(*fork.steps, *after.steps[len(fork.steps) :]))
+            known = {new.id: known[old.id] for old, new in zip(head.steps, fork.steps, strict=True) if old.id in known}
         encoded = self._encoded(stand, after, stand.head, branching=stand.branching)
-        results = {id_: self._connection.checkpoints.encode_known(result) for id_, result in moved.items()}
-        due = [step for step in after.steps if _is_open(moved, step)]
-        resumed = frozenset(step.id for step in due if _has_answers(moved, step))
-        return Beginning([encoded], results, after, due, ThreadEvent.RESUME, resumed=resumed)
+        results = {id_: self._connection.checkpoints.encode_known(result) for id_, result in known.items()}
+        due = [step for step in after.steps if is_open(known, step)]
+        return Beginning([encoded], results, after, due, ThreadEvent.RESUME, resumed=replaying(known, due))
+
+    def _answers(self, stand: Stand, known: Known, resume: Any) -> dict[str, Any]:
+        """Return the answers by their questions' ids; none where the thread waits at a breakpoint, which any passes."""
+        if resume is None:
+            return {}
+        answers = assigned(stand.run.thread_id, pending(known), resume, strict=stand.strict)
+        for id_, answer in answers.items():
+            self._connection.serde.dumps(answer, f"The answer to question {id_}")
+        return answers
 
     def _arrived(self, stand: Stand) -> Checkpoint:
         head = stand.head.checkpoint if stand.head is not None else None
-        return plan_input(stand.graph, head, new_checkpoint_id(stand.cursor), stand.ns)
+        arrived = plan_input(stand.graph, head, new_checkpoint_id(stand.cursor), stand.ns)
+        return arrived if head is not None else replace(arrived, children=stand.children)
 
     def _known(self, stand: Stand, head: Checkpoint) -> Known:
         keys = self._connection.place(stand.run.thread_id).keys
@@ -169,23 +181,3 @@ class Beginnings:
     ) -> Encoded:
         origin = Origin(stand.run.id, stand.run.metadata, stand.parents)
         return self._connection.checkpoints.encode(checkpoint, parent, origin, branching=branching)
-
-
-def _answers(stand: Stand, known: Known, resume: Any) -> dict[str, Any]:
-    """Return the answers by their questions' ids; none where the thread waits at a breakpoint, which any passes."""
-    pending = [question for result in known.values() for question in waiting(result)]
-    return {} if resume is None else assigned(stand.run.thread_id, pending, resume)
-
-
-def _answered(known: Known, answers: Mapping[str, Any]) -> Known:
-    """Return what is known of steps with the answers that came in: an answered question is none any more."""
-    given = {id_: Dialogue.of(result).answered(answers) for id_, result in known.items() if waiting(result)}
-    return {**known, **{id_: said.record() for id_, said in given.items() if said.answers.keys() & answers.keys()}}
-
-
-def _is_open(known: Known, step: Step) -> bool:
-    return "updates" not in known.get(step.id, {})
-
-
-def _has_answers(known: Known, step: Step) -> bool:
-    return bool(known.get(step.id, {}).get("answers"))

@@ -145,6 +145,11 @@ class CheckpointStore:
         entries = self._redis.xrevrange(keys.checkpoints(ns), newest, "-", count=limit)
         return self._restored(keys, ns, [entry[1][b"record"] for entry in entries])
 
+    def is_last_of_run(self, keys: ThreadKeys, ns: str, stored: StoredCheckpoint) -> bool:
+        """Return whether the run that made a checkpoint made no later one in its frame."""
+        later = self._redis.xrange(keys.checkpoints(ns), f"({stored.checkpoint.id}", "+", count=1)
+        return all(self._serde.loads(fields[b"record"])["run"] != stored.origin.run_id for _, fields in later)
+
     def results(self, keys: ThreadKeys, ns: str, steps: Sequence[Step]) -> dict[str, Mapping[str, Any]]:
         """Return what is known of steps, by step id: ``updates`` and ``goto``, or ``error``."""
         if not steps:
@@ -173,14 +178,6 @@ class CheckpointStore:
                 for key, value in update.items():
                     self._serde.dumps(value, f"Key {key!r} of the update of node {result.step.node!r}")
             raise
-
-    def encode_questions(self, node: str, dialogue: Dialogue, *, paused: bool = False) -> bytes:
-        """Return what a step asks as bytes; ``paused``: a graph that it called stands at a breakpoint.
-
-        Raises:
-            NotSerializable: a question cannot be stored; the error names the node.
-        """
-        return self._serde.dumps(dialogue.record() | ({"paused": True} if paused else {}), f"What node {node!r} asks")
 
     def encode_known(self, known: Mapping[str, Any], where: str = "The result") -> bytes:
         """Return what is known of a step as bytes; ``where`` names it in errors.

@@ -35,6 +35,8 @@ class Claim:
     dialogue: Dialogue = field(default_factory=Dialogue)
     #: Whether a graph that the step called has given control back, and its outcome is there.
     returned: bool = False
+    #: Whether what it calls may have been recorded by an attempt before this one.
+    tried: bool = False
     #: The step that waits for this one's frame; None at the root, and where the caller runs the frame itself.
     waiting: StepOrder | None = None
 

@@ -6,6 +6,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
+from graphs.frames import Root
 from graphs.graph import Graph
 from graphs.outputs import GraphOutput
 from graphs.routing import Caller
@@ -23,7 +24,8 @@ from .parts import Part, with_interrupts
 from .run import Run
 from .runs import RunStore
 from .snapshots import Snapshots
-from .starting import Started, Starter
+from .starting import Starter
+from .storing import Started
 from .threads import ThreadStore
 from .views import View
 
@@ -41,7 +43,7 @@ class Client:
         self.threads = ThreadStore(connection)
         self.runs = RunStore(connection)
         self.log = Log(connection)
-        self.snapshots = Snapshots(connection, self.threads)
+        self.snapshots = Snapshots(connection)
         self.editor = Editor(connection, self.threads, call)
         self._starter = Starter(connection, self.threads, call)
         self._follower = Follower(connection)
@@ -93,10 +95,10 @@ class Client:
             run.thread_id,
             run.id,
             following.modes,
-            following.output_keys,
-            following.typed,
+            output_keys=following.output_keys,
+            typed=following.typed,
         )
-        view = View(look, following.graph, following.subgraphs)
+        view = View(look, Root(following.graph), following.subgraphs)
         # What a part shows depends on what came before it, so the view is shown the run from its beginning.
         for happening in self._follower.follow(run.thread_id, run.id, run.log_start):
             yield from (part for part in view.parts(happening) if after is None or _place(part.id) > _place(after))
@@ -138,8 +140,9 @@ class Client:
         output = graph.output_of(checkpoint.values, keys)
         if run.status is not RunStatus.INTERRUPTED:
             return GraphOutput(output)
-        asked = (one for questions in checkpoints.questions(at, "", checkpoint).values() for one in questions)
-        return GraphOutput(output, tuple(asked))
+        waiting = checkpoints.questions(at, "", checkpoint).values()
+        asked = tuple(one for questions in waiting for one in questions)
+        return GraphOutput(None if asked and graph.is_entrypoint else output, asked)
 
 
 @dataclass(frozen=True, slots=True)

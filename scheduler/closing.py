@@ -36,7 +36,9 @@ class Closing(Leases):
             return self._stop(claim, Outcome("failed", failure=failures[0]))
         asked = tuple(question for step in steps for question in waiting(found.get(step.id, {})))
         if asked or any(result.get("paused") for result in found.values()):
-            return self._stop(claim, Outcome("interrupted", questions=asked))
+            refused = (result["refused"] for result in found.values() if "refused" in result)
+            now = next((failure for failure in refused if failure["run"] == claim.run.id), None)
+            return self._stop(claim, Outcome("interrupted", questions=asked, failure=now))
         if graph is None or not all("updates" in found.get(step.id, {}) for step in steps):
             return Progress()  # another worker is in the middle of it
         try:
@@ -46,7 +48,7 @@ class Closing(Leases):
 
     def end(self, claim: Claim, failure: Failure) -> Progress:
         """End the run where it stands: its cursor stays, and it can be taken up again."""
-        return self._end(claim, status_of(failure), failure, closing=False)
+        return self._end(claim, Outcome("failed", failure=failure), closing=False)
 
     def leave(self, claim: Claim, outcome: Outcome) -> Progress:
         """Leave a frame at once, with a step's Command for the graph above; its other steps are dropped.
@@ -66,8 +68,7 @@ class Closing(Leases):
         if claim.frame.caller is not None:
             entry = {"kind": "returned", "run": claim.run.id, **claim.where, "outcome": outcome.kind}
             return _given_back(claim) if self._return(claim, outcome, entry) == "returned" else Progress()
-        status = RunStatus.INTERRUPTED if outcome.failure is None else status_of(outcome.failure)
-        return self._end(claim, status, outcome.failure, closing=True)
+        return self._end(claim, outcome, closing=True)
 
     def _return(self, claim: Claim, outcome: Outcome, entry: Mapping[str, Any], **more: Any) -> str:
         returned, blobs = self._returned(claim, outcome)
@@ -96,14 +97,18 @@ class Closing(Leases):
             return {"caller": claim.frame.caller}, blobs
         return {"caller": claim.frame.caller, "queue": message.queue_key}, [*blobs, message.payload]
 
-    def _end(self, claim: Claim, status: RunStatus, failure: Failure | None, *, closing: bool) -> Progress:
-        why = {} if failure is None else {"error": failure["repr"][:2000]}
+    def _end(self, claim: Claim, outcome: Outcome, *, closing: bool) -> Progress:
+        failure, asks = outcome.failure, outcome.kind == "interrupted"
+        status = RunStatus.INTERRUPTED if failure is None else status_of(failure)
+        why = {} if failure is None or asks else {"error": failure["repr"][:2000]}  # steps say themselves what they ask
         place = self._connection.place(claim.ref.thread_id, claim.run.id)
         request = Request(
             {
                 "token": place.keys.token,
                 "run": claim.run.id,
                 "closing": closing,
+                "inline": self._connection.dispatcher.inline,
+                **({"waiting": [question.id for question in outcome.questions]} if asks else {}),
                 "ended": ended(status, error=failure is not None),
                 "entries": finish_entries(claim.run.id, status, **why),
             },

@@ -3,9 +3,10 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from math import inf
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from graphs.builder import names_of
+from graphs.commands import Durability
 from graphs.errors import InvalidGraph
 
 from .errors import InvalidConfig
@@ -16,8 +17,18 @@ OnBusy = Literal["reject", "wait"]
 #: The supersteps a run may take when nobody says otherwise.
 DEFAULT_RECURSION_LIMIT = 10_007
 
-_RUN_KEYS = ("recursion_limit", "max_concurrency", "interrupt_before", "interrupt_after", "timeout", "on_busy")
-_SHORT_KEYS = ("thread_id", "checkpoint_id", "checkpoint_ns")
+_RUN_KEYS = (
+    "recursion_limit",
+    "max_concurrency",
+    "interrupt_before",
+    "interrupt_after",
+    "timeout",
+    "on_busy",
+    "strict_resume",
+    "durability",
+)
+#: Where a call is about; the map repeats what the checkpoint's own record says.
+_SHORT_KEYS = ("thread_id", "checkpoint_id", "checkpoint_ns", "checkpoint_map")
 _OTHER_KEYS = ("configurable", "tags", "metadata", "callbacks", "run_name", "run_id")
 _SCALARS = (str, int, float, bool)
 
@@ -36,14 +47,18 @@ class RunConfig:
     #: Seconds for the run as a whole.
     timeout_s: float | None = None
     on_busy: OnBusy = "reject"
+    #: Whether an answer to a question that does not wait is an error.
+    strict_resume: bool = False
     tags: tuple[str, ...] = ()
     metadata: Mapping[str, Any] = field(default_factory=dict)
     configurable: Mapping[str, Any] = field(default_factory=dict)
+    #: "exit": of the checkpoints of a run, its history shows the last one alone.
+    durability: Durability = "async"
 
     def for_nodes(self) -> dict[str, Any]:
-        """Return the config as nodes see it."""
+        """Return the config as nodes see it, without what is private to the caller."""
         return {
-            "configurable": {**self.configurable, "thread_id": self.thread_id},
+            "configurable": {**self._public, "thread_id": self.thread_id},
             "recursion_limit": self.recursion_limit,
             "max_concurrency": self.max_concurrency,
             "tags": list(self.tags),
@@ -52,8 +67,11 @@ class RunConfig:
 
     def checkpoint_metadata(self) -> dict[str, Any]:
         """Return what of it every checkpoint of the run carries: the scalars of metadata and configurable."""
-        own = {key: value for key, value in self.configurable.items() if not key.startswith("__")}
-        return {key: value for key, value in {**own, **self.metadata}.items() if isinstance(value, _SCALARS)}
+        return {key: value for key, value in {**self._public, **self.metadata}.items() if isinstance(value, _SCALARS)}
+
+    @property
+    def _public(self) -> dict[str, Any]:
+        return {key: value for key, value in self.configurable.items() if not key.startswith("__")}
 
 
 def parse(config: Mapping[str, Any] | None, **given: Any) -> RunConfig:
@@ -82,10 +100,12 @@ def parse(config: Mapping[str, Any] | None, **given: Any) -> RunConfig:
         _names(run, "interrupt_before"),
         _names(run, "interrupt_after"),
         positive(run, "timeout", float),
-        _on_busy(run["on_busy"]),
+        _one_of(run, "on_busy", get_args(OnBusy)),
+        bool(_typed(run, "strict_resume", bool)),
         tuple(_typed(config, "tags", Sequence) or ()),
         _mapping(config, "metadata"),
         configurable,
+        _one_of(run, "durability", ("async", "sync", "exit")),
     )
 
 
@@ -165,12 +185,11 @@ def _names(run: Mapping[str, Any], key: str) -> tuple[str, ...] | None:
         raise InvalidConfig(f"{key!r} is a list of node names or '*', got {value!r:.60}.") from error
 
 
-def _on_busy(value: Any) -> OnBusy:
-    if value in (None, "reject"):
-        return "reject"
-    if value == "wait":
-        return "wait"
-    raise InvalidConfig(f"on_busy is 'reject' or 'wait', got {value!r:.60}.")
+def _one_of(run: Mapping[str, Any], key: str, words: tuple[Any, ...]) -> Any:
+    """Return a word, the first one where none is given."""
+    if run.get(key) not in (None, *words):
+        raise InvalidConfig(f"{key} is {' or '.join(map(repr, words))}, got {run[key]!r:.60}.")
+    return run.get(key) or words[0]
 
 
 def _checkpoint_id(value: Any) -> str | None:

@@ -34,6 +34,10 @@ class Connection:
         """Return the keys of a thread, one of its runs and one of its frames."""
         return Place(self.keys.of_thread(thread_id), run_id, ns)
 
+    def log_end(self, thread_id: str) -> int:
+        """Return the sequence number of the last thing that happened to a thread; 0 for none."""
+        return int(self.redis.hget(self.keys.of_thread(thread_id).thread, "seq") or 0)
+
 
 def open_connection(client: Redis, settings: "Settings", dispatcher: Dispatcher) -> Connection:
     """Return a connection over a Redis client that returns bytes."""

@@ -26,9 +26,13 @@ class Dialogue:
         return tuple(question for question in self.asked if question.id not in self.answers)
 
     def asking(self, questions: Sequence[Interrupt]) -> "Dialogue":
-        """Return the dialogue with the questions that an attempt ended with; those asked again count once."""
-        answered = tuple(question for question in self.asked if question.id in self.answers)
-        return replace(self, asked=(*answered, *questions))
+        """Return the dialogue with the questions that an attempt ended with; those asked again count once.
+
+        An answer that one of them had is dropped: it did not fit.
+        """
+        again = {question.id for question in questions}
+        answers = {id_: answer for id_, answer in self.answers.items() if id_ not in again}
+        return Dialogue((*(question for question in self.asked if question.id in answers), *questions), answers)
 
     def answered(self, answers: Mapping[str, Any]) -> "Dialogue":
         """Return the dialogue with those of the answers that are for its questions."""

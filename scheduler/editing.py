@@ -1,38 +1,23 @@
-"""A person's hand on a thread's state: update it as if a node had written."""
+"""A person's hand on a thread's state: update it as if nodes had written."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
 from typing import Any
 
-from graphs.checkpoint import Checkpoint, Result
-from graphs.commands import START, Send
+from graphs.commands import StateUpdate
+from graphs.errors import InvalidUpdateError
+from graphs.frames import graph_at
 from graphs.graph import Graph
-from graphs.planner import node_to_write_as, plan_input, plan_next, plan_update, virtual_step
-from graphs.routing import Caller, fresh, outside_of_steps, route
-from graphs.updates import Update, updates_of
+from graphs.routing import Caller
 
-from .checkpoints import Encoded, Origin, StoredCheckpoint
+from .checkpoints import StoredCheckpoint
 from .config import RunConfig
 from .connection import Connection
+from .edits import Draft, Edit, Edits
 from .errors import CursorMoved, TransitionNotAllowed
-from .ids import new_checkpoint_id
 from .lifecycle import TABLE, ThreadEvent, ThreadStatus, allowed_in
 from .moves import Move
-from .snapshots import config_of, with_finished
-from .thread import Thread
+from .snapshots import config_of
 from .threads import ThreadStore
-
-
-@dataclass(frozen=True, slots=True)
-class _Edit:
-    """An update, resolved: what is written, on top of what, as which node."""
-
-    graph: Graph
-    config: RunConfig
-    node: str
-    updates: tuple[Update, ...]
-    parent: StoredCheckpoint | None
-    cursor: str | None
 
 
 class Editor:
@@ -41,92 +26,92 @@ class Editor:
     def __init__(self, connection: Connection, threads: ThreadStore, call: Caller) -> None:
         self._connection = connection
         self._threads = threads
-        self._call = call
+        self._edits = Edits(connection.checkpoints, call)
 
-    def update(self, graph: Graph, config: RunConfig, values: Any, as_node: str | None) -> dict[str, Any]:
+    def update(
+        self, graph: Graph, config: RunConfig, values: Any, as_node: str | None = None, task_id: str | None = None
+    ) -> dict[str, Any]:
         """Store an update as a new checkpoint and return the config that names it.
 
         What would follow the node it is written as is due next.
 
+        Args:
+            graph: the graph of the thread's root.
+            config: which thread, and of it which frame and which checkpoint.
+            values: what is written; None keeps the state.
+            as_node: the node; None: the one that wrote last. END: nothing is due any more. "__input__": an input
+                arrives. "__copy__": a copy beside the checkpoint, which is then written to where the values are
+                StateUpdates.
+            task_id: which of the node's steps it stands for.
+
         Raises:
-            UnknownNode: the graph has no such node.
+            UnknownSubgraph: the config names a frame, and no graph is known for it.
             InvalidUpdateError: the values do not fit the state, or it is not clear as which node they are written.
             ThreadBusy: a run is active on the thread.
             TransitionNotAllowed: the thread is terminated or archived.
         """
-        thread = self._threads.find(config.thread_id)
-        cursor = thread.cursor if thread is not None else None
-        parent = self._parent(config, config.checkpoint_id or cursor)
-        node = node_to_write_as(graph, parent.checkpoint if parent is not None else None, as_node)
-        edit = _Edit(graph, config, node, updates_of(values, graph.channels), parent, cursor)
-        checkpoint, results = self._as_input(edit) if node == START else self._as_node(edit)
-        encoded = self._connection.checkpoints.encode(
-            checkpoint,
-            parent,
-            Origin(metadata=config.checkpoint_metadata(), parents=parent.origin.parents if parent else {}),
-            branching=parent is not None and parent.checkpoint.id != cursor,
-        )
-        self._store(edit, encoded, results, thread)
-        return config_of(config.thread_id, checkpoint.id)
+        return self.rewrite(graph, config, [[StateUpdate(values, as_node, task_id)]])
 
-    def _as_node(self, edit: _Edit) -> tuple[Checkpoint, dict[str, bytes]]:
-        if edit.parent is None:
-            after, _ = self._written(edit, self._blank(edit), ())
-            return replace(after, parent_id=None), {}
-        checkpoint, store = edit.parent.checkpoint, self._connection.checkpoints
-        found = store.results(self._connection.place(edit.config.thread_id).keys, edit.config.ns, checkpoint.steps)
-        # Without a checkpoint_id, what has finished since then is part of the state that the person sees.
-        live = edit.config.checkpoint_id is None
-        values, done = with_finished(edit.graph, checkpoint, found if live else {})
-        after, result = self._written(edit, replace(checkpoint, values=values), done)
-        # The update is shown as the result of the step that it stands in for; what a run wrote is never replaced.
-        open_steps = [step for step in checkpoint.steps if "updates" not in found.get(step.id, {})]
-        return after, {step.id: store.encode_result(result) for step in open_steps if step.node == edit.node}
+    def rewrite(self, graph: Graph, config: RunConfig, supersteps: Sequence[Sequence[StateUpdate]]) -> dict[str, Any]:
+        """Store updates, one checkpoint for each superstep, all or none, and return the config of the last one.
 
-    def _written(self, edit: _Edit, parent: Checkpoint, done: Sequence[Result]) -> tuple[Checkpoint, Result]:
-        result = Result(virtual_step(parent, edit.node), edit.updates, self._route(edit, parent))
-        return plan_update(edit.graph, parent, result, new_checkpoint_id(edit.cursor), done), result
+        Raises:
+            ValueError: there is no superstep, or one without updates.
+            UnknownSubgraph, InvalidUpdateError, ThreadBusy, TransitionNotAllowed: as for ``update``.
+        """
+        if not supersteps:
+            raise ValueError("No supersteps provided: give a list of lists of StateUpdate.")
+        if not all(supersteps):
+            raise ValueError("No updates provided: every superstep has at least one StateUpdate.")
+        first = draft = self._draft(graph_at(graph, config.ns), config)
+        edits = []
+        for superstep in supersteps:
+            edits.append(self._edits.superstep(draft, [StateUpdate(*update) for update in superstep]))
+            draft = draft.after(edits[-1].encoded[-1])
+        self._store(first, edits)
+        stored = edits[-1].encoded[-1].stored
+        return config_of(config.thread_id, stored.checkpoint.id, config.ns, stored.origin.parents)
 
-    def _as_input(self, edit: _Edit) -> tuple[Checkpoint, dict[str, bytes]]:
-        """Write what an input would: the first nodes are due next."""
-        blank = self._blank(edit)
-        result = Result(blank.steps[0], edit.updates, self._route(edit, blank))
-        after = plan_next(edit.graph, blank, [result], new_checkpoint_id(edit.cursor))
-        parent_id = edit.parent.checkpoint.id if edit.parent is not None else None
-        number = edit.parent.checkpoint.number + 1 if edit.parent is not None else 0
-        return replace(after, parent_id=parent_id, source="update", number=number), {}
-
-    def _blank(self, edit: _Edit) -> Checkpoint:
-        return plan_input(edit.graph, edit.parent.checkpoint if edit.parent else None, new_checkpoint_id(edit.cursor))
-
-    def _route(self, edit: _Edit, parent: Checkpoint) -> tuple[str | Send, ...]:
-        values = fresh(edit.graph, parent.values, edit.updates)
-        offered = outside_of_steps(edit.config.for_nodes())
-        return route(edit.graph, edit.node, values, offered, self._call)
-
-    def _parent(self, config: RunConfig, wanted: str | None) -> StoredCheckpoint | None:
-        if wanted is None:
-            return None
+    def _draft(self, graph: Graph, config: RunConfig) -> Draft:
         keys, checkpoints = self._connection.place(config.thread_id).keys, self._connection.checkpoints
-        find = checkpoints.load if config.checkpoint_id is None else checkpoints.named
-        return find(keys, config.ns, wanted, config.thread_id)
+        found = self._connection.redis.hget(keys.frame(config.ns), "cursor")
+        cursor = None if found is None else found.decode()
+        stored: StoredCheckpoint | None = None
+        if config.checkpoint_id is not None:
+            stored = checkpoints.named(keys, config.ns, config.checkpoint_id, config.thread_id)
+        elif cursor is not None:
+            stored = checkpoints.load(keys, config.ns, cursor, config.thread_id)
+        elif config.ns:
+            raise InvalidUpdateError(f"No state to update at {config.ns!r}: the graph there has not been called yet.")
+        steps = () if stored is None else stored.checkpoint.steps
+        known = checkpoints.results(keys, config.ns, steps)
+        return Draft(graph, config, stored, cursor, known, live=config.checkpoint_id is None)
 
-    def _store(self, edit: _Edit, encoded: Encoded, results: dict[str, bytes], thread: Thread | None) -> None:
-        thread_id, checkpoint = edit.config.thread_id, encoded.stored.checkpoint
-        entry = {"kind": "updated", "node": edit.node, "checkpoint": checkpoint.id}
-        created = [{"kind": "created"}] if thread is None else []
-        move = Move(self._connection.place(thread_id), edit.cursor or "", [encoded], results, entries=[*created, entry])
+    def _store(self, draft: Draft, edits: Sequence[Edit]) -> None:
+        config, at_root = draft.config, not draft.config.ns
+        encoded = [one for edit in edits for one in edit.encoded]
+        results = {step: data for edit in edits for step, data in edit.results.items()}
+        known = self._threads.find(config.thread_id) is not None
+        where = {} if at_root else {"ns": config.ns}
+        entries = [{"kind": "updated", **where, **edit.entry} for edit in edits]
+        move = Move(
+            self._connection.place(config.thread_id, ns=config.ns),
+            draft.cursor or "",
+            encoded,
+            results,
+            entries=entries if known else [{"kind": "created"}, *entries],
+        )
+        # What a frame below holds says nothing about the thread: it rests as it did.
+        status = {"status": TABLE[ThreadStatus.IDLE, ThreadEvent.UPDATE]} if at_root else {}
+        graph = {"graph": draft.graph.name, "fingerprint": draft.graph.fingerprint} if at_root else {}
         request = move.request(
-            self._connection,
-            allowed=dict.fromkeys(allowed_in(ThreadEvent.UPDATE), True),
-            status=TABLE[ThreadStatus.IDLE, ThreadEvent.UPDATE],
-            thread_fields={"graph": edit.graph.name, "fingerprint": edit.graph.fingerprint},
+            self._connection, allowed=dict.fromkeys(allowed_in(ThreadEvent.UPDATE), True), thread_fields=graph, **status
         )
         answer = self._connection.scripts.put_checkpoint(move.place, request)
         if answer[0] == "busy":
-            raise self._threads.busy(thread_id, answer[1], int(answer[2]))
+            raise self._threads.busy(config.thread_id, answer[1], int(answer[2]))
         if answer[0] == "refused":
-            raise TransitionNotAllowed(thread_id, answer[1], ThreadEvent.UPDATE)
+            raise TransitionNotAllowed(config.thread_id, answer[1], ThreadEvent.UPDATE)
         if answer[0] == "moved":
-            raise CursorMoved(thread_id)
+            raise CursorMoved(config.thread_id)
         move.done(self._connection)

@@ -6,6 +6,7 @@ TreadleError (graphs.errors)
     ├── ThreadNotFound, RunNotFound, CheckpointNotFound
     ├── ThreadBusy                          another run is active on the thread
     ├── AlreadyResumed, AmbiguousAnswer     an answer that no question, or more than one, waits for
+    ├── UnknownInterruptError               the same in strict mode
     ├── TransitionNotAllowed                the thread's status does not know this event
     ├── LeaseLost                           a step's lease went to somebody else
     ├── CursorMoved                         somebody else moved the cursor first
@@ -16,8 +17,12 @@ TreadleError (graphs.errors)
 
 from collections.abc import Iterable
 from datetime import UTC, datetime
+from typing import Literal
 
 from graphs.errors import TreadleError
+
+#: What is wrong with an answer in strict mode: it names what does not wait, is empty, or does not say what it answers.
+ResumeReason = Literal["not_pending", "empty_map", "ambiguous"]
 
 
 class SchedulerError(TreadleError):
@@ -122,6 +127,29 @@ class AmbiguousAnswer(SchedulerError, RuntimeError):
             "When there are multiple pending interrupts, you must specify the interrupt id when resuming. "
             f"Thread {self.thread_id!r} waits for: {', '.join(self.interrupt_ids)}."
         )
+
+
+class UnknownInterruptError(SchedulerError):
+    """In strict mode: an answer is not for exactly one question that waits; nothing was written."""
+
+    def __init__(
+        self, thread_id: str, reason: ResumeReason, interrupt_ids: Iterable[str], pending_ids: Iterable[str]
+    ) -> None:
+        self.thread_id = thread_id
+        self.reason = reason
+        #: What the answers named, and does not wait.
+        self.interrupt_ids = tuple(interrupt_ids)
+        self.pending_ids = tuple(pending_ids)
+        super().__init__(thread_id, reason, self.interrupt_ids, self.pending_ids)
+
+    def __str__(self) -> str:
+        problems = {
+            "not_pending": f"no question waits with the id {', '.join(self.interrupt_ids)}",
+            "empty_map": "the answers are empty",
+            "ambiguous": "one answer was given for several questions",
+        }
+        waits = ", ".join(self.pending_ids) or "nothing"
+        return f"Thread {self.thread_id!r} was not resumed: {problems[self.reason]}. It waits for: {waits}."
 
 
 class TransitionNotAllowed(SchedulerError):

@@ -1,6 +1,7 @@
 """How a failure travels: from the exception of a node to a record in the store, and back to an exception."""
 
 import builtins
+import json
 import secrets
 import traceback
 from collections.abc import Callable, Mapping
@@ -13,6 +14,12 @@ from .errors import GraphChanged, NodeFailed, RunCancelled, RunFailed, RunTimeou
 from .lifecycle import RunStatus
 
 _MAX_TEXT = 16_000
+_STATUS = {
+    "timeout": RunStatus.TIMEOUT,
+    "cancelled": RunStatus.CANCELLED,
+    "parked": RunStatus.INTERRUPTED,
+    "refused": RunStatus.INTERRUPTED,
+}
 
 Failure = Mapping[str, Any]
 
@@ -25,6 +32,17 @@ def describe(error: BaseException, node: str | None = None) -> dict[str, Any]:
         "repr": _told(repr, error),
         "traceback": _storable("".join(traceback.format_exception(error)))[-_MAX_TEXT:],
     }
+
+
+def refused(error: BaseException, node: str) -> dict[str, Any]:
+    """Return the record of an answer that does not fit its question: pydantic's error, in a form that travels."""
+    from pydantic import ValidationError  # here, as below, because it takes as long to import as half of the client
+
+    record = describe(error, node)
+    if not isinstance(error, ValidationError):
+        return record
+    lines = json.loads(error.json(include_url=False, include_context=False))
+    return record | {"kind": "refused", "title": error.title, "errors": lines}
 
 
 def timed_out(what: str, timeout_s: float, node: str | None = None) -> dict[str, Any]:
@@ -54,8 +72,7 @@ def cancelled(reason: str) -> dict[str, Any]:
 
 def status_of(failure: Failure) -> RunStatus:
     """Return how a run ends that failed in this way."""
-    kinds = {"timeout": RunStatus.TIMEOUT, "cancelled": RunStatus.CANCELLED, "parked": RunStatus.INTERRUPTED}
-    return kinds.get(failure["kind"], RunStatus.ERROR)
+    return _STATUS.get(failure["kind"], RunStatus.ERROR)
 
 
 def revived(failure: Failure, thread_id: str, run_id: str) -> Exception:
@@ -65,6 +82,8 @@ def revived(failure: Failure, thread_id: str, run_id: str) -> Exception:
     """
     if failure["kind"] == "timeout" and failure["node"] is not None:
         return graph_errors.NodeTimeoutError(failure["node"], failure["timeout_s"])
+    if failure["kind"] == "refused":
+        return _invalid_resume(failure)
     special = {"timeout": RunTimeout, "lost": WorkerLost, "cancelled": RunCancelled, "parked": GraphChanged}
     wrapper: type[RunFailed] | None = special.get(failure["kind"])
     if wrapper is not None:
@@ -74,6 +93,19 @@ def revived(failure: Failure, thread_id: str, run_id: str) -> Exception:
         text = f"node {failure['node']!r} raised {failure['type']}: {failure['message']}"
         return NodeFailed(thread_id, run_id, f"{text}\n{failure.get('traceback', '')}".rstrip())
     return _noted(cls, failure, thread_id, run_id)
+
+
+def _invalid_resume(failure: Failure) -> Exception:
+    from pydantic import ValidationError
+    from pydantic_core import InitErrorDetails, PydanticCustomError
+
+    lines = [
+        InitErrorDetails(
+            type=PydanticCustomError(line["type"], line["msg"]), loc=tuple(line["loc"]), input=line["input"]
+        )
+        for line in failure["errors"]
+    ]
+    return graph_errors.as_invalid_resume(ValidationError.from_exception_data(failure["title"], lines))
 
 
 def _record(kind: str, type_name: str, message: str, node: str | None = None) -> dict[str, Any]:

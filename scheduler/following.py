@@ -5,6 +5,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from graphs.frames import below
+
 from .connection import Connection
 from .errors import RunNotFound
 from .lifecycle import RunStatus
@@ -24,7 +26,7 @@ class LiveEvent:
     attempt: int
     value: Any
     ns: str = ""
-    #: The stream mode that shows it: custom or messages.
+    #: The stream mode that shows it: custom, messages, or tasks for the beginning of a task.
     mode: str = "custom"
 
 
@@ -63,6 +65,23 @@ class Follower:
                 return
             if deadline is not None and time.monotonic() >= deadline:
                 raise TimeoutError(f"Run {run_id} of thread {thread_id!r} is still active; it goes on.")
+
+    def follow_frame(self, thread_id: str, run_id: str, ns: str, after: int) -> Iterator[Happening]:
+        """Yield what happens in a frame and below it, until it gives control back or its run has ended.
+
+        Args:
+            thread_id, run_id: the run.
+            ns: the frame.
+            after: a sequence number; what happened up to there is left out.
+
+        Raises:
+            RunNotFound: the run was deleted meanwhile.
+        """
+        for one in self.follow(thread_id, run_id, after):
+            if below(one.ns, ns):
+                yield one
+                if isinstance(one, LogEntry) and one.kind == "returned" and one.ns == ns:
+                    return
 
     def _read(self, streams: list[str], after: int, block_ms: int) -> list[Happening]:
         found = self._connection.redis.xread(dict.fromkeys(streams, f"{after}-0"), block=block_ms)

@@ -7,11 +7,10 @@ from functools import cached_property, partial
 from typing import Any
 
 from graphs.channels import MISSING
-from graphs.checkpoint import PULL, Checkpoint, Step
+from graphs.checkpoint import PULL, PUSH, Checkpoint, Step
 from graphs.commands import Interrupt
 from graphs.graph import Graph
 from graphs.outputs import INTERRUPT
-from graphs.schema import ROOT
 
 from .chat import Chat
 from .checkpoints import StoredCheckpoint
@@ -24,7 +23,7 @@ from .lifecycle import RunStatus
 from .log import LogEntry
 from .parts import RETRACT, Part
 from .runs import RunStore
-from .snapshots import Snapshots, result_shown
+from .snapshots import Snapshots, result_shown, update_shown
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +35,9 @@ class Look:
     thread_id: str
     run_id: str
     modes: Collection[str]
-    #: Which keys the values show; None: all.
+    #: The frame that is looked at, with what lies below it.
+    ns: str = ""
+    #: Which keys the values of that frame show; None: all.
     output_keys: str | Sequence[str] | None = None
     #: Whether values are shown as instances of their state's class.
     typed: bool = False
@@ -63,6 +64,8 @@ class FrameView:
     #: Step id -> the attempt that runs, and whether it has shown something.
     _attempts: dict[str, int] = field(default_factory=dict)
     _showed: set[str] = field(default_factory=set)
+    #: The tasks that its steps have called.
+    _tasks: list[Step] = field(default_factory=list)
 
     def shown(self, entry: LogEntry) -> Iterator[Part]:
         """Yield what is shown of an entry of the log."""
@@ -72,6 +75,8 @@ class FrameView:
 
     def live(self, event: LiveEvent) -> Iterator[Part]:
         """Yield what a node shows while it runs; what an attempt says that was given up is not heard."""
+        if event.mode == "tasks":
+            self._tasks.append(Step(event.step_id, event.node, (PUSH, len(self._tasks)), (PUSH,)))
         if event.attempt < self._attempts.get(event.step_id, 0) or event.mode not in self.look.modes:
             return
         self._showed.add(event.step_id)
@@ -85,7 +90,7 @@ class FrameView:
         if event.mode != "messages":
             yield Part(event.mode, event.value, origin=origin)
             return
-        for step in self._standing().steps:
+        for step in (*self._standing().steps, *self._tasks):
             if step.id == event.step_id:  # else its superstep is closed, and it does not know yet
                 said = self._chat.live(event.value, step, self._standing().number + 1, event.attempt)
                 yield Part("messages", said, origin=origin)
@@ -100,7 +105,8 @@ class FrameView:
         self._stored = self._load(entry.data["checkpoint"])
         self._open = entry.data["steps"]
         yield from (part for stored in first[:-1] for part in self._checkpoint(stored))
-        yield from self._values()
+        if not self.graph.is_entrypoint or entry.kind == "resumed":  # an input alone changes no result
+            yield from self._values()
         yield from (part for stored in first[-1:] for part in self._checkpoint(stored))
 
     def _leased(self, entry: LogEntry) -> Iterator[Part]:
@@ -131,7 +137,7 @@ class FrameView:
             step = self._step(entry)
             updates = self._result(step).get("updates", ())
             yield from self._messages(entry, step, updates)
-            yield from self._part("updates", lambda: {step.node: _update_shown(updates, self.graph)})
+            yield from self._part("updates", lambda: {step.node: update_shown(updates)})
             yield from self._task("task_result", lambda: self._end(step, updates))
         if "checkpoint" in entry.data:
             yield from self._advanced(entry)
@@ -145,6 +151,7 @@ class FrameView:
         wrote = any(result.get("updates") for result in self._results().values())
         self._stored = self._load(entry.data["checkpoint"])
         self._announced, self._open = False, None
+        self._tasks.clear()
         if wrote:
             yield from self._values()
         yield from self._checkpoint(self._stored)
@@ -187,7 +194,7 @@ class FrameView:
         now = {step_id: waiting(result) for step_id, result in results.items()}
         asked = tuple(one for questions in (now | self._asked).values() for one in questions)
         if asked and "values" in self.look.modes:
-            yield Part("values", self._values_shown(), interrupts=asked)
+            yield Part("values", None if self.graph.is_entrypoint else self._values_shown(), interrupts=asked)
 
     def _part(self, mode: str, data: Callable[[], Any]) -> Iterator[Part]:
         if mode in self.look.modes:
@@ -198,7 +205,7 @@ class FrameView:
 
     def _values_shown(self) -> Any:
         values, keys = self._standing().values, self.look.output_keys
-        if keys is not None and not self.ns:
+        if keys is not None and self.ns == self.look.ns:
             return self.graph.output_of(values, keys)
         return self.graph.typed(values) if self.look.typed else self.graph.shown(values)
 
@@ -273,6 +280,7 @@ _SHOWERS: Mapping[str, Callable[[FrameView, LogEntry], Iterator[Part]]] = {
     "called": FrameView._began,
     "leased": FrameView._leased,
     "committed": FrameView._committed,
+    "task": FrameView._committed,
     "advanced": FrameView._advanced,
     "failed": FrameView._failed,
     "timed out": FrameView._timed_out,
@@ -280,12 +288,6 @@ _SHOWERS: Mapping[str, Callable[[FrameView, LogEntry], Iterator[Part]]] = {
     "returned": FrameView._returned,
     "finished": FrameView._finished,
 }
-
-
-def _update_shown(updates: Sequence[Mapping[str, Any]], graph: Graph) -> Any:
-    """Return a step's writes: None for none, the update itself, or one entry for each batch."""
-    shown = [update.get(ROOT) if graph.state.is_root else dict(update) for update in updates]
-    return None if not shown else shown[0] if len(shown) == 1 else shown
 
 
 def _task_shown(task: dict[str, Any]) -> dict[str, Any]:

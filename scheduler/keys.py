@@ -60,6 +60,15 @@ class ThreadKeys:
         """Set: the namespaces of the frames below the root."""
         return f"{self.root}:frames:{self.token}"
 
+    @property
+    def deadlines(self) -> str:
+        """Hash: question id -> until when it waits, and the step at the root that waits (JSON); and its default."""
+        return f"{self.root}:deadlines:{self.token}"
+
+    def staged(self, nonce: str) -> "ThreadKeys":
+        """Return keys in the same slot that no thread has: where one is put together before it appears."""
+        return ThreadKeys(f"{self.token}:{nonce}", self.root)
+
     def run(self, run_id: str) -> str:
         """Hash: one run."""
         return f"{self.root}:run:{self.token}:{quote(run_id, safe=_SAFE)}"

@@ -70,6 +70,7 @@ class Leases:
             record.get("soft_ms"),
             self._dialogue(place, frame.ns, step) if record.get("resumed") else Dialogue(),
             bool(record.get("returned")),
+            bool(record.get("calls") or frame.ns) or stored.origin.run_id != ref.run_id,
             StepOrder.from_record(ref.thread_id, caller) if caller.get("state") == "called" else None,
         )
 
@@ -91,7 +92,7 @@ class Leases:
         return self._connection.scripts.release_step(
             place,
             step=ref.step_id,
-            member=place.member(ref.step_id),
+            member=self._member(place, ref.step_id),
             worker=self._worker,
             delivery=delivery,
             kind=kind,

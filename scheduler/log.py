@@ -20,12 +20,14 @@ class LogEntry:
 
     seq: int
     #: created, started, resumed, leased, called, returned, committed, advanced, retried, failed, timed out,
-    #: cancelled, lost worker, interrupted, finished, updated, terminated or archived.
+    #: cancelled, lost worker, interrupted, refused (an answer), task, finished, updated, copied, terminated or
+    #: archived.
     kind: str
     #: Milliseconds since the epoch, by Redis' clock.
     at_ms: int
     run_id: str
-    #: What else is known: step, node, attempt, worker, token, ms (duration), checkpoint, status, error.
+    #: What else is known: step, node, attempt, worker, token, ms (duration), checkpoint, status, error; of a resumed
+    #: run the questions answered, and by whom.
     data: Mapping[str, Any]
     hash: str
 

@@ -8,12 +8,12 @@ from typing import Any
 from graphs.checkpoint import Step
 from graphs.graph import Graph
 
-from .beginnings import Beginning
 from .checkpoints import Encoded
 from .connection import Connection
 from .dispatch import StepOrder, StepRef
 from .frame import Frame
 from .lifecycle import RunStatus, after_run
+from .openings import Beginning
 from .run import Run
 from .scripts import Place, Request
 
@@ -79,11 +79,7 @@ class Orders:
 
     def of(self, steps: Iterable[Step], checkpoint_id: str) -> list[StepOrder]:
         """Return the orders for the steps of a checkpoint; those beyond the run's ``max_concurrency`` are held."""
-        limit = None if self.connection.dispatcher.inline else self.run.config.get("max_concurrency")
-        return [
-            self._order(step, checkpoint_id, held=limit is not None and index >= limit)
-            for index, step in enumerate(steps)
-        ]
+        return held_back(self.connection, self.run, [self._order(step, checkpoint_id) for step in steps])
 
     def begun(self, beginning: Beginning, steps: Iterable[Step]) -> list[StepOrder]:
         """Return the orders for the steps with which a run, or a frame, begins."""
@@ -92,7 +88,7 @@ class Orders:
             for order in self.of(steps, beginning.head.id)
         ]
 
-    def _order(self, step: Step, checkpoint_id: str, *, held: bool) -> StepOrder:
+    def _order(self, step: Step, checkpoint_id: str) -> StepOrder:
         node = self.graph.node(step.node)
         soft_ms = None if node.timeout_s is None else round(node.timeout_s * 1000)
         return StepOrder(
@@ -104,8 +100,13 @@ class Orders:
             queue=node.queue,
             soft_ms=soft_ms,
             hard_ms=None if soft_ms is None else soft_ms + self.connection.settings.grace_ms,
-            held=held,
         )
+
+
+def held_back(connection: Connection, run: Run, orders: Sequence[StepOrder]) -> list[StepOrder]:
+    """Return orders, of which those beyond the run's ``max_concurrency`` are held until another one has ended."""
+    limit = (not connection.dispatcher.inline and run.config.get("max_concurrency")) or len(orders)
+    return [*orders[:limit], *(replace(order, held=True) for order in orders[limit:])]
 
 
 def hand_out(connection: Connection, order: StepOrder) -> None:

@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from graphs.commands import Durability
+
 from .lifecycle import RunStatus
 
 
@@ -26,6 +28,9 @@ class Run:
     interrupt_after: tuple[str, ...] = ()
     #: What each of its checkpoints carries.
     metadata: Mapping[str, Any] = field(default_factory=dict)
+    durability: Durability = "async"
+    #: Where the frames below begin again, for a run that replays one of their checkpoints: frame -> checkpoint id.
+    replays: Mapping[str, str] = field(default_factory=dict)
     started_ms: int | None = None
     ended_ms: int | None = None
     deadline_ms: int | None = None
@@ -39,6 +44,14 @@ class Run:
     def limit_s(self) -> float:
         """The time limit of the run as a whole, in seconds; 0 for none."""
         return ((self.deadline_ms or 0) - (self.started_ms or 0)) / 1000 if self.deadline_ms else 0.0
+
+    @property
+    def user(self) -> str | None:
+        """Who began it, where the config says so: ``metadata.user``, or the identity of ``langgraph_auth_user``."""
+        known = self.config.get("configurable", {}).get("langgraph_auth_user")
+        identity = known.get("identity") if isinstance(known, Mapping) else None
+        user = self.config.get("metadata", {}).get("user", identity)
+        return None if user is None else str(user)
 
     def left_s(self, now_s: float) -> float:
         """Return how many seconds are left until the deadline."""
@@ -56,4 +69,6 @@ class Run:
             "interrupt_before": list(self.interrupt_before),
             "interrupt_after": list(self.interrupt_after),
             "metadata": dict(self.metadata),
+            "durability": self.durability,
+            "replays": dict(self.replays),
         }

@@ -21,6 +21,9 @@ from .keys import ThreadKeys
 _FOLDER = files("scheduler") / "lua"
 _to_json = json.JSONEncoder(separators=(",", ":")).encode
 
+#: How the due set names, in the place of a step, the questions of a thread that have a deadline.
+QUESTIONS = "questions"
+
 
 @dataclass(frozen=True, slots=True)
 class Source:
@@ -108,6 +111,10 @@ class Scripts:
         remaining, *held = self._run("put_result", place, args)
         return int(remaining), json.loads(held[0]) if held else None
 
+    def put_call(self, place: Place, **args: str | int | bytes) -> bool:
+        """Keep what a task returned; return whether the lease of the step that called it was still good."""
+        return bool(self._run("put_call", place, args))
+
     def commit_superstep(self, place: Place, request: Request) -> str:
         """Close a superstep; return committed, moved, open or lost."""
         return str(self._run("commit_superstep", place, request.args()).decode())
@@ -129,6 +136,10 @@ class Scripts:
         """Say that an inline run's process is alive; return whether the run is still active."""
         return bool(self._run("renew_run", place, args))
 
+    def forget_deadlines(self, place: Place, request: Request) -> None:
+        """Forget the deadlines of questions that wait no more."""
+        self._run("forget_deadlines", place, request.args())
+
     def look_at_run(self, place: Place, **args: str | int) -> str:
         """Look at a run that fell due; return timeout, lost, or nothing to do."""
         return str(self._run("look_at_run", place, args).decode())
@@ -142,9 +153,9 @@ class Scripts:
         """Move the cursor of a thread that rests."""
         return self._strings(self._run("put_checkpoint", place, request.args()))
 
-    def set_status(self, place: Place, request: Request) -> list[Any]:
-        """Create, terminate or archive a thread."""
-        return self._strings(self._run("set_status", place, request.args()))
+    def set_status(self, place: Place, request: Request, becoming: Sequence[str] = ()) -> list[Any]:
+        """Create, terminate or archive a thread; ``becoming``: keys in pairs, each first one becomes the second."""
+        return self._strings(self._run("set_status", place, request.args(), becoming))
 
     def delete_thread(self, place: Place, run_ids: Sequence[str], frames: Sequence[str]) -> list[Any]:
         """Delete a thread, its runs and frames; return deleted, busy (by which run, since when), unknown or more."""

@@ -146,6 +146,8 @@ class _Encoder:
             return ormsgpack.Ext(tag, self.pack(to_plain(value)))
         if isinstance(value, PurePath):
             return ormsgpack.Ext(_PLAIN[PurePosixPath][0], self.pack(value.as_posix()))
+        if isinstance(value, Unknown):  # it goes back as it came: somebody else knows the class
+            return ormsgpack.Ext(_INSTANCE, self.pack([value.class_name, value.content]))
         name = class_name(type(value))
         if self._class_of(name) is None:
             self.refused = self.refused or (name.removeprefix("builtins:"), _why_not(value))

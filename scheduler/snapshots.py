@@ -1,22 +1,25 @@
-"""Where a thread stands, as users see it: state, steps due, history."""
+"""Where a thread stands, as users see it: state, steps due, history, of its root and of the frames below."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from itertools import islice
 from typing import Any, NamedTuple
 
 from graphs.checkpoint import PUSH, Checkpoint, Result, Step
-from graphs.commands import Interrupt
+from graphs.commands import PREVIOUS, Interrupt
 from graphs.errors import InvalidUpdateError
+from graphs.frames import child_of, frame_ns, nearest_graph
 from graphs.graph import Graph
+from graphs.schema import BARE, ROOT
 from graphs.updates import apply
 
 from .checkpoints import StoredCheckpoint, result_of
 from .config import RunConfig
 from .connection import Connection
 from .dialogue import Dialogue, waiting
+from .history import History
 from .ids import created_ms
-from .threads import ThreadStore
 
 
 class StepState(NamedTuple):
@@ -27,6 +30,7 @@ class StepState(NamedTuple):
     path: tuple[Any, ...]
     error: Any = None
     interrupts: tuple[Any, ...] = ()
+    #: Of a step that calls a graph: the config that names the graph's frame, or its snapshot where asked for.
     state: Any = None
     result: Any = None
 
@@ -51,38 +55,40 @@ class StateSnapshot(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class _Reading:
-    """Whether a snapshot is the thread as it is now, or one entry of its record."""
+    """What a snapshot is of: a frame as it is now, or one entry of its record."""
 
     graph: Graph
     thread_id: str
     ns: str
     live: bool
+    #: Whether the snapshots of the frames below are part of it.
+    subgraphs: bool = False
 
 
 class Snapshots:
     """Reads a thread's state and history through the eyes of one graph."""
 
-    def __init__(self, connection: Connection, threads: ThreadStore) -> None:
+    def __init__(self, connection: Connection) -> None:
         self._connection = connection
-        self._threads = threads
+        self._history = History(connection)
 
-    def current(self, graph: Graph, config: RunConfig, given: Mapping[str, Any] | None) -> StateSnapshot:
+    def current(
+        self, graph: Graph, config: RunConfig, given: Mapping[str, Any] | None, *, subgraphs: bool = False
+    ) -> StateSnapshot:
         """Return the state at the cursor, with the open superstep's finished steps merged in; or at a checkpoint.
+
+        Args:
+            graph: the graph of the thread's root; a frame below is read through its own graph's keys.
+            config: which thread, and of it which frame and which checkpoint.
+            given: what the snapshot of a thread without state has for its config.
+            subgraphs: whether the steps that call graphs show their snapshots.
 
         Raises:
             CheckpointNotFound: the config names a checkpoint that the thread does not have.
         """
-        wanted = config.checkpoint_id
-        if wanted is None:
-            thread = self._threads.find(config.thread_id)
-            wanted = thread.cursor if thread is not None else None
-        if wanted is None:
-            return StateSnapshot({}, (), dict(given or {}), None, None, None, ())
-        keys, checkpoints = self._connection.place(config.thread_id).keys, self._connection.checkpoints
-        find = checkpoints.load if config.checkpoint_id is None else checkpoints.named
-        stored = find(keys, config.ns, wanted, config.thread_id)
-        reading = _Reading(graph, config.thread_id, config.ns, live=config.checkpoint_id is None)
-        return self._snapshot(reading, stored)
+        live = config.checkpoint_id is None
+        own = nearest_graph(graph, config.ns)
+        return self._read(_Reading(own, config.thread_id, config.ns, live, subgraphs), config.checkpoint_id, given)
 
     def history(
         self,
@@ -96,24 +102,31 @@ class Snapshots:
         """Return the record of checkpoints, the newest first.
 
         Args:
-            graph: whose keys are shown.
-            config: which thread.
+            graph: the graph of the thread's root.
+            config: which thread, and of it which frame.
             matching: metadata that the checkpoints must have.
             before: a checkpoint id; only older ones are returned.
             limit: how many at the most.
         """
-        keys = self._connection.place(config.thread_id).keys
-        loaded = self._connection.checkpoints.history(keys, config.ns, before, None if matching else limit)
-        reading = _Reading(graph, config.thread_id, config.ns, live=False)
-        snapshots = (self._snapshot(reading, stored) for stored in loaded)
-        found = [snapshot for snapshot in snapshots if _matches(snapshot.metadata or {}, matching or {})]
-        return found[:limit]
+        reading = _Reading(nearest_graph(graph, config.ns), config.thread_id, config.ns, live=False)
+        stored = self._history.read(config.thread_id, config.ns, before, None if matching else limit)
+        snapshots = (self._snapshot(reading, one) for one in stored if matches(one, matching or {}))
+        return [*islice(snapshots, limit if limit is None else max(limit, 0))]
 
     def at(self, graph: Graph, thread_id: str, checkpoint_id: str, ns: str = "") -> StateSnapshot:
-        """Return the record of one checkpoint."""
+        """Return the record of one checkpoint; ``graph`` is the frame's own."""
         keys = self._connection.place(thread_id).keys
         stored = self._connection.checkpoints.load(keys, ns, checkpoint_id, thread_id)
         return self._snapshot(_Reading(graph, thread_id, ns, live=False), stored)
+
+    def _read(self, reading: _Reading, checkpoint_id: str | None, given: Mapping[str, Any] | None) -> StateSnapshot:
+        keys, checkpoints = self._connection.place(reading.thread_id).keys, self._connection.checkpoints
+        if checkpoint_id is not None:
+            return self._snapshot(reading, checkpoints.named(keys, reading.ns, checkpoint_id, reading.thread_id))
+        cursor = self._connection.redis.hget(keys.frame(reading.ns), "cursor")
+        if cursor is None:
+            return StateSnapshot({}, (), dict(given or {}), None, None, None, ())
+        return self._snapshot(reading, checkpoints.load(keys, reading.ns, cursor.decode(), reading.thread_id))
 
     def _snapshot(self, reading: _Reading, stored: StoredCheckpoint) -> StateSnapshot:
         checkpoint, graph = stored.checkpoint, reading.graph
@@ -123,22 +136,40 @@ class Snapshots:
         finished = {result.step.id for result in done}
         steps = _shown_order(graph, checkpoint.steps)
         questions = waiting if reading.live else _ever_asked
-        states = tuple(_step_state(step, results.get(step.id, {}), graph, questions) for step in steps)
+        states = tuple(
+            _step_state(step, results.get(step.id, {}), graph, questions)._replace(state=self._below(reading, step))
+            for step in steps
+        )
+        parent_id = self._history.parent_id(reading.thread_id, reading.ns, stored)
         return StateSnapshot(
             graph.shown(values),
             tuple(step.node for step in steps if step.id not in finished),
-            config_of(reading.thread_id, checkpoint.id, reading.ns),
+            config_of(reading.thread_id, checkpoint.id, reading.ns, stored.origin.parents),
             metadata_of(stored),
             datetime.fromtimestamp(created_ms(checkpoint.id) / 1000, UTC).isoformat(),
-            None if checkpoint.parent_id is None else config_of(reading.thread_id, checkpoint.parent_id, reading.ns),
+            None if parent_id is None else config_of(reading.thread_id, parent_id, reading.ns, stored.origin.parents),
             states,
             tuple(asked for state in states for asked in state.interrupts),
         )
 
+    def _below(self, reading: _Reading, step: Step) -> dict[str, Any] | StateSnapshot | None:
+        """Return the frame that a step calls: how to name it, or its snapshot; None where it calls none."""
+        child = child_of(reading.graph, step.node)
+        if child is None or child.keeps is False:
+            return None
+        ns = frame_ns(reading.ns, step, keeps=child.keeps)
+        config = {"configurable": {"thread_id": reading.thread_id, "checkpoint_ns": ns}}
+        if not reading.subgraphs:
+            return config
+        return self._read(_Reading(child.graph, reading.thread_id, ns, live=True, subgraphs=True), None, config)
 
-def config_of(thread_id: str, checkpoint_id: str, ns: str = "") -> dict[str, Any]:
-    """Return the config that names a checkpoint."""
-    return {"configurable": {"thread_id": thread_id, "checkpoint_ns": ns, "checkpoint_id": checkpoint_id}}
+
+def config_of(
+    thread_id: str, checkpoint_id: str, ns: str = "", parents: Mapping[str, str] | None = None
+) -> dict[str, Any]:
+    """Return the config that names a checkpoint; ``parents`` are those of the frames above, by their namespaces."""
+    named: dict[str, Any] = {"thread_id": thread_id, "checkpoint_ns": ns, "checkpoint_id": checkpoint_id}
+    return {"configurable": named | ({"checkpoint_map": {**(parents or {}), ns: checkpoint_id}} if ns else {})}
 
 
 def metadata_of(stored: StoredCheckpoint) -> dict[str, Any]:
@@ -155,7 +186,13 @@ def result_shown(updates: Sequence[Mapping[str, Any]], graph: Graph) -> Any:
         for key, value in update.items():
             merged.setdefault(key, []).append(value)
     shown = {key: values[0] if len(values) == 1 else {"$writes": values} for key, values in merged.items()}
-    return next(iter(shown.values()), None) if graph.state.is_root else shown
+    return shown.get(ROOT) if ROOT in graph.channels else {key: shown[key] for key in shown if key != PREVIOUS}
+
+
+def update_shown(updates: Sequence[Mapping[str, Any]]) -> Any:
+    """Return a step's writes: None for none, the update itself, or one entry for each batch."""
+    shown = [next((update[key] for key in BARE if key in update), dict(update)) for update in updates]
+    return None if not shown else shown[0] if len(shown) == 1 else shown
 
 
 def with_finished(
@@ -196,5 +233,7 @@ def _ever_asked(result: Mapping[str, Any]) -> tuple[Interrupt, ...]:
     return Dialogue.of(result).asked
 
 
-def _matches(metadata: Mapping[str, Any], wanted: Mapping[str, Any]) -> bool:
+def matches(stored: StoredCheckpoint, wanted: Mapping[str, Any]) -> bool:
+    """Return whether a checkpoint has these metadata values."""
+    metadata = metadata_of(stored)
     return all(metadata.get(key) == value for key, value in wanted.items())

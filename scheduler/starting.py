@@ -1,43 +1,27 @@
 """Beginning a run: with a new input, from where the thread stands, or from an old checkpoint."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
 from typing import Any
 
 from graphs.graph import Graph
-from graphs.planner import Verdict, stops
+from graphs.planner import stops
 from graphs.routing import Caller
 
-from .beginnings import Beginning, Beginnings, Stand
+from .beginnings import Beginnings, Stand
 from .checkpoints import StoredCheckpoint
 from .config import RunConfig
 from .connection import Connection
-from .dispatch import StepOrder
-from .errors import CursorMoved, TransitionNotAllowed
 from .frame import Frame
 from .ids import new_run_id
-from .lifecycle import RunStatus, ThreadEvent, allowed_in
-from .moves import Move, Orders, ended, finish_entries
+from .lifecycle import RunStatus, ThreadEvent
+from .moves import Orders
+from .openings import Beginning
 from .run import Run
-from .thread import Thread
+from .storing import Planned, Started, Storing
 from .threads import ThreadStore
 
-#: An inline run's process may miss this many leases before the run counts as lost.
-ALIVE_FACTOR = 3
 
-
-@dataclass(frozen=True, slots=True)
-class Started:
-    """A run that was stored; ``orders`` are its first steps."""
-
-    run: Run
-    orders: tuple[StepOrder, ...]
-    ended: RunStatus | None
-    #: The log's last entry before the run.
-    log_start: int
-
-
-class Starter:
+class Starter(Storing):
     """Plans the beginning of runs and stores it in one script.
 
     Args:
@@ -47,8 +31,7 @@ class Starter:
     """
 
     def __init__(self, connection: Connection, threads: ThreadStore, call: Caller) -> None:
-        self._connection = connection
-        self._threads = threads
+        super().__init__(connection, threads)
         self._beginnings = Beginnings(connection, call)
 
     def start(self, graph: Graph, config: RunConfig, value: Any, context: Any = None) -> Started:
@@ -56,29 +39,41 @@ class Starter:
 
         Raises:
             EmptyInputError: there is no input and nothing to go on from.
-            AlreadyResumed, AmbiguousAnswer: a Command's answer is for no question, or for more than one.
+            AlreadyResumed, AmbiguousAnswer, UnknownInterruptError: a Command's answer is for no question, or for more
+                than one.
             ThreadBusy: another run is active on the thread.
             CheckpointNotFound: the config names a checkpoint that the thread does not have.
             TransitionNotAllowed: the thread is terminated or archived.
             InvalidInput, NotSerializable, StateTooLarge: the input does not fit the graph or the store.
         """
         thread = self._threads.find(config.thread_id)
-        head = self._head(config, thread)
-        run = self._run(graph, config, context)
+        replays = self._replays(config)
+        head = self._head(config.thread_id, replays.get("", thread.cursor if thread is not None else None))
+        run = self._run(graph, config, context, replays if config.ns else {})
         cursor = thread.cursor if thread is not None else None
-        stand = Stand(graph, run, head, cursor, named=config.checkpoint_id is not None)
+        named = config.checkpoint_id is not None
+        stand = Stand(graph, run, head, cursor, named=named, strict=config.strict_resume)
         beginning = self._beginnings.plan(stand, value)
-        return self._store(graph, run, beginning, thread, config)
+        end = _ends_at_once(run, beginning)
+        orders = Orders(self._connection, graph, run, Frame(first_number=beginning.head.number))
+        steps = beginning.steps if end is None else ()
+        timeout_s = config.timeout_s or (thread.timeout_s if thread is not None else None)
+        return self.store(Planned(run, beginning, thread, orders.begun(beginning, steps), end, timeout_s))
 
-    def _head(self, config: RunConfig, thread: Thread | None) -> StoredCheckpoint | None:
-        checkpoints, keys = self._connection.checkpoints, self._connection.place(config.thread_id).keys
-        if config.checkpoint_id is not None:
-            return checkpoints.named(keys, config.ns, config.checkpoint_id, config.thread_id)
-        if thread is None or thread.cursor is None:
+    def _replays(self, config: RunConfig) -> Mapping[str, str]:
+        """Return the checkpoint that the config names, and those at which the graphs above stood: frame -> id."""
+        if config.checkpoint_id is None:
+            return {}
+        keys, of_frame = self._connection.place(config.thread_id).keys, (config.ns, config.checkpoint_id)
+        named = self._connection.checkpoints.named(keys, *of_frame, config.thread_id)
+        return {**named.origin.parents, config.ns: config.checkpoint_id}
+
+    def _head(self, thread_id: str, checkpoint_id: str | None) -> StoredCheckpoint | None:
+        if checkpoint_id is None:
             return None
-        return checkpoints.load(keys, config.ns, thread.cursor, config.thread_id)
+        return self._connection.checkpoints.load(self._connection.place(thread_id).keys, "", checkpoint_id, thread_id)
 
-    def _run(self, graph: Graph, config: RunConfig, context: Any) -> Run:
+    def _run(self, graph: Graph, config: RunConfig, context: Any, replays: Mapping[str, str]) -> Run:
         before = graph.interrupt_before if config.interrupt_before is None else config.interrupt_before
         after = graph.interrupt_after if config.interrupt_after is None else config.interrupt_after
         for name in (*before, *after):
@@ -96,61 +91,14 @@ class Starter:
             interrupt_before=before,
             interrupt_after=after,
             metadata=config.checkpoint_metadata(),
+            durability=config.durability,
+            replays=replays,
         )
 
-    def _store(self, graph: Graph, run: Run, beginning: Beginning, thread: Thread | None, config: RunConfig) -> Started:
-        paused = beginning.event is ThreadEvent.START and stops(
-            run.interrupt_before, (step.node for step in beginning.steps)
-        )
-        end = RunStatus.INTERRUPTED if paused else None if beginning.steps else RunStatus.SUCCESS
-        settings = self._connection.settings
-        steps = () if end is not None else beginning.steps
-        place = self._connection.place(run.thread_id, run.id)
-        orders = Orders(self._connection, graph, run, Frame(first_number=beginning.head.number))
-        move = Move(
-            place,
-            (thread.cursor if thread is not None else None) or "",
-            beginning.encoded,
-            beginning.results,
-            orders=orders.begun(beginning, steps),
-            entries=self._entries(run, beginning, thread, end),
-        )
-        limits = [limit for limit in (config.timeout_s, thread.timeout_s if thread else None) if limit is not None]
-        request = move.request(
-            self._connection,
-            allowed=dict.fromkeys(allowed_in(beginning.event), True),
-            thread_fields={"graph": run.graph, "fingerprint": run.fingerprint},
-            alive_ms=settings.lease_ms * ALIVE_FACTOR,
-            **({"deadline_ms": round(limits[0] * 1000)} if limits else {}),
-            **({"ended": ended(end)} if end is not None else {}),
-        )
-        request.blobs.insert(0, self._connection.serde.dumps(run.plan(), "The run's config or context"))
-        answer = self._connection.scripts.start_run(place, request)
-        self._check(run, beginning.event, answer)
-        move.done(self._connection)
-        return Started(run, tuple(move.orders), end, answer[1])
 
-    def _entries(
-        self, run: Run, beginning: Beginning, thread: Thread | None, end: RunStatus | None
-    ) -> list[dict[str, Any]]:
-        created = [{"kind": "created", "run": run.id}] if thread is None else []
-        kind = "started" if beginning.event is ThreadEvent.START else "resumed"
-        ids = [encoded.stored.checkpoint.id for encoded in beginning.encoded]
-        began = {
-            "kind": kind,
-            "run": run.id,
-            "graph": run.graph,
-            "checkpoint": beginning.head.id,
-            "checkpoints": ids,
-            "steps": [] if beginning.done else [step.id for step in beginning.steps],
-        }
-        why = {"why": Verdict.PAUSE_BEFORE.value} if end is RunStatus.INTERRUPTED else {}
-        return [*created, began, *(finish_entries(run.id, end, **why) if end is not None else [])]
-
-    def _check(self, run: Run, event: ThreadEvent, answer: Sequence[Any]) -> None:
-        if answer[0] == "busy":
-            raise self._threads.busy(run.thread_id, answer[1], int(answer[2]))
-        if answer[0] == "refused":
-            raise TransitionNotAllowed(run.thread_id, answer[1], event)
-        if answer[0] == "moved":
-            raise CursorMoved(run.thread_id)
+def _ends_at_once(run: Run, beginning: Beginning) -> RunStatus | None:
+    """Return how a run ends that has nothing to run: it is finished, or pauses before its first nodes."""
+    nodes = [step.node for step in beginning.steps]
+    if beginning.event is ThreadEvent.START and stops(run.interrupt_before, nodes):
+        return RunStatus.INTERRUPTED
+    return None if nodes else RunStatus.SUCCESS

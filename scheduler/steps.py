@@ -8,15 +8,16 @@ entry leads the next worker to the closing.
 
 import json
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from graphs.checkpoint import Result
-from graphs.commands import Interrupt
 from graphs.graph import Graph
+from graphs.interrupts import GraphInterrupt
 
 from .claim import Claim, Progress
 from .closing import REFUSED, Closing
+from .deadlines import deadline_record
 from .dispatch import StepOrder
 from .errors import LeaseLost
 from .failure import Failure, lost, timed_out
@@ -25,6 +26,8 @@ from .moves import hand_out
 __all__ = ["REFUSED", "Steps"]
 
 logger = logging.getLogger(__name__)
+
+_NO_DEADLINE = ("", b"")
 
 
 class Steps(Closing):
@@ -39,7 +42,8 @@ class Steps(Closing):
         """
         if len(claim.stored.checkpoint.steps) == 1:
             return self._advance(claim, graph, [result], single=True)
-        return self._put(claim, graph, "committed", self._connection.checkpoints.encode_result(result, claim.dialogue))
+        kept = self._connection.checkpoints.encode_result(result, claim.dialogue)
+        return self._put(claim, graph, {"kind": "committed"}, kept)
 
     def fail(self, claim: Claim, graph: Graph | None, failure: Failure) -> Progress:
         """Store that a step failed for good; the run ends when its siblings have ended too.
@@ -49,30 +53,28 @@ class Steps(Closing):
         """
         logger.info("step failed", extra={**claim.ids, "thread_id": claim.ref.thread_id, "kind": failure["kind"]})
         kind = "timed out" if failure["kind"] == "timeout" else "failed"
-        return self._put(
-            claim,
-            graph,
-            kind,
-            self._connection.checkpoints.encode_error(failure, claim.dialogue),
-            error=failure["repr"],
-        )
+        kept = self._connection.checkpoints.encode_error(failure, claim.dialogue)
+        return self._put(claim, graph, {"kind": kind, "error": failure["repr"]}, kept)
 
-    def ask(self, claim: Claim, graph: Graph, questions: Sequence[Interrupt], *, paused: bool = False) -> Progress:
+    def ask(self, claim: Claim, graph: Graph, asked: GraphInterrupt, refused: Failure | None = None) -> Progress:
         """Store what a step asks; the run pauses when its siblings have ended too.
 
         Args:
             claim: the step.
             graph: its graph.
-            questions: what it, or a graph that it called, asks.
-            paused: whether a graph that it called stands at a breakpoint, which asks nothing.
+            asked: what it, or a graph that it called, asks; nothing where that one stands at a breakpoint.
+            refused: why the answer does not fit that it had; the run ends with it.
 
         Raises:
             LeaseLost: the lease is no longer ours, and nothing was stored.
-            NotSerializable: a question cannot be stored.
+            NotSerializable, StateTooLarge: a question, or its default answer, cannot be stored; and nothing was.
         """
-        dialogue = claim.dialogue.asking(questions)
-        asked = self._connection.checkpoints.encode_questions(claim.step.node, dialogue, paused=paused)
-        return self._put(claim, graph, "interrupted", asked, questions=[question.id for question in questions])
+        node, ids = claim.step.node, [question.id for question in asked.interrupts]
+        more = {"paused": True} if not ids else {"refused": {**refused, "run": claim.run.id}} if refused else {}
+        known = claim.dialogue.asking(asked.interrupts).record() | more
+        result = self._connection.checkpoints.encode_known(known, f"What node {node!r} asks")
+        kind = {"kind": "refused", "error": refused["repr"][:500]} if refused else {"kind": "interrupted"}
+        return self._put(claim, graph, {**kind, "questions": ids}, result, self._deadline(node, asked))
 
     def give_up(self, claim: Claim) -> Progress:
         """Store that a step was given up because a sibling failed; it has no result, and is open when the run goes on.
@@ -81,7 +83,7 @@ class Steps(Closing):
             LeaseLost: the lease is no longer ours, and nothing was stored.
         """
         known = self._connection.checkpoints.encode_known(claim.dialogue.record())
-        return self._put(claim, None, "cancelled", known)
+        return self._put(claim, None, {"kind": "cancelled"}, known)
 
     def retry(self, claim: Claim, failure: Failure, delay_ms: int) -> Progress:
         """Let a step wait for its next attempt, in the store and not in a worker.
@@ -109,7 +111,21 @@ class Steps(Closing):
             return timed_out(f"Node {claim.step.node!r}", (claim.soft_ms or 0) / 1000, claim.step.node)
         return lost(claim.step.node, claim.losses)
 
-    def _put(self, claim: Claim, graph: Graph | None, kind: str, result: bytes, **more: Any) -> Progress:
+    def _deadline(self, node: str, asked: GraphInterrupt) -> tuple[str, bytes]:
+        """Return until when a question waits and its default answer, as the script takes them."""
+        if asked.deadline is None:
+            return _NO_DEADLINE
+        record = deadline_record(asked.interrupts[0].id, asked.deadline)
+        return json.dumps(record), self._connection.serde.dumps(asked.deadline.default, f"The default of node {node!r}")
+
+    def _put(
+        self,
+        claim: Claim,
+        graph: Graph | None,
+        entry: Mapping[str, Any],
+        result: bytes,
+        deadline: tuple[str, bytes] = _NO_DEADLINE,
+    ) -> Progress:
         place = self._place(claim)
         remaining, held = self._connection.scripts.put_result(
             place,
@@ -119,8 +135,10 @@ class Steps(Closing):
             fence=claim.fence,
             close_ms=self._connection.settings.lease_ms,
             wait_ms=self._connection.settings.queue_wait_ms,
-            entry=json.dumps({"kind": kind, **claim.ids, **more}),
+            entry=json.dumps({**entry, **claim.ids}),
             result=result,
+            deadline=deadline[0],
+            default=deadline[1],
         )
         if remaining < 0:
             raise LeaseLost(claim.ref.thread_id, claim.ref.step_id)

@@ -26,6 +26,8 @@ class Thread:
     metadata: Mapping[str, Any] = field(default_factory=dict)
     #: The time limit of its runs when they bring none of their own, in seconds.
     timeout_s: float | None = None
+    #: The number of the last entry of its log: it tells whether anything has changed since.
+    seq: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,11 +9,15 @@ from urllib.parse import unquote
 
 from .config import positive
 from .connection import Connection
+from .copying import stage
 from .errors import InvalidConfig, ThreadBusy, ThreadNotFound, TransitionNotAllowed
 from .ids import check_thread_id
 from .lifecycle import TABLE, ThreadEvent, ThreadStatus, allowed_in
 from .scripts import Place, Request
 from .thread import PendingStep, Thread
+
+#: What a copy has of the fields of its original.
+_COPIED = frozenset({b"graph", b"fingerprint", b"metadata", b"timeout"})
 
 
 class ThreadStore:
@@ -35,11 +39,32 @@ class ThreadStore:
         fields = {"metadata": _json(metadata or {})}
         if positive({"timeout_s": timeout_s}, "timeout_s", float) is not None:
             fields["timeout"] = str(timeout_s)
-        body = {"create": True, "status": ThreadStatus.CREATED, "allowed": {}, "thread_fields": fields}
-        answer = self._set(check_thread_id(thread_id), body, {"kind": "created"})
-        if answer[0] == "refused":
-            raise TransitionNotAllowed(thread_id, answer[1], "be created again")
-        return self.get(thread_id)
+        return self._create(check_thread_id(thread_id), ThreadStatus.CREATED, fields, {"kind": "created"})
+
+    def copy(self, thread_id: str, new_thread_id: str) -> Thread:
+        """Copy a thread that rests: its state, its history and what waits in it, under a new id.
+
+        The copy has a log of its own, which says where it comes from; the runs stay with the original. It appears
+        whole or not at all, and a copying that was cut short can be repeated.
+
+        Raises:
+            ThreadNotFound: there is no such thread.
+            ThreadBusy: a run is active on it.
+            TransitionNotAllowed: there is a thread of the new id already.
+        """
+        thread_id, new_thread_id = check_thread_id(thread_id), check_thread_id(new_thread_id)
+        keys, target = (self._connection.place(of).keys for of in (thread_id, new_thread_id))
+        before = self._connection.redis.hgetall(keys.thread)
+        if not before:
+            raise ThreadNotFound(thread_id)
+        source = _thread(thread_id, before, None)
+        if source.run_id is not None:
+            raise self.busy(thread_id, source.run_id, source.since_ms or 0)
+        staged = stage(self._connection, keys, target)
+        if self._connection.redis.hgetall(keys.thread) != before:  # it ran meanwhile: what was copied may be torn
+            return self.copy(thread_id, new_thread_id)
+        fields = {name.decode(): value.decode() for name, value in before.items() if name in _COPIED}
+        return self._create(new_thread_id, source.status, fields, {"kind": "copied", "from": thread_id}, staged)
 
     def get(self, thread_id: str) -> Thread:
         """Return a thread.
@@ -124,6 +149,20 @@ class ThreadStore:
         """Return the error that says what a thread is busy with."""
         return ThreadBusy(thread_id, run_id, (step.node for step in self.pending(thread_id)), since_ms)
 
+    def _create(
+        self,
+        thread_id: str,
+        status: ThreadStatus,
+        fields: Mapping[str, str],
+        entry: Mapping[str, Any],
+        becoming: Sequence[str] = (),
+    ) -> Thread:
+        body = {"create": True, "status": status, "allowed": {}, "thread_fields": dict(fields)}
+        answer = self._set(thread_id, body, entry, becoming)
+        if answer[0] == "refused":
+            raise TransitionNotAllowed(thread_id, answer[1], "be created again")
+        return self.get(thread_id)
+
     def _close(self, thread_id: str, event: ThreadEvent, kind: str) -> Thread:
         status = next(after for (_, known), after in TABLE.items() if known is event)
         allowed = dict.fromkeys(allowed_in(event), True)
@@ -135,10 +174,12 @@ class ThreadStore:
             raise TransitionNotAllowed(thread_id, answer[1], event)
         return self.get(thread_id)
 
-    def _set(self, thread_id: str, body: dict[str, Any], entry: Mapping[str, Any]) -> Sequence[Any]:
+    def _set(
+        self, thread_id: str, body: dict[str, Any], entry: Mapping[str, Any], becoming: Sequence[str] = ()
+    ) -> Sequence[Any]:
         place = self._connection.place(thread_id)
         body = {"token": place.keys.token, "nonce": secrets.token_hex(8), "entries": [dict(entry)], **body}
-        return self._connection.scripts.set_status(place, Request(body))
+        return self._connection.scripts.set_status(place, Request(body), becoming)
 
     def _newest_first(self) -> Iterator[Thread]:
         pipeline = self._connection.redis.pipeline(transaction=False)
@@ -179,6 +220,7 @@ def _thread(thread_id: str, fields: Mapping[bytes, bytes], cursor: bytes | None)
         int(text["since"]) if text.get("run") else None,
         json.loads(text.get("metadata", "{}")),
         float(text["timeout"]) if "timeout" in text else None,
+        int(text.get("seq", 0)),
     )
 
 

@@ -5,10 +5,12 @@ import threading
 from collections import Counter
 
 from .connection import Connection
+from .defaults import Defaults
 from .dispatch import StepOrder
 from .errors import StoreUnavailable
 from .moves import hand_out
 from .runs import RunStore
+from .scripts import QUESTIONS
 from .threads import place_of
 
 logger = logging.getLogger(__name__)
@@ -23,12 +25,14 @@ class Watchdog:
     """Looks after everything in flight.
 
     A step falls due when its lease ran out (its worker was lost), when its message may have been lost, or when its
-    pause before another attempt is over; a run, when it is past its time limit or its own process fell silent.
+    pause before another attempt is over; a run, when it is past its time limit or its own process fell silent; the
+    questions of a thread, when the deadline of one has passed.
     """
 
     def __init__(self, connection: Connection, runs: RunStore) -> None:
         self._connection = connection
         self._runs = runs
+        self._defaults = Defaults(connection, runs)
 
     def run(self, stop: threading.Event) -> None:
         """Sweep until stopped; an unreachable Redis is waited for."""
@@ -72,6 +76,8 @@ class Watchdog:
         place, thread_id, what = place_of(self._connection, member)
         if what.startswith("run:"):
             return self._runs.look_at(thread_id, place.run_id) or "left alone"
+        if what == QUESTIONS:
+            return "answered" if self._defaults.give(thread_id) else "left alone"
         settings = self._connection.settings
         record = self._connection.scripts.redispatch_step(
             place,

@@ -7,6 +7,7 @@ import pickle
 import pkgutil
 import re
 from collections.abc import Iterable, Iterator, Sequence
+from datetime import timedelta
 from functools import cache
 from itertools import takewhile
 from pathlib import Path
@@ -16,7 +17,9 @@ import pytest
 
 from graphs.commands import Command, Interrupt
 from graphs.errors import TreadleError
+from graphs.interrupts import Deadline
 from scheduler import scripts
+from scheduler.errors import ResumeReason
 from scheduler.keys import Keys, ThreadKeys
 from scheduler.memory_scripts import MemoryScripts
 
@@ -43,6 +46,9 @@ SAMPLES: dict[object, object] = {
     float: 2.5,
     float | None: 2.5,
     Literal["run", "idle"]: "idle",
+    ResumeReason: "empty_map",
+    Deadline | None: Deadline(timedelta(minutes=1), "no"),
+    BaseException | None: None,
     Command: Command(goto="next"),
     Iterable[str]: ("one", "two"),
     Sequence[Interrupt]: (Interrupt("Really?", "1a"),),

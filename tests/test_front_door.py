@@ -12,6 +12,7 @@ MODULES = [
     "treadle.graph",
     "treadle.graph.message",
     "treadle.types",
+    "treadle.func",
     "treadle.errors",
     "treadle.config",
     "treadle.constants",

@@ -13,6 +13,7 @@ from .cache.redis import (
 )
 from .checkpoint.base import (
     BaseCheckpointSaver,
+    CheckpointTuple,
 )
 from .checkpoint.memory import (
     InMemorySaver,
@@ -42,6 +43,7 @@ from .errors import (
     InvalidGraph,
     InvalidInput,
     InvalidNamespaceError,
+    InvalidQuestion,
     InvalidThreadId,
     InvalidUpdateError,
     LeaseLost,
@@ -60,14 +62,20 @@ from .errors import (
     SchedulerError,
     StateTooLarge,
     StoreUnavailable,
+    SubgraphBusy,
     ThreadBusy,
     ThreadNotFound,
     TransitionNotAllowed,
     TreadleError,
     UnknownGraph,
+    UnknownInterruptError,
     UnknownNode,
     WorkerLost,
     is_invalid_resume,
+)
+from .func import (
+    entrypoint,
+    task,
 )
 from .graph import (
     END,
@@ -139,6 +147,7 @@ __all__ = [
     "BaseStore",
     "CachePolicy",
     "CheckpointNotFound",
+    "CheckpointTuple",
     "Command",
     "CompiledStateGraph",
     "CursorMoved",
@@ -162,6 +171,7 @@ __all__ = [
     "InvalidGraph",
     "InvalidInput",
     "InvalidNamespaceError",
+    "InvalidQuestion",
     "InvalidThreadId",
     "InvalidUpdateError",
     "Item",
@@ -208,17 +218,20 @@ __all__ = [
     "StreamMode",
     "StreamPart",
     "StreamWriter",
+    "SubgraphBusy",
     "ThreadBusy",
     "ThreadNotFound",
     "TimeoutPolicy",
     "TransitionNotAllowed",
     "TreadleError",
     "UnknownGraph",
+    "UnknownInterruptError",
     "UnknownNode",
     "WorkerLost",
     "add_messages",
     "default_cache_key",
     "default_retry_on",
+    "entrypoint",
     "get_config",
     "get_runtime",
     "get_store",
@@ -226,4 +239,5 @@ __all__ = [
     "interrupt",
     "is_invalid_resume",
     "push_message",
+    "task",
 ]

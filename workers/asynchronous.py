@@ -1,14 +1,14 @@
 """The asynchronous face of a compiled graph: the same calls, off the event loop's thread."""
 
 import asyncio
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import asynccontextmanager
 from functools import partial
 from typing import Any
 
-from graphs.context import CallsGraphs
+from graphs.commands import StateUpdate
 from graphs.outputs import GraphOutput
 from scheduler.aside import aside, begin_aside, each_aside
 from scheduler.handle import RunHandle
@@ -16,16 +16,18 @@ from scheduler.snapshots import StateSnapshot
 
 from .execution import Execution
 from .loop import Calls
+from .nesting import BodyExecution
+from .states import StateFace
 
 Config = Mapping[str, Any] | None
 #: A run, and its chunks as they come.
-Streamed = tuple[Execution, Iterator[Any]]
+Streamed = tuple[Execution | BodyExecution, Iterator[Any]]
 
 #: How long a cancelled caller waits for a run that has not begun, since it may wait for its turn on the thread.
 _PATIENCE_S = 1.0
 
 
-class AsyncFace(ABC):
+class AsyncFace(StateFace):
     """Adds ``ainvoke``, ``astream`` and their kin to a class that has the calls without the a.
 
     In this process, async nodes run on the caller's event loop. A run whose caller is cancelled is cancelled too where
@@ -43,12 +45,12 @@ class AsyncFace(ABC):
         **options: Any,
     ) -> Any:
         """Run as ``invoke`` does."""
-        if self._calling(config) is not None:
-            return await aside(self.invoke, input, config, **options)
         if stream_mode != "values":
             options |= {"stream_mode": stream_mode, "version": version, "output_keys": output_keys}
             return [chunk async for chunk in self.astream(input, config, **options)]
-        async with _begun(lambda: (self._begin(input, config, **options), iter(()))) as (execution, _):
+        called = self._calling(config)  # here, where the order of calls is the caller's own
+        begin = partial(self._begin, input, config, **options) if called is None else partial(called, input)
+        async with _begun(lambda: (begin(), iter(()))) as (execution, _):
             return self._returned(await aside(execution.output, output_keys), version)
 
     async def astream(self, input: Any, config: Config = None, **options: Any) -> AsyncIterator[Any]:
@@ -70,10 +72,19 @@ class AsyncFace(ABC):
         async for snapshot in each_aside(self.get_state_history(config, **options)):
             yield snapshot
 
-    async def aupdate_state(self, config: Config, values: Any, as_node: str | None = None) -> dict[str, Any]:
+    async def aupdate_state(
+        self, config: Config, values: Any, as_node: str | None = None, task_id: str | None = None
+    ) -> dict[str, Any]:
         """Write as ``update_state`` does."""
+        return await self._updated(self.update_state, config, values, as_node, task_id)
+
+    async def abulk_update_state(self, config: Config, supersteps: Sequence[Sequence[StateUpdate]]) -> dict[str, Any]:
+        """Write as ``bulk_update_state`` does."""
+        return await self._updated(self.bulk_update_state, config, supersteps)
+
+    async def _updated(self, update: Callable[..., dict[str, Any]], *args: Any) -> dict[str, Any]:
         with Calls(asyncio.get_running_loop()):
-            updating = begin_aside(self.update_state, config, values, as_node)
+            updating = begin_aside(update, *args)
         return await asyncio.wrap_future(updating)
 
     async def aclear_cache(self, nodes: Sequence[str] | None = None) -> None:
@@ -81,46 +92,23 @@ class AsyncFace(ABC):
         await aside(self.clear_cache, nodes)
 
     @abstractmethod
-    def invoke(self, input: Any, config: Config = None, **options: Any) -> Any:
-        """Run the graph and return its output."""
+    def _calling(self, config: Config) -> Callable[[Any], BodyExecution] | None:
+        """Return what begins this graph where a node calls it."""
 
     @abstractmethod
     def _returned(self, output: GraphOutput[Any], version: str) -> Any:
         """Return a run's output in the form of a version."""
 
     @abstractmethod
-    def _calling(self, config: Config) -> CallsGraphs | None:
-        """Return what runs this graph where a node calls it."""
-
-    @abstractmethod
     def submit(self, input: Any, config: Config = None, **options: Any) -> RunHandle:
         """Begin a run and return at once."""
-
-    @abstractmethod
-    def get_state(self, config: Config = None, *, subgraphs: bool = False) -> StateSnapshot:
-        """Return where a thread stands."""
-
-    @abstractmethod
-    def get_state_history(
-        self,
-        config: Config = None,
-        *,
-        filter: Mapping[str, Any] | None = None,
-        before: Config = None,
-        limit: int | None = None,
-    ) -> Iterator[StateSnapshot]:
-        """Yield a thread's checkpoints."""
-
-    @abstractmethod
-    def update_state(self, config: Config, values: Any, as_node: str | None = None) -> dict[str, Any]:
-        """Write to a thread's state."""
 
     @abstractmethod
     def clear_cache(self, nodes: Sequence[str] | None = None) -> None:
         """Forget the kept results of nodes."""
 
     @abstractmethod
-    def _begin(self, input: Any, config: Config, **options: Any) -> Execution:
+    def _begin(self, input: Any, config: Config, **options: Any) -> Execution | BodyExecution:
         """Store a run."""
 
     @abstractmethod

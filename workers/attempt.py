@@ -1,14 +1,15 @@
 """One attempt at a step: what its node is given, and what comes of calling it."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, Protocol
 
 from graphs.channels import MISSING
 from graphs.checkpoint import Result
-from graphs.commands import Command
-from graphs.context import CallsGraphs, StepContext, entered
+from graphs.commands import PREVIOUS, Command
+from graphs.context import CallsGraphs, CallsTasks, StepContext, entered
 from graphs.copies import own
 from graphs.frames import step_ns
 from graphs.graph import Graph
@@ -37,6 +38,10 @@ class Means:
     store: BaseStore | None = None
 
 
+class Body(CallsGraphs, CallsTasks, Protocol):
+    """Runs what a function calls while it runs."""
+
+
 @dataclass(frozen=True)
 class Attempt:
     """One attempt at a step."""
@@ -50,28 +55,35 @@ class Attempt:
         """The step's node."""
         return self.graph.node(self.claim.step.node)
 
-    def call(self, graphs: CallsGraphs | None) -> Result:
-        """Call the node, ask its routers, and return what it writes; ``graphs`` runs the graphs that it calls itself.
+    def call(self, body: Body | None = None) -> Result:
+        """Call the node, ask its routers, and return what it writes; ``body`` runs what it calls itself.
 
         Raises:
             GraphInterrupt: the node asks, and nobody has answered yet.
             ParentCommand: the node's Command is for the graph above.
             InvalidUpdateError, InvalidDestination: what it, or a router, returned does not fit.
         """
+        with self.entered(body) as offered:
+            returned = run_anywhere(self.node.call(self.input, offered))
+            said = written(returned, self.graph.channels)
+            return self._routed(said, {} if body is None else body.children)
+
+    @contextmanager
+    def entered(self, body: Body | None) -> Iterator[Mapping[str, Any]]:
+        """Make the step the current one, and yield what its function may ask for, by role."""
         questions = Questions(self.config["configurable"]["checkpoint_ns"], self.claim.dialogue.answers)
         with (
             heard(self.config, self.outlet) as config,
-            entered(StepContext(config, self.runtime, questions, graphs, self.outlet.push)),
+            entered(StepContext(config, self.runtime, questions, body, body, self.outlet.push)),
         ):
-            returned = run_anywhere(self.node.call(self.input, {**self.offered, "config": config}))
-            return self._routed(written(returned, self.graph.channels), {})
+            yield {**self.offered, "config": config}
 
     def take(self, returned: Any, children: Mapping[str, str]) -> Result:
         """Return what the step writes when the graph that it called has ended.
 
         Args:
             returned: the graph's output, or its Command for this one.
-            children: where the graph stands, if it keeps its state.
+            children: where it, and the graphs in it, stand that keep their state.
 
         Raises:
             ParentCommand, InvalidUpdateError, InvalidDestination: as for ``call``.
@@ -113,12 +125,12 @@ class Attempt:
             claim.attempt,
             claim.first_ms / 1000,
         )
-        return Runtime(claim.run.context, self.means.store, self._writer(), info)
+        return Runtime(claim.run.context, self.means.store, self.writer(), info, self._values.get(PREVIOUS))
 
     @cached_property
     def outlet(self) -> Outlet:
         """Where messages go while the node runs."""
-        return Outlet(self._writer("messages"), self.claim.ref.step_id)
+        return Outlet(self.writer("messages"), self.claim.ref.step_id)
 
     @cached_property
     def offered(self) -> dict[str, Any]:
@@ -128,8 +140,18 @@ class Attempt:
             "runtime": self.runtime,
             "store": self.means.store,
             "writer": self.runtime.stream_writer,
-            "previous": None,
+            "previous": self.runtime.previous,
         }
+
+    def writer(self, mode: str = "custom") -> Callable[[Any], None]:
+        """Return what shows a value to those who follow the run, in one stream mode."""
+        claim, means = self.claim, self.means
+
+        def write(value: Any) -> None:
+            event = [claim.ref.run_id, claim.ref.step_id, claim.step.node, claim.attempt, value, claim.ns, mode]
+            means.steps.publish(claim, means.serde.dumps(event, f"What node {claim.step.node!r} writes"))
+
+        return write
 
     @property
     def _values(self) -> Mapping[str, Any]:
@@ -142,15 +164,6 @@ class Attempt:
         state = fresh(self.graph, self._values, updates)
         goto = route(self.graph, name, state, self.offered, _ask)
         return Result(self.claim.step, updates, (*said.goto, *goto), children)
-
-    def _writer(self, mode: str = "custom") -> Callable[[Any], None]:
-        claim, means = self.claim, self.means
-
-        def write(value: Any) -> None:
-            event = [claim.ref.run_id, claim.ref.step_id, claim.step.node, claim.attempt, value, claim.ns, mode]
-            means.steps.publish(claim, means.serde.dumps(event, f"What node {claim.step.node!r} writes"))
-
-        return write
 
 
 def command_of(record: Mapping[str, Any]) -> Command:

@@ -10,7 +10,11 @@ from scheduler.thread import PendingStep
 #: Kind of a log entry -> the state in which it leaves its step.
 _STATES: Mapping[str, str] = {
     "leased": "running",
+    "called": "inside",
+    "returned": "done",
     "committed": "done",
+    "task": "done",
+    "interrupted": "asks",
     "failed": "failed",
     "timed out": "timed out",
     "lost worker": "lost worker",
@@ -51,7 +55,7 @@ class Board:
         """Take in something that happened."""
         if isinstance(happening, LiveEvent):
             row = self._row(happening.step_id, happening.node)
-            self._rows[row.id] = replace(row, wrote=happening.value) if happening.mode == "custom" else row
+            self._rows[row.id] = replace(row, **_heard(happening))
         elif "step" in happening.data:
             self._log(happening.kind, happening.data)
 
@@ -67,11 +71,16 @@ class Board:
         self._rows[row.id] = replace(
             row,
             state=_STATES.get(kind, row.state),
-            attempt=data["attempt"],
-            worker=data["worker"],
+            attempt=data.get("attempt", row.attempt),
+            worker=data.get("worker", row.worker),
             took_ms=data.get("ms"),
             wrote=None if kind == "leased" else row.wrote,
         )
 
     def _row(self, step_id: str, node: str) -> StepRow:
         return self._rows.get(step_id) or StepRow(step_id, node)
+
+
+def _heard(event: LiveEvent) -> dict[str, Any]:
+    """Return what is known of a step from what it shows while it runs; of a task that also says that it runs."""
+    return {"custom": {"wrote": event.value}, "tasks": {"state": "running"}}.get(event.mode, {})

@@ -24,7 +24,14 @@ from .engine import Engine, open_engine
 from .settings import WorkerSettings
 
 #: The graphs that come with Treadle; a worker knows them unless its settings say otherwise.
-EXAMPLES: tuple[str, ...] = ("graphs.examples.research:graph", "graphs.examples.agent:graph")
+EXAMPLES: tuple[str, ...] = (
+    "graphs.examples.research:graph",
+    "graphs.examples.agent:graph",
+    "graphs.examples.map_reduce:graph",
+    "graphs.examples.supervisor:graph",
+    "graphs.examples.approval:graph",
+    "graphs.examples.essay:graph",
+)
 
 _RETRIES = 3
 _LONGEST_PAUSE_S = 1.0
@@ -96,6 +103,15 @@ def caches(settings: WorkerSettings) -> dict[str, BaseCache]:
         InvalidGraph: an address cannot be imported.
     """
     return {compiled.name: compiled.cache for compiled in _compiled(settings) if compiled.cache is not None}
+
+
+def configs(settings: WorkerSettings) -> dict[str, dict[str, Any]]:
+    """Return what the graphs' own configs say (``with_config``), by the graph's name.
+
+    Raises:
+        InvalidGraph: an address cannot be imported.
+    """
+    return {compiled.name: compiled.config for compiled in _compiled(settings)}
 
 
 def _compiled(settings: WorkerSettings) -> list[Any]:

@@ -24,7 +24,7 @@ COMMANDS: Mapping[str, Mapping[str, tuple[str, str]]] = {
     },
     "Threads": {
         "threads": ("threads", "List threads, the one changed last first."),
-        "state": ("threads", "Show where a thread stands: its values and the nodes due next."),
+        "state": ("threads", "Show where a thread stands: its values, the nodes due next, and what they ask."),
         "history": ("threads", "List a thread's checkpoints, the newest first."),
         "pending": ("threads", "Show a thread's steps in flight: on which worker, since when, due when."),
         "log": ("logs", "Show everything that happened to a thread."),

@@ -1,12 +1,12 @@
 """A graph and where it runs: what ``compile()`` returns, and all that users do with it."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Self
 from uuid import uuid4
 
 from graphs.cache import BaseCache
-from graphs.context import CallsGraphs, current
+from graphs.context import current
 from graphs.drawing import Drawing, drawing
 from graphs.graph import Graph
 from graphs.outputs import GraphOutput
@@ -17,23 +17,23 @@ from scheduler.config import RunConfig, check, merged, parse
 from scheduler.errors import InvalidConfig
 from scheduler.handle import RunHandle
 from scheduler.parts import check_modes, retracting, with_interrupts
-from scheduler.snapshots import StateSnapshot
 
-from .asynchronous import AsyncFace
+from .asynchronous import AsyncFace, Streamed
 from .batches import Batches
 from .caching import namespaces_of
 from .engine import Engine
 from .execution import Execution
 from .loop import apart
+from .nesting import BodyExecution
 from .savers import MemorySaver, Saver
 
 Config = Mapping[str, Any] | None
 Names = Sequence[str] | str | None
 
 #: What a call may say for its run alone.
-_PER_RUN = frozenset({"interrupt_before", "interrupt_after", "timeout", "on_busy"})
+_PER_RUN = frozenset({"interrupt_before", "interrupt_after", "timeout", "on_busy", "durability"})
 #: What is taken for the sake of those who move here, and changes nothing.
-_ACCEPTED = frozenset({"durability", "debug"})
+_ACCEPTED = frozenset({"debug"})
 
 
 class CompiledStateGraph(AsyncFace, Batches):
@@ -113,17 +113,16 @@ class CompiledStateGraph(AsyncFace, Batches):
             stream_mode: with another mode than values, the list of that mode's chunks is returned.
             output_keys: which keys to return; one name returns its bare value.
             version: "v1", the output with its open questions under ``__interrupt__``; "v2", a GraphOutput.
-            **options: ``interrupt_before``, ``interrupt_after``, ``timeout`` (seconds for the run as a whole) and
-                ``on_busy`` ("reject" or "wait").
+            **options: ``interrupt_before``, ``interrupt_after``, ``timeout`` (seconds for the run as a whole),
+                ``on_busy`` ("reject" or "wait") and ``durability``: "sync" and "async" are the same, every superstep is
+                stored before the next one begins; with "exit", which is as safe, history shows of the run and the
+                graphs inside of it only where it ended.
 
         Raises:
             ThreadBusy: another run is active on the thread.
             RunTimeout, RunCancelled, WorkerLost, GraphChanged: the run failed in that way; what a node raised comes
                 back as itself (from a worker: where it is an error of Python's own or of Treadle's).
         """
-        step = self._calling(config)
-        if step is not None:
-            return step.call(self.graph, self._keeps, input)
         if stream_mode != "values":
             options |= {"stream_mode": stream_mode, "version": version, "output_keys": output_keys}
             return list(self.stream(input, config, context=context, **options))
@@ -162,7 +161,7 @@ class CompiledStateGraph(AsyncFace, Batches):
         Raises:
             ThreadBusy: another run is active on the thread.
         """
-        execution = apart(self._begin, input, config, **options)
+        execution = apart(self._begin_run, input, config, **options)
         execution.begin()
         return execution.handle
 
@@ -170,57 +169,25 @@ class CompiledStateGraph(AsyncFace, Batches):
         """Return a handle on a run that was begun somewhere."""
         return RunHandle(self._engine().client, self.graph, thread_id, run_id)
 
-    def get_state(self, config: Config = None, *, subgraphs: bool = False) -> StateSnapshot:
-        """Return where a thread stands, or one of its checkpoints.
-
-        Raises:
-            CheckpointNotFound: the thread does not have the config's checkpoint.
-        """
-        return self._durable().client.snapshots.current(self.graph, self._parsed(config), config)
-
-    def get_state_history(
-        self,
-        config: Config = None,
-        *,
-        filter: Mapping[str, Any] | None = None,
-        before: Config = None,
-        limit: int | None = None,
-    ) -> Iterator[StateSnapshot]:
-        """Yield a thread's checkpoints, the newest first.
-
-        Args:
-            config: which thread.
-            filter: metadata that a checkpoint must have.
-            before: a config with a checkpoint_id; only older ones are yielded.
-            limit: how many at the most.
-        """
-        older_than = None if before is None else parse(merged(config or {}, before)).checkpoint_id
-        snapshots = self._durable().client.snapshots
-        yield from snapshots.history(self.graph, self._parsed(config), matching=filter, before=older_than, limit=limit)
-
-    def update_state(self, config: Config, values: Any, as_node: str | None = None) -> dict[str, Any]:
-        """Write to a thread's state as if a node had, and return the config of the new checkpoint.
-
-        Raises:
-            InvalidUpdateError, UnknownNode: the update does not fit.
-            ThreadBusy: a run is active on the thread.
-        """
-        return self._durable().client.editor.update(self.graph, self._parsed(config), values, as_node)
-
-    def _calling(self, config: Config) -> CallsGraphs | None:
-        """Return what runs this graph where a node calls it, on the node's own thread; None for any other call."""
+    def _calling(self, config: Config) -> Callable[[Any], BodyExecution] | None:
+        """Return what begins this graph where a node calls it, on the node's own thread; None for any other call."""
         step = current()
         if step is None or step.graphs is None:
             return None
         own, named = step.config["configurable"]["thread_id"], merged(self.config, check(config))
         thread_id = named.get("thread_id") or named.get("configurable", {}).get("thread_id") or own
-        return step.graphs if thread_id == own else None
+        return step.graphs.next_call(self.graph, self._keeps) if thread_id == own else None
 
     @property
     def _keeps(self) -> bool | None:
         return self.checkpointer if isinstance(self.checkpointer, bool) else None
 
-    def _begin(self, input: Any, config: Config, *, context: Any = None, **options: Any) -> Execution:
+    def _begin(self, input: Any, config: Config, **options: Any) -> Execution | BodyExecution:
+        """Begin a run; where a node calls this graph on its own thread, a part of its step."""
+        called = self._calling(config)
+        return self._begin_run(input, config, **options) if called is None else called(input)
+
+    def _begin_run(self, input: Any, config: Config, *, context: Any = None, **options: Any) -> Execution:
         unknown = options.keys() - _PER_RUN - _ACCEPTED
         if unknown:
             known = ", ".join(sorted(_PER_RUN))
@@ -241,7 +208,7 @@ class CompiledStateGraph(AsyncFace, Batches):
         stream_mode: str | Sequence[str] | None = None,
         version: str = "v1",
         **options: Any,
-    ) -> tuple[Execution, Iterator[Any]]:
+    ) -> Streamed:
         modes, typed = check_modes(stream_mode), _is_v2(version)
         keys, subgraphs = options.pop("output_keys", None), bool(options.pop("subgraphs", False))
         execution = self._begin(input, config, **options)

@@ -45,6 +45,14 @@ class Desk:
             self.engine.connection.serde.allow(graph.classes)
         return found
 
+    def config(self, graph: Graph, thread_id: str, more: Mapping[str, Any] | None) -> RunConfig:
+        """Return the config of a run: what the graph's own says, and over it what the call says.
+
+        Raises:
+            InvalidThreadId, InvalidConfig: as ``config_for`` does.
+        """
+        return config_for(thread_id, merged(bootstrap.configs(self.settings)[graph.name], more or {}))
+
     def graph(self, thread_id: str, name: str | None = None) -> Graph:
         """Return a graph by name, or the one that a thread ran last.
 

@@ -88,8 +88,8 @@ def of_workers(workers: Workers) -> Finding:
 def of_graph(graph: Graph, workers: Workers, default_queue: str) -> Iterator[Finding]:
     """Judge whether the workers can run a graph."""
     wanted: dict[str, list[str]] = {}
-    for node in graph.nodes.values():
-        wanted.setdefault(node.queue or default_queue, []).append(node.name)
+    for path, node in graph.walk():
+        wanted.setdefault(node.queue or default_queue, []).append(path)
     problems = list(_problems(graph, wanted, workers)) if workers.queues else []
     yield from problems
     if not problems:

@@ -9,15 +9,16 @@ from scheduler.calls import Calls
 from scheduler.client import Client
 from scheduler.connection import Connection
 from scheduler.dispatch import Inline, StepRef
+from scheduler.records import Records
 from scheduler.runs import RunStore
 from scheduler.steps import Steps
 
 from .attempt import Means
+from .body import Nesting
 from .executor import Executor
 from .heartbeat import Heartbeat
 from .inline import InlineRunner
 from .loop import call as call_anywhere
-from .nesting import Nesting
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +59,7 @@ def nesting(connection: Connection, worker: str, store: BaseStore | None) -> Nes
     here = replace(connection, dispatcher=Inline())
     runs = RunStore(here)
     calls = Calls(here, call_anywhere)
-    made = Nesting(calls)
+    made = Nesting(calls, Records(here))
     executor = Executor(Means(Steps(here, runs, worker), here.serde, store), calls, made)
     made.runner = InlineRunner(executor, runs, {})
     return made

@@ -4,15 +4,15 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import Future
 from typing import Any
 
+from graphs.frames import Root
 from graphs.graph import Graph
 from graphs.outputs import GraphOutput
 from scheduler.aside import begin_aside
 from scheduler.client import Client, Following
 from scheduler.handle import RunHandle
 from scheduler.parts import Part
-from scheduler.starting import Started
+from scheduler.storing import Started
 
-from .executor import Root
 from .inline import Errors, InlineRunner
 from .loop import Calls
 

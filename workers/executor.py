@@ -6,11 +6,12 @@ import random
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Protocol
+from functools import partial
+from typing import Protocol
 
-from graphs.context import CallsGraphs
+from graphs.checkpoint import Result
 from graphs.errors import NodeCancelledError, NodeTimeoutError
-from graphs.frames import frame_ns, path_of
+from graphs.frames import Root, frame_ns
 from graphs.graph import Child, Graph
 from graphs.interrupts import GraphInterrupt
 from graphs.retry import retry_delay_s
@@ -18,7 +19,8 @@ from graphs.signals import ParentCommand
 from scheduler.calls import Call, Calls
 from scheduler.claim import Claim, Progress
 from scheduler.dispatch import StepRef
-from scheduler.failure import Failure, describe, parked, revived, timed_out
+from scheduler.errors import LeaseLost, StoreUnavailable
+from scheduler.failure import Failure, describe, parked, refused, revived, timed_out
 from scheduler.frame import Outcome as FrameOutcome
 from scheduler.run import Run
 from scheduler.steps import REFUSED
@@ -30,30 +32,15 @@ from .loop import Abandoned
 logger = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
-class Root:
-    """A graph at its place on a thread: what stands in the frames below it follows from that."""
-
-    graph: Graph
-    ns: str = ""
-
-    def at(self, ns: str) -> Graph:
-        """Return the graph of a frame."""
-        graph = self.graph
-        for node in path_of(ns)[len(path_of(self.ns)) :]:
-            graph = graph.children[node].graph
-        return graph
-
-
 #: Returns the graph of a run, or None where this process does not have it.
 FindRoot = Callable[[Run], Root | None]
 
 
 class Nesting(Protocol):
-    """Makes what runs the graphs that a node calls in its body."""
+    """Runs what a node calls in its body."""
 
-    def of(self, claim: Claim, graph: Graph) -> CallsGraphs:
-        """Return what runs them for one attempt at a step."""
+    def call(self, attempt: Attempt) -> Result:
+        """Call the node of an attempt, and see through what it calls."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +61,7 @@ class Executor:
     Args:
         means: what attempts work with.
         calls: opens the frames of the graphs that stand as nodes.
-        nesting: runs the graphs that nodes call in their bodies.
+        nesting: runs the graphs and tasks that nodes call in their bodies.
         limits: whether this class keeps the time limits; False where the pool does (prefork).
         time_limit_errors: what the pool raises in a node whose soft time limit is up.
     """
@@ -94,6 +81,8 @@ class Executor:
         self._nesting = nesting
         self._limits = limits
         self._time_up: tuple[type[BaseException], ...] = (TimeUp, *time_limit_errors)
+        #: What the call of a graph meets that is not the graph's own doing.
+        self._not_its_own: tuple[type[BaseException], ...] = (LeaseLost, StoreUnavailable, *self._time_up)
 
     def run(self, ref: StepRef, delivery: str, find: FindRoot) -> Outcome | None:
         """Run a step, if it is there to be run; None for a stale or doubled message.
@@ -128,7 +117,7 @@ class Executor:
         try:
             return step()
         except GraphInterrupt as asked:
-            return Outcome(self._steps.ask(claim, graph, asked.interrupts, paused=not asked.interrupts))
+            return self._asked(claim, graph, asked)
         except self._time_up:
             return self._overran(claim, graph)
         except ParentCommand as up:
@@ -146,50 +135,60 @@ class Executor:
 
     def _called(self, attempt: Attempt) -> Outcome:
         """Run a node that is a function."""
-        claim, graph = attempt.claim, attempt.graph
-        graphs = None if self._nesting is None else self._nesting.of(claim, graph)
-        try:
-            result = within(self._limit_s(attempt), lambda: attempt.call(graphs))
-        except ParentCommand as up:
-            if up.command.graph is not None:
-                raise
-            result = attempt.take(up.command, {})  # of a graph that the node called: it stands for the node's own
-        except Exception as error:  # whatever a node raises is the node's failure, and a durable fact
-            return self._failed(claim, graph, describe(error, claim.step.node), error)
-        return self._committed(attempt, lambda: result)
+        call = attempt.call if self._nesting is None else partial(self._nesting.call, attempt)
+
+        return self._committed(attempt, lambda: within(self._limit_s(attempt), call))
 
     def _framed(self, attempt: Attempt, child: Child) -> Outcome:
         """Run a node that is a graph: call it, or take what it gave back."""
         claim = attempt.claim
         ns = frame_ns(claim.ns, claim.step, keeps=child.keeps)
-        back = self._calls.outcome(claim, ns) if claim.returned else None
+        if not claim.returned:
+            entered = self._entered(attempt, child, ns)
+            if entered.failure is not None or not entered.progress.left:
+                return entered
+        back = self._calls.outcome(claim, ns)
         if back is None:
-            return self._entered(attempt, child, ns)
-        if back.failure is not None:
-            error = revived(back.failure, claim.ref.thread_id, claim.ref.run_id)
-            return self._failed(claim, attempt.graph, back.failure, error)
+            raise LeaseLost(claim.ref.thread_id, claim.ref.step_id)
+        error = None if back.failure is None else revived(back.failure, claim.ref.thread_id, claim.ref.run_id)
         if back.kind == "interrupted":
-            raise GraphInterrupt(back.questions)
-        return self._committed(attempt, lambda: self._taken(attempt, child, ns, back))
+            raise GraphInterrupt(back.questions, refused=error)
+        if back.failure is not None and error is not None:
+            return self._failed(claim, attempt.graph, back.failure, error)
+        left = self._calls.left(claim, ns, back.cursor, keeps=child.keeps)
+        if back.command is not None:
+            command = command_of(back.command)
+            return self._committed(attempt, lambda: attempt.take(command, left.children))
+        return self._committed(attempt, lambda: attempt.take(child.graph.output_of(left.values), left.children))
 
     def _entered(self, attempt: Attempt, child: Child, ns: str) -> Outcome:
         claim = attempt.claim
         try:
             update = child.graph.input.known(attempt.called_with)
             return Outcome(self._calls.enter(Call(claim, child.graph, ns, child.keeps, update)))
-        except REFUSED as error:
+        except self._not_its_own:
+            raise
+        except Exception as error:  # its own routers are asked where it begins
             return self._failed(claim, attempt.graph, describe(error, claim.step.node), error)
 
-    def _taken(self, attempt: Attempt, child: Child, ns: str, back: FrameOutcome) -> Any:
-        if back.command is not None:
-            return attempt.take(command_of(back.command), {})
-        output = child.graph.output_of(self._calls.state(attempt.claim, ns, back.cursor))
-        return attempt.take(output, {ns: back.cursor} if child.keeps else {})
+    def _asked(self, claim: Claim, graph: Graph, asked: GraphInterrupt) -> Outcome:
+        """Keep what a step asks; whoever gave it an answer that does not fit gets the error."""
+        failure = None if asked.refused is None else refused(asked.refused, claim.step.node)
+        try:
+            return Outcome(self._steps.ask(claim, graph, asked, failure), asked.refused, failure)
+        except REFUSED as error:
+            return self._failed(claim, graph, describe(error, claim.step.node), error)
 
-    def _committed(self, attempt: Attempt, result: Callable[[], Any]) -> Outcome:
+    def _committed(self, attempt: Attempt, result: Callable[[], Result]) -> Outcome:
         claim, graph = attempt.claim, attempt.graph
         try:
-            return Outcome(self._steps.commit(claim, graph, result()))
+            written = result()
+        except self._time_up:
+            raise  # with a pool's limits an Exception like any other
+        except Exception as error:  # whatever a node raises is the node's failure, and a durable fact
+            return self._failed(claim, graph, describe(error, claim.step.node), error)
+        try:
+            return Outcome(self._steps.commit(claim, graph, written))
         except REFUSED as error:
             failure = describe(error, claim.step.node)
             return Outcome(self._steps.fail(claim, graph, failure), error, failure)

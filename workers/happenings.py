@@ -5,12 +5,13 @@ from typing import Any
 
 from rich.text import Text
 
+from graphs.frames import path_of
 from scheduler.following import Happening, LiveEvent
 
 from .rendering import clock, compact, duration, styled
 
 #: Live events by the stream mode that shows them.
-_KINDS = {"custom": "writes", "messages": "says"}
+_KINDS = {"custom": "writes", "messages": "says", "tasks": "begins"}
 _LONGEST_TEXT = 160
 _KIND_WIDTH, _NODE_WIDTH = 11, 16
 
@@ -18,10 +19,11 @@ _KIND_WIDTH, _NODE_WIDTH = 11, 16
 def line_of(happening: Happening) -> Text:
     """Return one line: when, what, which node, and what else is worth knowing."""
     if isinstance(happening, LiveEvent):
-        value = happening.value if happening.mode == "custom" else happening.value[0]
-        return _line("", _KINDS[happening.mode], happening.node, compact(value))
-    node = str(happening.data.get("node", ""))
-    return _line(clock(happening.at_ms), happening.kind, node, _details(happening.data))
+        value = happening.value[0] if happening.mode == "messages" else happening.value
+        return _line("", _KINDS[happening.mode], _place(happening.ns, happening.node), compact(value))
+    node = None if happening.kind == "called" else happening.data.get("node")  # its frame is already the one called
+    place = _place(happening.data.get("ns", ""), node)
+    return _line(clock(happening.at_ms), happening.kind, place, _details(happening.data))
 
 
 def record_of(happening: Happening) -> dict[str, Any]:
@@ -32,6 +34,11 @@ def record_of(happening: Happening) -> dict[str, Any]:
         return {"seq": happening.seq, "kind": kind, **ids, "attempt": happening.attempt, "value": happening.value}
     known = {"seq": happening.seq, "kind": happening.kind, "at_ms": happening.at_ms, "run": happening.run_id}
     return {**known, **happening.data, "hash": happening.hash}
+
+
+def _place(ns: str, node: str | None) -> str:
+    """Return a node with the way to it, as its Celery task has it; what is said of a frame has no node."""
+    return ".".join((*path_of(ns), *([node] if node else ())))
 
 
 def _line(at: str, kind: str, node: str, details: str) -> Text:
@@ -52,6 +59,7 @@ def _details(data: Mapping[str, Any]) -> str:
         f"after {duration(data['ms'])}" if "ms" in data else "",
         f"again in {duration(data['after_ms'])}" if "after_ms" in data else "",
         str(data.get("graph", "")),
+        str(data.get("outcome", "")),
         str(data.get("status", "")),
         str(data.get("why", "")),
         str(data.get("error", "")),

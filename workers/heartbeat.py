@@ -7,8 +7,8 @@ from collections.abc import Callable, Mapping
 from scheduler.connection import Connection
 from scheduler.dispatch import StepRef
 from scheduler.errors import StoreUnavailable
-from scheduler.starting import ALIVE_FACTOR
 from scheduler.steps import Steps
+from scheduler.storing import ALIVE_FACTOR
 
 logger = logging.getLogger(__name__)
 

@@ -7,12 +7,13 @@ from contextlib import ExitStack
 from queue import SimpleQueue
 from uuid import uuid4
 
+from graphs.frames import Root
 from scheduler.dispatch import StepOrder, StepRef
 from scheduler.errors import LeaseLost
 from scheduler.runs import RunStore
-from scheduler.starting import Started
+from scheduler.storing import Started
 
-from .executor import Executor, Outcome, Root
+from .executor import Executor, Outcome
 from .heartbeat import Heartbeat
 from .loop import Abandoned, Calls
 
@@ -74,7 +75,8 @@ class InlineRunner:
                         step.add_done_callback(ended.put)
                     running += len(due) - 1
                     outcomes = ended.get().result()
-                errors |= {one.failure["id"]: one.error for one in outcomes if one.failure and one.error}
+                found = {one.failure["id"]: one.error for one in outcomes if one.failure and one.error}
+                errors = found | errors  # the step that raised comes before those that pass its failure on
                 due = [order for outcome in outcomes for order in outcome.progress.orders]
         return errors
 

@@ -31,7 +31,7 @@ class Calls:
     """
 
     def __init__(self, loop: asyncio.AbstractEventLoop | None = None) -> None:
-        outer, blocked = _current.get(None), None if loop else _running_loop()
+        outer, blocked = _current.get(None), None if loop else running_loop()
         self._depth: int = outer._depth if outer else 0
         self._loop = loop
         self._lineage: tuple[Calls, ...] = (self,)
@@ -144,7 +144,8 @@ def apart(call: Callable[P, T], *args: P.args, **options: P.kwargs) -> T:
     return context.run(call, *args, **options)
 
 
-def _running_loop() -> asyncio.AbstractEventLoop | None:
+def running_loop() -> asyncio.AbstractEventLoop | None:
+    """Return the event loop that runs in this thread, or None."""
     try:
         return asyncio.get_running_loop()
     except RuntimeError:

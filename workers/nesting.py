@@ -1,48 +1,45 @@
-"""The graphs that a node calls in its body: run where the node runs, in frames of their own, under the node's lease."""
+"""A graph that a function calls: run where the function runs, in a frame of its own, under the lease of its step."""
 
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future
 from typing import Any
 
-from graphs.frames import frame_ns
-from graphs.graph import Graph
+from graphs.frames import Root
 from graphs.interrupts import GraphInterrupt
+from graphs.outputs import GraphOutput
 from graphs.signals import ParentCommand
+from scheduler.aside import begin_aside
 from scheduler.calls import Call, Calls
-from scheduler.claim import Claim
 from scheduler.errors import LeaseLost
 from scheduler.failure import revived
-from scheduler.frame import Outcome
+from scheduler.following import Follower
+from scheduler.frame_view import Look
+from scheduler.parts import Part
+from scheduler.snapshots import Snapshots
+from scheduler.views import View
 
 from .attempt import command_of
-from .executor import Root
 from .inline import Errors, InlineRunner
 
 
-class Nesting:
-    """Makes what runs the graphs that a node calls; ``runner`` is tied to it last, since its nodes may call as well."""
+class BodyExecution:
+    """A graph that a node has called: seen through to its output, or followed."""
 
-    def __init__(self, calls: Calls) -> None:
-        self.calls = calls
-        self.runner: InlineRunner | None = None
+    def __init__(self, calls: Calls, runner: InlineRunner, call: Call, children: dict[str, str]) -> None:
+        self._calls = calls
+        self._runner = runner
+        self._call = call
+        self._children = children
+        self._background: Future[Errors] | None = None
+        self._after = 0
 
-    def of(self, claim: Claim, graph: Graph) -> "BodyCalls":
-        """Return what runs them for one attempt at a step."""
-        if self.runner is None:
-            raise RuntimeError("Nesting is given its runner where it is made.")
-        return BodyCalls(self.calls, self.runner, claim)
+    def begin(self) -> None:
+        """Run the graph on a thread of its own, so that it can be followed from this one."""
+        self._after = self._calls.connection.log_end(self._call.claim.ref.thread_id)
+        self._background = begin_aside(self._run_here)
 
-
-@dataclass(slots=True)
-class BodyCalls:
-    """Runs the graphs that one attempt at a step calls, one frame for each call."""
-
-    calls: Calls
-    runner: InlineRunner
-    claim: Claim
-    _called: int = field(default=0, repr=False)
-
-    def call(self, graph: Graph, keeps: bool | None, value: Any) -> Any:
-        """Run a graph and return its output; one that this step has run before, in an attempt cut short, goes on.
+    def output(self, keys: str | Sequence[str] | None = None) -> GraphOutput[Any]:
+        """Return the graph's output.
 
         Raises:
             GraphInterrupt: the graph asks; the step asks with it.
@@ -50,23 +47,39 @@ class BodyCalls:
             LeaseLost: the step's lease is gone, and with it the frame.
             Exception: what a node of the graph raised.
         """
-        ns = frame_ns(self.claim.ns, self.claim.step, keeps=keeps, nth=self._called)
-        self._called += 1
-        back, errors = self._back(graph, ns, keeps, value)
-        if back.failure is not None:
-            error = errors.get(back.failure["id"])
-            raise error or revived(back.failure, self.claim.ref.thread_id, self.claim.ref.run_id)
+        call, ref = self._call, self._call.claim.ref
+        errors = self._background.result() if self._background is not None else self._run_here()
+        back = self._calls.outcome(call.claim, call.ns)
+        if back is None:
+            raise LeaseLost(ref.thread_id, ref.step_id)
+        error = None
+        if back.failure is not None:  # the very exception, where it was raised in this process
+            error = errors.get(back.failure["id"]) or revived(back.failure, ref.thread_id, ref.run_id)
         if back.kind == "interrupted":
-            raise GraphInterrupt(back.questions)
+            raise GraphInterrupt(back.questions, refused=error)
+        if error is not None:
+            raise error
+        left = self._calls.left(call.claim, call.ns, back.cursor, keeps=call.keeps)
+        self._children |= left.children
         if back.command is not None:
             raise ParentCommand(command_of(back.command))
-        return graph.output_of(self.calls.state(self.claim, ns, back.cursor))
+        return GraphOutput(call.graph.output_of(left.values, keys))
 
-    def _back(self, graph: Graph, ns: str, keeps: bool | None, value: Any) -> tuple[Outcome, Errors]:
-        update = None if value is None else graph.input.read(value)
-        progress = self.calls.enter(Call(self.claim, graph, ns, keeps, update, parks=False))
-        errors = self.runner.drain(Root(graph, ns), progress.orders, self.claim.run.config.get("max_concurrency"))
-        back = self.calls.outcome(self.claim, ns)
-        if back is None:
-            raise LeaseLost(self.claim.ref.thread_id, self.claim.ref.step_id)
-        return back, errors
+    def parts(self, modes: Sequence[str], *, subgraphs: bool = False, **shown: Any) -> Iterator[Part]:
+        """Yield what happens in the graph, live; ``shown`` is as for Look."""
+        connection, call = self._calls.connection, self._call
+        ref = call.claim.ref
+        snapshots = Snapshots(connection)
+        look = Look(connection, snapshots, ref.thread_id, ref.run_id, modes, call.ns, **shown)
+        view = View(look, Root(call.graph, call.ns), subgraphs)
+        for happening in Follower(connection).follow_frame(ref.thread_id, ref.run_id, call.ns, self._after):
+            yield from view.parts(happening)
+
+    def abandon(self) -> None:
+        """Do nothing: the graph ends with the step that called it."""
+
+    def _run_here(self) -> Errors:
+        call = self._call
+        progress = self._calls.enter(call)
+        limit = call.claim.run.config.get("max_concurrency")
+        return self._runner.drain(Root(call.graph, call.ns), progress.orders, limit)

@@ -6,6 +6,7 @@ from functools import cache
 
 from billiard.exceptions import SoftTimeLimitExceeded
 
+from graphs.frames import Root
 from graphs.registry import Registry
 from scheduler.calls import Calls
 from scheduler.connection import Connection
@@ -17,7 +18,7 @@ from scheduler.steps import Steps
 from . import bootstrap
 from .attempt import Means
 from .engine import nesting
-from .executor import Executor, Root
+from .executor import Executor
 from .loop import call as call_anywhere
 from .settings import WorkerSettings
 

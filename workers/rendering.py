@@ -28,6 +28,7 @@ _STYLES: Mapping[str, str] = {
     "idle": "green",
     "success": "green",
     "committed": "green",
+    "task": "green",
     "finished": "green",
     "leased": "cyan",
     "says": "dim",

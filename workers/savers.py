@@ -1,16 +1,18 @@
 """Checkpointers: where the threads of a graph live, and with that, where they run."""
 
 import threading
-from collections.abc import Iterable
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
 from typing import Any
 
 from graphs.graph import Graph
 from graphs.store import BaseStore
 from scheduler.aside import aside
 from scheduler.client import Client
+from scheduler.config import merged, parse
 from scheduler.connection import open_connection
 from scheduler.dispatch import Inline
 from scheduler.threads import ThreadStore
+from scheduler.tuples import CheckpointTuple, Tuples
 
 from .engine import Engine, open_engine
 from .inline import InlineRunner
@@ -71,8 +73,57 @@ class Saver:
         self.threads.delete(thread_id)
 
     async def adelete_thread(self, thread_id: str) -> None:
-        """Delete a thread as ``delete_thread`` does."""
+        """Delete as ``delete_thread`` does."""
         await aside(self.delete_thread, thread_id)
+
+    def copy_thread(self, source_thread_id: str, target_thread_id: str) -> None:
+        """Copy a thread with its state and history to a new id, under which it begins a log of its own.
+
+        Raises:
+            ThreadNotFound: there is no such thread.
+            ThreadBusy: a run is active on it.
+            TransitionNotAllowed: there is a thread of the new id already.
+        """
+        self.threads.copy(source_thread_id, target_thread_id)
+
+    async def acopy_thread(self, source_thread_id: str, target_thread_id: str) -> None:
+        """Copy as ``copy_thread`` does."""
+        await aside(self.copy_thread, source_thread_id, target_thread_id)
+
+    def get_tuple(self, config: Mapping[str, Any]) -> CheckpointTuple | None:
+        """Return the checkpoint that a config names, or the thread's newest; None where there is none."""
+        return Tuples(self.engine.connection).get(parse(config))
+
+    async def aget_tuple(self, config: Mapping[str, Any]) -> CheckpointTuple | None:
+        """Return what ``get_tuple`` does."""
+        return await aside(self.get_tuple, config)
+
+    def list(
+        self,
+        config: Mapping[str, Any],
+        *,
+        filter: Mapping[str, Any] | None = None,
+        before: Mapping[str, Any] | None = None,
+        limit: int | None = None,
+    ) -> Iterator[CheckpointTuple]:
+        """Yield a thread's checkpoints, the newest first: of all its frames, or of the one that the config names.
+
+        Args:
+            config: which thread, and which frame (``checkpoint_ns``).
+            filter: metadata that a checkpoint must have.
+            before: a config with a checkpoint_id; only older ones are yielded.
+            limit: how many at the most.
+        """
+        named = merged({}, config)
+        everywhere = {**named, **named.get("configurable", {})}.get("checkpoint_ns") is None
+        older_than = None if before is None else parse(merged(config, before)).checkpoint_id
+        found = Tuples(self.engine.connection)
+        return found.list(parse(config), everywhere=everywhere, matching=filter, before=older_than, limit=limit)
+
+    async def alist(self, config: Mapping[str, Any], **options: Any) -> AsyncIterator[CheckpointTuple]:
+        """Yield what ``list`` does."""
+        for found in await aside(lambda: [*self.list(config, **options)]):
+            yield found
 
     def _open(self) -> Engine:
         raise NotImplementedError

@@ -8,6 +8,7 @@ from billiard.process import current_process
 from celery import Celery, Task
 from celery.exceptions import Retry
 
+from graphs.errors import is_invalid_resume
 from graphs.graph import Graph
 from graphs.registry import Registry
 from scheduler.dispatch import StepRef
@@ -47,8 +48,8 @@ def run_step(task: Task, **message: Any) -> None:
     except (LeaseLost, RunNotFound) as error:
         logger.warning("step given up", extra={"thread_id": ref.thread_id, "run_id": ref.run_id, "why": str(error)})
         return
-    if outcome is None or outcome.error is None:
-        return
+    if outcome is None or outcome.error is None or is_invalid_resume(outcome.error):
+        return  # an answer that does not fit is no failure of the node: whoever gave it is told
     if outcome.progress.retry_ms is not None:  # for Flower's eyes: this tells Celery to publish nothing
         raise Retry(f"again in {outcome.progress.retry_ms / 1000:g} s", exc=outcome.error)
     raise outcome.error

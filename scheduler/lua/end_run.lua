@@ -1,5 +1,5 @@
 -- End a run from the outside or after a failure: cancelled, timed out, parked, or its superstep closed with an error.
--- KEYS thread steps due log run index frame
+-- KEYS thread steps due log run index frame deadlines
 -- ARGV request; then the run's error
 -- Returns {"ended", step...} with the steps that were in flight, {"over"} or {"open"} (a sibling still runs).
 local request = cjson.decode(ARGV[1])
@@ -17,6 +17,7 @@ for index = 1, #steps, 2 do
 end
 redis.call("DEL", K.steps)
 if request.ended.error then redis.call("HSET", K.run, "error", blob()) end
+if request.waiting then watch_deadlines(request) end
 write_log(now, request.entries)
 finish(request.ended, request, now)
 return answer

@@ -1,4 +1,4 @@
--- Move the cursor of a thread that rests: a person's update, or a fork.
+-- Move a cursor of a thread that rests: a person's update, of the root or of a frame below.
 -- KEYS thread steps due log index frame held checkpoints channels results
 -- ARGV request; then the blobs of checkpoints, channel fields and results
 -- Returns {"stored"}, {"busy", run, since}, {"refused", status} or {"moved"}.
@@ -12,7 +12,7 @@ if status == "running" then return {"busy", thread[2], thread[3]} end
 if not request.allowed[status] then return {"refused", status} end
 if cursor ~= request.expected then return {"moved"} end
 if not thread[1] then redis.call("HSET", K.thread, "created", now) end
-redis.call("HSET", K.thread, "status", request.status, "updated", now)
+redis.call("HSET", K.thread, "status", request.status or status, "updated", now)
 for name, value in pairs(request.thread_fields) do redis.call("HSET", K.thread, name, value) end
 redis.call("ZADD", K.index, now, request.token)
 move(request, now)

@@ -13,5 +13,5 @@ write_log(now, {{kind = A.kind, run = step.run, ns = frame_of(step), step = A.st
   worker = step.worker, token = step.fence, ms = now - step.started}})
 if A.kind == "released" then step.attempt = step.attempt - 1 end -- it was cut short, and does not count
 redis.call("HSET", K.steps, A.step, cjson.encode(step))
-redis.call("ZADD", K.due, now, A.member)
+if A.member ~= "" then redis.call("ZADD", K.due, now, A.member) end
 return 1

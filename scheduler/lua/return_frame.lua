@@ -7,6 +7,7 @@ local request = cjson.decode(ARGV[1])
 local now = now_ms()
 if redis.call("HGET", K.thread, "run") ~= request.run then return "lost" end
 local frame = redis.call("HMGET", K.frame, "cursor", "remaining", "outcome")
+if frame[1] == request.expected and frame[3] == ARGV[2] then return "returned" end -- this very call, sent again
 if frame[1] ~= request.expected or frame[3] then return "moved" end
 if request.fence then
   local raw = redis.call("HGET", K.steps, request.step)

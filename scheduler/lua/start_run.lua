@@ -10,9 +10,10 @@ local known = redis.call("HGET", K.run, "log_start")
 if known then return {"started", tonumber(known)} end -- this very call, sent again
 if status == "running" then return {"busy", active, thread[3]} end
 if not request.allowed[status] then return {"refused", status} end
-if (redis.call("HGET", K.frame, "cursor") or "") ~= request.expected then return {"moved"} end
-
 local log_start = tonumber(thread[4] or 0)
+-- The cursor stands still while a run only answers; the log does not.
+if log_start ~= request.seq or (redis.call("HGET", K.frame, "cursor") or "") ~= request.expected then return {"moved"} end
+
 redis.call("HSET", K.run, "status", "pending", "started", now, "log_start", log_start, "plan", blob())
 redis.call("LPUSH", K.runs, request.run)
 if not thread[1] then redis.call("HSET", K.thread, "created", now) end
@@ -21,6 +22,7 @@ for name, value in pairs(request.thread_fields) do redis.call("HSET", K.thread, 
 redis.call("ZADD", K.index, now, request.token)
 
 redis.call("DEL", K.steps)
+redis.call("ZREM", K.due, request.token .. " questions")
 move(request, now)
 local look = request.deadline_ms
 if request.inline then look = math.min(look or request.alive_ms, request.alive_ms) end

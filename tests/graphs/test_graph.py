@@ -1,7 +1,7 @@
 """A built graph: what it shows of a state, its fingerprint, the classes of its values, its tables."""
 
 import operator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated, Any, TypedDict
 
 import pytest
@@ -9,7 +9,7 @@ import pytest
 from graphs.builder import GraphBuilder
 from graphs.commands import START
 from graphs.errors import InvalidGraph, UnknownKey, UnknownNode
-from graphs.graph import Graph, Join, check_graph_name
+from graphs.graph import Child, Graph, Join, check_graph_name
 
 
 @dataclass
@@ -120,6 +120,16 @@ def test_a_node_is_found_by_name_and_a_missing_one_is_refused_with_the_names_the
     assert graph.node("a") is graph.nodes["a"]
     with pytest.raises(UnknownNode, match=r"Graph 'shop' has no node 'c'; its nodes are: a, b\."):
         graph.node("c")
+
+
+def test_all_nodes_are_walked_those_inside_by_their_paths() -> None:
+    inner = built(builder())
+    outer = replace(built(builder()), children={"a": Child(replace(inner, children={"b": Child(inner)}))})
+
+    walked = dict(outer.walk())
+
+    assert list(walked) == ["a", "a.a", "a.b", "a.b.a", "a.b.b", "b"]
+    assert walked["a.b.a"] is inner.nodes["a"]
 
 
 def test_the_same_code_gives_the_same_fingerprint_in_any_order_of_edges() -> None:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from graphs.builder import GraphBuilder
 from graphs.checkpoint import PULL, Checkpoint, Result, Step
 from graphs.commands import END, START, Overwrite
-from graphs.errors import InvalidUpdateError, UnknownNode
+from graphs.errors import InvalidUpdateError
 from graphs.graph import Graph
 from graphs.planner import (
     Verdict,
@@ -267,7 +267,7 @@ class TestUpdateAndFork:
         head = at(self.GRAPH, "c", values={"log": ["old"]})
         result = Result(virtual_step(head, "a"), ({"log": ["new"]},))
 
-        after = plan_update(self.GRAPH, head, result, "c2")
+        after = plan_update(self.GRAPH, head, [result], "c2")
 
         assert (after.source, after.number, after.parent_id, after.writers) == ("update", 5, "c1", ("a",))
         assert after.values["log"] == ["old", "new"]
@@ -276,19 +276,19 @@ class TestUpdateAndFork:
     def test_an_update_as_a_source_of_a_full_join_leaves_its_target_due(self) -> None:
         head = at(self.GRAPH, "c", joins={"join:a+b:c": frozenset("ab")})
 
-        assert due(plan_update(self.GRAPH, head, Result(virtual_step(head, "b")), "c2")) == ["c"]
+        assert due(plan_update(self.GRAPH, head, [Result(virtual_step(head, "b"))], "c2")) == ["c"]
 
     def test_a_join_target_written_by_hand_is_not_due_once_more(self) -> None:
         head = at(self.GRAPH, "c", joins={"join:a+b:c": frozenset("ab")})
 
-        after = plan_update(self.GRAPH, head, Result(virtual_step(head, "c")), "c2")
+        after = plan_update(self.GRAPH, head, [Result(virtual_step(head, "c"))], "c2")
 
         assert (due(after), after.joins) == (["d"], {})
 
     def test_a_deferred_node_written_by_hand_waits_no_longer(self) -> None:
         head = at(self.GRAPH, "b", deferred=("d",))
 
-        after = plan_update(self.GRAPH, head, Result(virtual_step(head, "d")), "c2")
+        after = plan_update(self.GRAPH, head, [Result(virtual_step(head, "d"))], "c2")
 
         assert (after.steps, after.deferred) == ((), ())
 
@@ -326,7 +326,9 @@ class TestUpdateAndFork:
             node_to_write_as(self.GRAPH, at(self.GRAPH, writers=("a", "b")), None)
 
     def test_an_unknown_node_to_write_as_is_refused(self) -> None:
-        with pytest.raises(UnknownNode, match="has no node 'nobody'; its nodes are: a, b, c, d"):
+        with pytest.raises(
+            InvalidUpdateError, match="Node 'nobody' does not exist; an update is as one of: a, b, c, d"
+        ):
             node_to_write_as(self.GRAPH, None, "nobody")
 
 

@@ -18,8 +18,8 @@ from scheduler.client import Client
 from scheduler.config import parse
 from scheduler.connection import Connection
 from scheduler.dispatch import StepOrder, StepRef
-from scheduler.starting import Started
 from scheduler.steps import Steps
+from scheduler.storing import Started
 
 THREAD = "t"
 

@@ -20,6 +20,14 @@ def test_a_question_that_is_asked_again_counts_once() -> None:
     assert dialogue.asked == (NAME,)
 
 
+def test_an_answer_to_a_question_that_is_asked_again_is_dropped() -> None:
+    answered = Dialogue().asking([NAME]).answered({NAME.id: "ada"}).asking([AGE]).answered({AGE.id: "old"})
+
+    again = answered.asking([AGE])
+
+    assert (again.asked, again.pending, again.answers) == ((NAME, AGE), (AGE,), {NAME.id: "ada"})
+
+
 def test_questions_are_answered_in_their_order() -> None:
     dialogue = Dialogue().asking([NAME]).answered({NAME.id: "ada"}).asking([AGE])
 

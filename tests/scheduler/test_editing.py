@@ -8,7 +8,7 @@ from redis import Redis
 
 from graphs.builder import GraphBuilder
 from graphs.commands import END, START, Overwrite
-from graphs.errors import InvalidUpdateError, UnknownNode
+from graphs.errors import InvalidUpdateError
 from graphs.graph import Graph
 from scheduler.client import Client
 from scheduler.config import parse
@@ -204,7 +204,7 @@ def test_an_update_of_an_old_checkpoint_branches_from_it_and_leaves_the_record_a
 @pytest.mark.parametrize(
     ("error", "values", "options"),
     [
-        (UnknownNode, {}, {"as_node": "nobody"}),
+        (InvalidUpdateError, {}, {"as_node": "nobody"}),
         (InvalidUpdateError, "text", {"as_node": "a"}),
         (InvalidUpdateError, [1], {"as_node": "a"}),
         (InvalidUpdateError, {"said": 5}, {"as_node": "a"}),

@@ -1,10 +1,12 @@
 """How failures travel: nothing that a node raises is too strange to be recorded, and what comes back says enough."""
 
+import json
 import pickle
 from enum import IntEnum, StrEnum
 from typing import Any
 
 import pytest
+from pydantic import TypeAdapter, ValidationError
 
 from graphs import errors as graph_errors
 from graphs.errors import GraphRecursionError, NodeTimeoutError
@@ -26,7 +28,7 @@ from scheduler.errors import (
     TransitionNotAllowed,
     WorkerLost,
 )
-from scheduler.failure import cancelled, describe, lost, parked, revived, status_of, timed_out
+from scheduler.failure import cancelled, describe, lost, parked, refused, revived, status_of, timed_out
 from scheduler.lifecycle import RunStatus
 from scheduler.serde import Serde
 
@@ -197,3 +199,18 @@ def test_all_errors_of_the_floor_have_its_root_and_say_in_a_sentence_what_they_a
 
     assert all(issubclass(one, SchedulerError) and issubclass(one, graph_errors.TreadleError) for one in own)
     assert all((one.__doc__ or "").rstrip().endswith(".") for one in own)
+
+
+def test_a_refused_answer_travels_with_everything_that_is_wrong_with_it() -> None:
+    with pytest.raises(ValidationError) as caught:
+        TypeAdapter(dict[str, int]).validate_python({"a": "{many}", "b": object()})
+
+    record = json.loads(json.dumps(refused(caught.value, "ask")))
+    again = revived(record, "t", "r")
+
+    assert isinstance(again, ValidationError)
+    assert graph_errors.is_invalid_resume(again)
+    assert (again.title, status_of(record)) == (caught.value.title, RunStatus.INTERRUPTED)
+    assert [(line["type"], line["loc"], line["msg"]) for line in again.errors()] == [
+        (line["type"], line["loc"], line["msg"]) for line in caught.value.errors()
+    ]

@@ -175,6 +175,13 @@ def test_an_instance_of_a_class_that_the_reader_does_not_allow_comes_back_as_its
     assert Serde().loads(data) == [Unknown(class_name(Point), [1, 2]), Unknown(class_name(Colour), "red")]
 
 
+def test_what_is_not_known_here_goes_on_as_it_came() -> None:
+    value = {"model": Model(count=1, note=Note("one")), "points": [Point(1, 2), Colour.RED]}
+    data = Serde(CLASSES).dumps(value)
+
+    assert Serde().dumps(Serde().loads(data)) == data
+
+
 def test_classes_can_be_allowed_later() -> None:
     serde = Serde()
 

@@ -249,14 +249,14 @@ def test_a_thread_that_moved_between_reading_and_writing_is_read_again(
     client: Client, elsewhere: Client, steps: Steps, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     play(steps, LINE, begin(client, LINE, {"said": ["one"]}).orders)
-    plan, interferences = Starter._store, iter([True])
+    plan, interferences = Starter.store, iter([True])
 
     def after_somebody_else(self: Starter, *args: Any) -> Any:
         if next(interferences, False):
             play(steps, LINE, begin(elsewhere, LINE, {"said": ["two"]}).orders)
         return plan(self, *args)
 
-    monkeypatch.setattr(Starter, "_store", after_somebody_else)
+    monkeypatch.setattr(Starter, "store", after_somebody_else)
 
     begin(client, LINE, {"said": ["three"]})
 

@@ -9,6 +9,7 @@ import pytest
 
 from graphs.checkpoint import Result
 from graphs.errors import GraphRecursionError, UnknownKey
+from graphs.frames import Root
 from graphs.graph import Graph
 from scheduler.client import Client, Following
 from scheduler.failure import describe
@@ -342,7 +343,7 @@ class LiveReader:
         keys = connection.place(THREAD).keys
         for one in Follower(connection)._read([keys.log, keys.events], self._after, 1):
             self._after = one.seq
-            view = View(Look(connection, self._client.snapshots, THREAD, one.run_id, STEADY), self._graph)
+            view = View(Look(connection, self._client.snapshots, THREAD, one.run_id, STEADY), Root(self._graph))
             self.seen[one.run_id] += self._views.setdefault(one.run_id, view).parts(one)
 
 

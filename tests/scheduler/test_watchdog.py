@@ -13,8 +13,8 @@ from scheduler.errors import LeaseLost, RunTimeout, StoreUnavailable, WorkerLost
 from scheduler.failure import describe
 from scheduler.lifecycle import RunStatus
 from scheduler.settings import Settings
-from scheduler.starting import ALIVE_FACTOR
 from scheduler.steps import Steps
+from scheduler.storing import ALIVE_FACTOR
 from scheduler.watchdog import Watchdog
 from tests.fakes import RecordingDispatcher
 

@@ -1,15 +1,18 @@
 """The graphs that the system tests run on real workers."""
 
+import asyncio
 import ctypes
 import operator
 import os
 import signal
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Annotated, Any, TypedDict
 
 from treadle.checkpoint.base import BaseCheckpointSaver
 from treadle.checkpoint.redis import RedisSaver
+from treadle.func import entrypoint, task
 from treadle.graph import END, START, CompiledStateGraph, StateGraph
 from treadle.runtime import Runtime
 from treadle.types import RetryPolicy, Send, interrupt
@@ -21,6 +24,12 @@ class Trail(TypedDict):
     """A state that remembers who was here."""
 
     trail: Annotated[list[Any], operator.add]
+
+
+class Way(TypedDict, total=False):
+    """A state without a reducer: it goes through graphs inside of graphs as it is."""
+
+    way: list[Any]
 
 
 class Chat(TypedDict):
@@ -108,6 +117,23 @@ def mapping() -> StateGraph:
     return builder.add_edge("item", "sum")
 
 
+def nested() -> StateGraph:
+    """Build graphs inside of each other, five levels deep, with a question at the bottom."""
+    graph = StateGraph(Way).add_sequence([("ask", _ask_the_way)]).add_edge(START, "ask")
+    for level in reversed(range(4)):
+        outer = StateGraph(Way).add_node("down", _pass(f"down {level}")).add_node("inside", graph.compile())
+        outer.add_node("up", _pass(f"up {level}")).add_edge(START, "down")
+        graph = outer.add_edge("down", "inside").add_edge("inside", "up")
+    return graph
+
+
+def pooled_inside() -> StateGraph:
+    """Build a graph inside of another one, with a node for each of two queues."""
+    inside = StateGraph(Way).add_node("here", _worker_on_the_way).add_node("there", _worker_on_the_way, queue="other")
+    inside.add_edge(START, "here").add_edge("here", "there")
+    return StateGraph(Way).add_node("inside", inside.compile()).add_edge(START, "inside")
+
+
 BUILDERS: dict[str, Callable[[], StateGraph]] = {
     "chat": chat,
     "chain": chain,
@@ -121,6 +147,8 @@ BUILDERS: dict[str, Callable[[], StateGraph]] = {
     "asynchronous": asynchronous,
     "asking": asking,
     "mapping": mapping,
+    "nested": nested,
+    "pooled_inside": pooled_inside,
 }
 
 
@@ -187,6 +215,22 @@ def _worker(state: Trail, runtime: Runtime[None]) -> dict[str, Any]:
     return {"trail": [os.getppid()]}
 
 
+def _pass(item: str) -> Callable[[Way], Way]:
+    def step(state: Way) -> Way:
+        time.sleep(0.2)
+        return {"way": [*state["way"], item]}
+
+    return step
+
+
+def _ask_the_way(state: Way) -> Way:
+    return {"way": [*state["way"], interrupt("on?")]}
+
+
+def _worker_on_the_way(state: Way) -> Way:
+    return {"way": [*state["way"], os.getppid()]}
+
+
 def _ask(state: Trail) -> dict[str, Any]:
     return {"trail": [interrupt("name?"), interrupt("age?")]}
 
@@ -210,5 +254,32 @@ async def _write(state: Trail, runtime: Runtime[None]) -> dict[str, Any]:
     return {"trail": ["written"]}
 
 
-all_graphs = [compiled(name, RedisSaver()) for name in BUILDERS]
+@task
+def note(file: str) -> int:
+    """Add a line to a file, and return the process that did."""
+    with Path(file).open("a") as lines:
+        lines.write("noted\n")
+    return os.getpid()
+
+
+@task
+async def appear(file: str) -> None:
+    """Wait until a file is there."""
+    while not Path(file).exists():
+        await asyncio.sleep(0.02)
+
+
+def workflow(saver: BaseCheckpointSaver) -> CompiledStateGraph:
+    """Return a function that notes that it was here, waits for a file, and asks."""
+
+    @entrypoint(checkpointer=saver)
+    def workflow(folder: str) -> list[Any]:
+        noted = note(f"{folder}/notes")
+        appear(f"{folder}/go").result()
+        return [noted.result(), os.getpid(), interrupt("done?")]
+
+    return workflow
+
+
+all_graphs = [*(compiled(name, RedisSaver()) for name in BUILDERS), workflow(RedisSaver())]
 few_graphs = [compiled("slow", RedisSaver())]

@@ -83,6 +83,18 @@ def test_a_graph_runs_and_nothing_is_left_at_the_end(home: Home) -> None:
     assert home.left() == []
 
 
+def test_a_question_is_answered_from_the_command_line(home: Home) -> None:
+    up = Up(home, "--no-flower")
+    up.until(" ready.")
+    asked = home.run(*TREADLE, "run", "supervisor", "--thread", "t-1", "--input", '{"question": "What is a lease?"}')
+
+    answered = home.run(*TREADLE, "resume", "--thread", "t-1", "--answer", "true")
+
+    assert "treadle resume --thread t-1 --answer JSON" in asked.stderr
+    assert json.loads(answered.stdout)["approved"] is True, answered.stderr
+    assert up.stop() == 0
+
+
 def test_what_dies_is_started_again(home: Home) -> None:
     up = Up(home, "--no-flower")
     up.until(" ready.")

@@ -51,6 +51,27 @@ def test_a_committed_step_is_done_and_says_how_long_it_took() -> None:
     assert [(row.state, row.took_ms) for row in board.rows] == [("done", 1200)]
 
 
+def test_a_step_that_calls_a_graph_is_inside_of_it_until_it_returns() -> None:
+    board = Board()
+    board.see(entry("leased"))
+
+    board.see(LogEntry(2, "called", 0, "run-1", {"step": "s1", "node": "read_1", "ns": "read_1:s1"}, ""))
+    inside = [(row.state, row.attempt, row.worker) for row in board.rows]
+    board.see(entry("leased"))
+
+    assert inside == [("inside", 1, "w1")]
+    assert states(board) == ["running"]
+
+
+def test_a_step_that_asks_says_so() -> None:
+    board = Board()
+    board.see(entry("leased"))
+
+    board.see(entry("interrupted"))
+
+    assert states(board) == ["asks"]
+
+
 def test_a_step_whose_worker_was_lost_runs_again() -> None:
     board = Board()
     board.see(entry("leased"))

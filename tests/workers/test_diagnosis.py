@@ -1,13 +1,14 @@
 """What a deployment's facts mean."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import TypedDict
 
 import pytest
 
 from graphs.builder import GraphBuilder
 from graphs.commands import START
-from graphs.graph import Graph
+from graphs.graph import Child, Graph
 from scheduler.thread import PendingStep
 from workers.diagnosis import (
     Finding,
@@ -101,6 +102,15 @@ def test_a_queue_that_no_worker_takes_is_a_failure(graph: Graph) -> None:
     assert levels(found) == [Level.FAIL]
     assert "no worker takes queue 'gpu', which b need" in found[0].told
     assert "treadle worker -Q gpu" in found[0].told
+
+
+def test_a_queue_of_a_graph_inside_must_be_taken_too(graph: Graph) -> None:
+    team = GraphBuilder(State).add_node("team", node).add_edge(START, "team").build("outer", None, None)
+    outer = replace(team, children={"team": Child(graph)})
+
+    found = list(of_graph(outer, workers(one=["treadle"]), "treadle"))
+
+    assert "no worker takes queue 'gpu', which team.b need" in " ".join(finding.told for finding in found)
 
 
 def test_a_worker_that_does_not_know_a_node_of_its_queue_is_a_failure(graph: Graph) -> None:

@@ -2,12 +2,13 @@
 
 import operator
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated, Any, TypedDict
 
 import pytest
 import redis as redis_py
 
+from graphs.frames import Root
 from graphs.graph import Graph
 from scheduler.calls import Calls
 from scheduler.client import Client
@@ -20,7 +21,7 @@ from tests.fakes import RecordingDispatcher
 from treadle.graph import END, StateGraph
 from treadle.types import RetryPolicy
 from workers.attempt import Means
-from workers.executor import Executor, Outcome, Root
+from workers.executor import Executor, Outcome
 from workers.limits import TimeUp
 
 
@@ -143,6 +144,21 @@ def test_a_time_limit_of_the_pool_ends_the_run_as_timeout(desk: Desk) -> None:
 
     assert desk.status() == "timeout"
     assert "timed out" in desk.kinds()
+
+
+def test_a_time_limit_of_the_pool_may_be_an_error_like_any_other(desk: Desk) -> None:
+    class SoftLimit(Exception): ...
+
+    def node(state: Trail) -> None:
+        raise SoftLimit
+
+    means = Means(Steps(desk.connection, desk.client.runs, "me"), desk.connection.serde)
+    executor = Executor(means, Calls(desk.connection, lambda call: call()), time_limit_errors=(SoftLimit,))
+    graph = one_node(node, timeout=5)
+
+    replace(desk, executor=executor).run(desk.start(graph), graph)
+
+    assert desk.status() == "timeout"
 
 
 def test_a_router_that_fails_is_its_nodes_failure(desk: Desk) -> None:

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from scheduler.following import LiveEvent
+from scheduler.following import Happening, LiveEvent
 from scheduler.log import LogEntry
 from workers.happenings import line_of, record_of
 
@@ -25,6 +25,20 @@ def test_a_retry_says_when_and_why() -> None:
 
     assert "again in 500 ms" in line
     assert "ConnectionError('x')" in line
+
+
+@pytest.mark.parametrize(
+    ("happening", "told"),
+    [
+        (entry("leased", ns="team:5|writer:7", node="draft"), "leased team.writer.draft"),
+        (entry("called", ns="team:5|writer:7", node="writer", graph="w"), "called team.writer w"),
+        (entry("returned", ns="team:5", outcome="finished"), "returned team finished"),
+        (LiveEvent(8, "run-1", "s", "draft", 1, 1, ns="team:5"), "writes team.draft 1"),
+    ],
+    ids=["step", "call", "return", "live"],
+)
+def test_what_happens_inside_of_a_graph_is_told_with_the_way_there(happening: Happening, told: str) -> None:
+    assert line_of(happening).plain.split()[-len(told.split()) :] == told.split()
 
 
 def test_what_a_node_writes_is_told_as_json() -> None:

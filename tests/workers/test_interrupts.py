@@ -1,38 +1,14 @@
 """Asking a person: the question is kept, the answer is replayed, and of two answers one counts."""
 
-import operator
-from typing import Annotated, Any, TypedDict
+from typing import Any
 
 import pytest
 
+from tests.workers.asking import CONFIG, Trail, asked, asking, parallel
 from treadle.checkpoint.base import BaseCheckpointSaver
 from treadle.errors import AlreadyResumed, AmbiguousAnswer, NotSerializable, OutsideOfStep
-from treadle.graph import START, CompiledStateGraph, StateGraph
+from treadle.graph import START, StateGraph
 from treadle.types import Command, Interrupt, Send, interrupt
-
-CONFIG = {"thread_id": "t"}
-
-
-class Trail(TypedDict):
-    trail: Annotated[list[Any], operator.add]
-
-
-def parallel(saver: BaseCheckpointSaver, **nodes: Any) -> CompiledStateGraph:
-    """Compile a graph that starts with all of its nodes at once."""
-    builder = StateGraph(Trail)
-    for name, node in nodes.items():
-        builder.add_node(name, node)
-        builder.add_edge(START, name)
-    return builder.compile(saver)
-
-
-def asking(*questions: Any) -> Any:
-    """Return a node that asks, and writes what it was answered."""
-    return lambda state: {"trail": [interrupt(question) for question in questions]}
-
-
-def asked(output: dict[str, Any]) -> list[Any]:
-    return [question.value for question in output["__interrupt__"]]
 
 
 def test_a_question_pauses_the_run_and_its_answer_ends_it(saver: BaseCheckpointSaver) -> None:

@@ -60,8 +60,8 @@ def draw(graph: str, xray: bool, as_text: bool, png: Path | None) -> None:
 
 def _record(graph: Graph, settings: WorkerSettings) -> dict[str, Any]:
     nodes = [
-        {"name": node.name, "queue": node.queue or settings.default_queue, "timeout_s": node.timeout_s}
-        for node in graph.nodes.values()
+        {"name": path, "queue": node.queue or settings.default_queue, "timeout_s": node.timeout_s}
+        for path, node in graph.walk()
     ]
     queues = sorted({str(node["queue"]) for node in nodes})
     pauses = {"interrupt_before": graph.interrupt_before, "interrupt_after": graph.interrupt_after}

@@ -5,10 +5,12 @@ from typing import Any, TypedDict, Unpack
 
 import click
 
+from graphs.commands import Command
 from graphs.graph import Graph
 from graphs.schema import context_of
 from scheduler.lifecycle import RunStatus
 from scheduler.run import Run
+from scheduler.snapshots import StateSnapshot
 
 from ..desk import Desk, config_for
 from ..exits import ExitCode
@@ -60,23 +62,30 @@ def run(ctx: click.Context, desk: Desk, graph: str, **options: Unpack[Options]) 
 @click.argument("graph", metavar="[GRAPH]", required=False)
 @thread_option
 @click.option("--input", "value", type=Json(), default=None, metavar="JSON", help="A new input; @FILE or - reads it.")
+@click.option("--answer", type=Json(), default=None, metavar="JSON", help="The answer to the question that waits.")
 @click.option("--context", type=Json(), default=None, metavar="JSON", help="What nodes get as runtime.context.")
 @config_option
 @wait_option
 @json_option
 @with_desk
 @click.pass_context
-def resume(ctx: click.Context, desk: Desk, graph: str | None, **options: Unpack[Options]) -> None:
+def resume(ctx: click.Context, desk: Desk, graph: str | None, answer: Any, **options: Unpack[Options]) -> None:
     """Go on with a thread from where it stands: paused, failed or cancelled; and follow it.
 
     GRAPH is the graph that the thread ran last, unless another one is named. With a new input the thread begins
-    anew, on the state that it has.
+    anew, on the state that it has. An answer is for the question that a node asked; of several questions each is
+    answered by its id: '{"ID": "yes"}'.
 
     \b
     Examples:
       treadle resume --thread my-1
+      treadle resume --thread my-1 --answer true
       treadle resume --thread my-1 --input '{"question": "What has changed?"}'
     """
+    if answer is not None:
+        if options["value"] is not None:
+            raise click.UsageError("--answer goes on with the thread, and --input begins anew: give one of them.")
+        options["value"] = Command(resume=answer)
     ctx.exit(_begin(desk, desk.graph(options["thread_id"], graph), options))
 
 
@@ -108,7 +117,7 @@ def cancel(desk: Desk, thread_id: str, run_id: str | None, reason: str, as_json:
 
 
 def _begin(desk: Desk, graph: Graph, options: Options) -> ExitCode:
-    config = config_for(options["thread_id"], options["config"])
+    config = desk.config(graph, options["thread_id"], options["config"])
     started = desk.client.start(graph, config, options["value"], _context(graph, options["context"]))
     thread_id, run_id = started.run.thread_id, started.run.id
     if not options["wait"]:
@@ -171,24 +180,30 @@ def _tell_detached(thread_id: str, run_id: str, *, as_json: bool) -> None:
 
 def _tell_result(desk: Desk, graph: Graph, run: Run, *, as_json: bool) -> ExitCode:
     output = None if run.error else desk.client.result(graph, run.thread_id, run.id)
-    due = desk.client.snapshots.current(graph, config_for(run.thread_id), None).next
+    stand = desk.client.snapshots.current(graph, config_for(run.thread_id), None)
     if as_json:
         error = None if run.error is None else dict(run.error)
         ids = {"thread": run.thread_id, "run": run.id, "status": run.status}
-        print_json({**ids, "output": output, "next": due, "error": error})
+        print_json({**ids, "output": output, "next": stand.next, "error": error})
     elif run.error is None:
         print_json(output)
         if run.status is RunStatus.INTERRUPTED:
-            click.echo(f"Paused before {', '.join(due) or 'the end'}. {_how_to_go_on(run.thread_id)}", err=True)
+            click.echo(f"{_where(stand)} {_how_to_go_on(run.thread_id, asked=bool(stand.interrupts))}", err=True)
     else:
         click.echo(f"{run.status}: {run.error['repr']}", err=True)
         click.echo(f"The thread stands on its last checkpoint. {_how_to_go_on(run.thread_id)}", err=True)
     return ExitCode.OK if run.error is None else ExitCode.FAILED
 
 
-def _how_to_go_on(thread_id: str) -> str:
+def _where(stand: StateSnapshot) -> str:
+    due = ", ".join(stand.next) or "the end"
+    return f"{due} asks, and waits for an answer." if stand.interrupts else f"Paused before {due}."
+
+
+def _how_to_go_on(thread_id: str, *, asked: bool = False) -> str:
     named = quote(thread_id)
+    how = " --answer JSON" if asked else ""
     return (
-        f"`treadle resume --thread {named}` goes on, `treadle state {named}` shows what it knows, "
+        f"`treadle resume --thread {named}{how}` goes on, `treadle state {named}` shows what it knows, "
         f"`treadle update --thread {named} --values JSON` changes that."
     )

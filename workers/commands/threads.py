@@ -44,7 +44,7 @@ def threads(desk: Desk, status: str | None, metadata: tuple[tuple[str, Any], ...
 @json_option
 @with_desk
 def state(desk: Desk, thread_id: str, checkpoint: str | None, as_json: bool) -> None:
-    """Show where a thread stands: its values and the nodes due next.
+    """Show where a thread stands: its values, the nodes due next, and what they ask.
 
     \b
     Example:
@@ -67,6 +67,7 @@ def state(desk: Desk, thread_id: str, checkpoint: str | None, as_json: bool) -> 
             "checkpoint": _checkpoint_of(snapshot) or "-",
             "made": snapshot.created_at or "-",
             "next": ", ".join(snapshot.next) or "nothing",
+            **{f"asks {one.id}": compact(one.value) for one in snapshot.interrupts},
         }
     )
     print_json(snapshot.values)
@@ -152,6 +153,7 @@ def _record(snapshot: StateSnapshot) -> dict[str, Any]:
         "made": snapshot.created_at,
         "metadata": snapshot.metadata,
         "next": snapshot.next,
+        "interrupts": snapshot.interrupts,
         "steps": steps,
         "values": snapshot.values,
     }

@@ -86,7 +86,7 @@ def _redis(settings: WorkerSettings) -> Iterator[str]:
 
 def _worker(settings: WorkerSettings, environment: dict[str, str], concurrency: int | None) -> Role:
     graphs = bootstrap.registry(settings).values()
-    named = {node.queue for graph in graphs for node in graph.nodes.values() if node.queue is not None}
+    named = {node.queue for graph in graphs for _, node in graph.walk() if node.queue is not None}
     queues = ",".join(sorted(named | {settings.default_queue}))
     many = ("-c", str(concurrency)) if concurrency is not None else ()
     arguments = ("worker", "--leashed", "-Q", queues, *many)

@@ -1,12 +1,21 @@
--- Remove what is in flight in a frame, and in all frames below it.
+-- Remove what is in flight in a frame, and in all frames that its steps have called.
 local function drop_frame(ns, token)
-  local steps = redis.call("HGETALL", K.steps)
-  for index = 1, #steps, 2 do
-    local step_ns = cjson.decode(steps[index + 1]).ns
-    if step_ns == ns or string.sub(step_ns, 1, #ns + 1) == ns .. "|" then
-      redis.call("HDEL", K.steps, steps[index])
-      redis.call("ZREM", K.due, token .. " " .. steps[index])
+  local dropped, called = {}, {}
+  for _, raw in ipairs(redis.call("HVALS", K.steps)) do
+    local step = cjson.decode(raw)
+    if step.ns == ns then
+      dropped[#dropped + 1] = step.id
+    elseif step.caller then
+      called[step.caller] = called[step.caller] or {}
+      table.insert(called[step.caller], step.id)
     end
+  end
+  local at = 1
+  while dropped[at] do
+    redis.call("HDEL", K.steps, dropped[at])
+    redis.call("ZREM", K.due, token .. " " .. dropped[at])
+    for _, id in ipairs(called[dropped[at]] or {}) do dropped[#dropped + 1] = id end
+    at = at + 1
   end
 end
 

@@ -14,6 +14,7 @@ from graphs.examples.corpus import MAX_DOCUMENTS
 from graphs.examples.report import MARK
 from treadle.checkpoint.memory import MemorySaver
 from treadle.graph import CompiledStateGraph
+from workers.bootstrap import EXAMPLES
 
 CONFIG = {"configurable": {"thread_id": "papers"}}
 
@@ -248,7 +249,7 @@ def test_input_that_does_not_fit_is_refused_before_anything_is_stored(
     assert graph.get_state(CONFIG).values == {}
 
 
-@pytest.mark.parametrize("module", ["graphs.examples.research", "graphs.examples.agent"])
+@pytest.mark.parametrize("module", [address.partition(":")[0] for address in EXAMPLES])
 def test_importing_an_example_starts_nothing(module: str, tmp_path: Path) -> None:
     data = tmp_path / "data"
     environment = {**os.environ, "TREADLE_DATA": str(data)}

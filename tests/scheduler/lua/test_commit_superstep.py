@@ -82,4 +82,6 @@ def put_result(client: Client, held: Claim) -> None:
         wait_ms=1_000,
         entry='{"kind":"committed"}',
         result=client.connection.checkpoints.encode_result(wrote(held)),
+        deadline="",
+        default=b"",
     )

@@ -7,9 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from graphs.examples import map_reduce, supervisor
 from scheduler.following import Follower, Happening
 from scheduler.lifecycle import RunStatus
 from scheduler.runs import RunStore
+from treadle.checkpoint.redis import RedisSaver
 from treadle.graph import CompiledStateGraph
 from workers.desk import Desk
 from workers.progress import Progress
@@ -72,6 +74,48 @@ def test_input_is_read_from_the_standard_input(treadle: Treadle, store: str) -> 
     )
 
     assert json.loads(result.stdout)["text"] == "piped"
+
+
+def test_what_a_graph_says_of_its_runs_counts_here_too(
+    treadle: Treadle, store: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TREADLE_GRAPHS", "graphs.examples.map_reduce:graph")
+
+    treadle("run", "map_reduce", "--thread", "t-1", "--input", '{"texts": ["A text."]}', "--detach")
+
+    run = Desk().client.runs.recent("t-1", 1)[0]
+    assert run.config["max_concurrency"] == map_reduce.MAX_CONCURRENCY
+
+
+def test_an_answer_is_for_the_question_that_waits(treadle: Treadle, asking: str) -> None:
+    treadle("resume", "--thread", asking, "--answer", "true", "--detach")
+
+    assert Desk().client.runs.recent(asking, 1)[0].status is RunStatus.PENDING
+    assert json.loads(treadle("state", asking, "--json").stdout)["interrupts"] == []
+
+
+def test_an_answer_and_a_new_input_are_not_one_call(treadle: Treadle, asking: str) -> None:
+    result = treadle("resume", "--thread", asking, "--answer", "true", "--input", "{}")
+
+    assert result.exit_code == 2
+    assert "one of them" in result.stderr
+
+
+def test_a_question_is_shown_with_the_state(treadle: Treadle, asking: str) -> None:
+    shown = treadle("state", asking).stdout
+
+    asked = json.loads(treadle("state", asking, "--json").stdout)["interrupts"]
+    assert asked[0]["value"]["draft"].startswith("What is a lease?")
+    assert f"asks {asked[0]['id']}" in shown
+
+
+@pytest.fixture
+def asking(store: str, monkeypatch: pytest.MonkeyPatch) -> str:
+    """The id of a thread on which a graph inside of a graph asks."""
+    monkeypatch.setenv("TREADLE_GRAPHS", "graphs.examples.supervisor:graph")
+    graph = supervisor.build().compile(RedisSaver(store, inline=True), name="supervisor")
+    graph.invoke({"question": "What is a lease?"}, {"thread_id": "t-1"})
+    return "t-1"
 
 
 @pytest.mark.parametrize(
@@ -210,7 +254,7 @@ def test_update_as_an_unknown_node_is_a_usage_error(treadle: Treadle, graph: Com
     result = treadle("update", "--thread", "t-1", "--values", "{}", "--as-node", "third")
 
     assert result.exit_code == 2
-    assert "no node 'third'" in result.stderr
+    assert "Node 'third' does not exist" in result.stderr
 
 
 def test_ctrl_c_ends_the_following_and_not_the_run(
