@@ -7,9 +7,6 @@ import traceback
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from pydantic import ValidationError
-from pydantic_core import InitErrorDetails, PydanticCustomError
-
 from graphs import errors as graph_errors
 
 from . import errors as scheduler_errors
@@ -40,6 +37,8 @@ def describe(error: BaseException, node: str | None = None) -> dict[str, Any]:
 
 def refused(error: BaseException, node: str) -> dict[str, Any]:
     """Return the record of an answer that does not fit its question: pydantic's error, in a form that travels."""
+    from pydantic import ValidationError  # here, as below, because it takes as long to import as half of the client
+
     record = describe(error, node)
     if not isinstance(error, ValidationError):
         return record
@@ -107,6 +106,9 @@ def revived(failure: Failure, thread_id: str, run_id: str) -> Exception:
 
 
 def _invalid_resume(failure: Failure) -> Exception:
+    from pydantic import ValidationError
+    from pydantic_core import InitErrorDetails, PydanticCustomError
+
     lines = [
         InitErrorDetails(
             type=PydanticCustomError(line["type"], line["msg"]), loc=tuple(line["loc"]), input=line["input"]

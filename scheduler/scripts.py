@@ -19,6 +19,7 @@ from .bytes_redis import available
 from .keys import ThreadKeys
 
 _FOLDER = files("scheduler") / "lua"
+_to_json = json.JSONEncoder(separators=(",", ":")).encode
 
 #: How the due set names, in the place of a step, the questions of a thread that have a deadline.
 QUESTIONS = "questions"
@@ -42,7 +43,7 @@ class Request:
 
     def args(self) -> list[bytes]:
         """Return the script's arguments."""
-        return [json.dumps(self.body, separators=(",", ":")).encode(), *self.blobs]
+        return [_to_json(self.body).encode(), *self.blobs]
 
 
 @dataclass(frozen=True, slots=True)

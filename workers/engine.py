@@ -4,17 +4,14 @@ import socket
 from dataclasses import dataclass, replace
 from os import getpid
 
-import redis
-
 from graphs.cache import BaseCache
 from graphs.store import BaseStore
 from scheduler.calls import Calls
 from scheduler.client import Client
-from scheduler.connection import Connection, open_connection
-from scheduler.dispatch import Dispatcher, Inline, StepRef
+from scheduler.connection import Connection
+from scheduler.dispatch import Inline, StepRef
 from scheduler.records import Records
 from scheduler.runs import RunStore
-from scheduler.settings import Settings
 from scheduler.steps import Steps
 
 from .attempt import Means
@@ -51,9 +48,8 @@ class Engine:
         return InlineRunner(executor, self.client.runs, running, heartbeat)
 
 
-def open_engine(client: redis.Redis, settings: Settings, dispatcher: Dispatcher, *, durable: bool) -> Engine:
-    """Return an engine over a Redis client that returns bytes."""
-    connection = open_connection(client, settings, dispatcher)
+def open_engine(connection: Connection, *, durable: bool) -> Engine:
+    """Return an engine on a connection; ``durable``: whether its runs outlive this process."""
     return Engine(connection, Client(connection, call_anywhere), durable)
 
 

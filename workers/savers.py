@@ -10,8 +10,8 @@ from graphs.store import BaseStore
 from scheduler.aside import aside
 from scheduler.client import Client
 from scheduler.config import merged, parse
+from scheduler.connection import open_connection
 from scheduler.dispatch import Inline
-from scheduler.settings import Settings
 from scheduler.threads import ThreadStore
 from scheduler.tuples import CheckpointTuple, Tuples
 
@@ -137,11 +137,12 @@ class MemorySaver(Saver):
     """
 
     def _open(self) -> Engine:
-        # fakeredis is imported by those who use it: it takes as long to import as the rest of the client.
+        # fakeredis and pydantic are imported by those who use them: they take longer than the rest of the client.
         from scheduler.fake import fake_redis, fake_server
+        from scheduler.settings import Settings
 
-        settings = Settings(lease_ms=_FOREVER_MS)
-        return open_engine(fake_redis(fake_server()), settings, Inline(), durable=False)
+        connection = open_connection(fake_redis(fake_server()), Settings(lease_ms=_FOREVER_MS), Inline())
+        return open_engine(connection, durable=False)
 
 
 #: LangGraph's other name for it.
@@ -171,10 +172,12 @@ class RedisSaver(Saver):
         """Do nothing: there are no tables to make."""
 
     def _open(self) -> Engine:
-        # Celery is imported by those who dispatch to it: it would double the time that a client takes to start.
+        # Celery and pydantic are imported by those who connect: they would double the time a client takes to start.
+        from scheduler.settings import Settings
+
         from .bootstrap import connect, redis_client
 
         settings = Settings() if self._url is None else Settings(redis_url=self._url)
         if not self._inline:
             return connect(settings)
-        return open_engine(redis_client(settings), settings, Inline(), durable=True)
+        return open_engine(open_connection(redis_client(settings), settings, Inline()), durable=True)
