@@ -1,0 +1,1 @@
+"""Plays on what guards a node: error handlers, time limits, drains and caches."""
