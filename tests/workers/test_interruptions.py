@@ -17,7 +17,7 @@ CONFIG = {"thread_id": "t"}
 #: What a graph consists of, one after the other: what the stage is, and of how many steps.
 Stages = list[tuple[str, int]]
 stages = st.lists(st.tuples(st.sampled_from(["branch", "join", "sends"]), st.integers(1, 3)), min_size=1, max_size=3)
-several = settings(max_examples=25, deadline=None)
+several = settings(max_examples=15, deadline=None)
 
 
 class State(TypedDict):
