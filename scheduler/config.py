@@ -54,6 +54,10 @@ class RunConfig:
     configurable: Mapping[str, Any] = field(default_factory=dict)
     #: "exit": of the checkpoints of a run, its history shows the last one alone.
     durability: Durability = "async"
+    #: Why the run shall not begin to work at all; None: it shall.
+    drain_reason: str | None = None
+    #: Seconds for each superstep of the root.
+    step_timeout_s: float | None = None
 
     def for_nodes(self) -> dict[str, Any]:
         """Return the config as nodes see it, without what is private to the caller."""

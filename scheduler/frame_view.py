@@ -13,7 +13,7 @@ from graphs.graph import Graph
 from graphs.outputs import INTERRUPT
 
 from .chat import Chat
-from .checkpoints import StoredCheckpoint
+from .checkpoints import StoredCheckpoint, in_place
 from .connection import Connection
 from .dialogue import Dialogue, waiting
 from .errors import NodeFailed
@@ -23,7 +23,7 @@ from .lifecycle import RunStatus
 from .log import LogEntry
 from .parts import RETRACT, Part
 from .runs import RunStore
-from .snapshots import Snapshots, result_shown, update_shown
+from .snapshots import Snapshots, result_shown, snapshot_shown, update_shown
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +66,8 @@ class FrameView:
     _showed: set[str] = field(default_factory=set)
     #: The tasks that its steps have called.
     _tasks: list[Step] = field(default_factory=list)
+    #: The error handlers that have taken over from steps.
+    _handlers: list[Step] = field(default_factory=list)
 
     def shown(self, entry: LogEntry) -> Iterator[Part]:
         """Yield what is shown of an entry of the log."""
@@ -90,7 +92,7 @@ class FrameView:
         if event.mode != "messages":
             yield Part(event.mode, event.value, origin=origin)
             return
-        for step in (*self._standing().steps, *self._tasks):
+        for step in (*self._standing().steps, *self._handlers, *self._tasks):
             if step.id == event.step_id:  # else its superstep is closed, and it does not know yet
                 said = self._chat.live(event.value, step, self._standing().number + 1, event.attempt)
                 yield Part("messages", said, origin=origin)
@@ -112,6 +114,15 @@ class FrameView:
     def _leased(self, entry: LogEntry) -> Iterator[Part]:
         yield from self._retracted(entry)
         yield from self._announce()
+        yield from self._taken_over(entry)
+
+    def _taken_over(self, entry: LogEntry) -> Iterator[Part]:
+        """Announce an error handler when it begins."""
+        steps = in_place(self._standing().steps, self._results()) if entry.data["node"] in self.graph.handlers else []
+        for step in steps:
+            if step.id == entry.data["step"] and step not in self._handlers:
+                self._handlers.append(step)
+                yield from self._task("task", partial(self._start, step))
 
     def _retracted(self, entry: LogEntry) -> Iterator[Part]:
         """Take back what an earlier attempt showed: this one begins anew."""
@@ -137,8 +148,10 @@ class FrameView:
             step = self._step(entry)
             updates = self._result(step).get("updates", ())
             yield from self._messages(entry, step, updates)
-            yield from self._part("updates", lambda: {step.node: update_shown(updates)})
-            yield from self._task("task_result", lambda: self._end(step, updates))
+            cached = {"__metadata__": {"cached": True}} if entry.data.get("cached") else {}
+            yield from self._part("updates", lambda: {step.node: update_shown(updates), **cached})
+            if not cached:
+                yield from self._task("task_result", lambda: self._end(step, updates))
         if "checkpoint" in entry.data:
             yield from self._advanced(entry)
 
@@ -152,6 +165,7 @@ class FrameView:
         self._stored = self._load(entry.data["checkpoint"])
         self._announced, self._open = False, None
         self._tasks.clear()
+        self._handlers.clear()
         if wrote:
             yield from self._values()
         yield from self._checkpoint(self._stored)
@@ -243,15 +257,7 @@ class FrameView:
         return {"id": step.id, "name": step.node, "error": error, "result": result, "interrupts": shown}
 
     def _snapshot(self, checkpoint_id: str) -> dict[str, Any]:
-        snapshot = self.look.snapshots.at(self.graph, self.look.thread_id, checkpoint_id, self.ns)
-        return {
-            "config": snapshot.config,
-            "parent_config": snapshot.parent_config,
-            "values": snapshot.values,
-            "metadata": snapshot.metadata,
-            "next": sorted(snapshot.next),
-            "tasks": [_task_shown(task._asdict()) for task in snapshot.tasks],
-        }
+        return snapshot_shown(self.look.snapshots.at(self.graph, self.look.thread_id, checkpoint_id, self.ns))
 
     def _load(self, checkpoint_id: str) -> StoredCheckpoint:
         keys = self.look.connection.place(self.look.thread_id).keys
@@ -264,7 +270,8 @@ class FrameView:
 
     def _step(self, entry: LogEntry) -> Step:
         id_, node = entry.data["step"], entry.data["node"]
-        return next((step for step in self._standing().steps if step.id == id_), Step(id_, node, (PULL, node), ()))
+        steps = (*self._standing().steps, *self._handlers)
+        return next((step for step in steps if step.id == id_), Step(id_, node, (PULL, node), ()))
 
     def _result(self, step: Step) -> Mapping[str, Any]:
         return self._results([step]).get(step.id, {})
@@ -288,9 +295,3 @@ _SHOWERS: Mapping[str, Callable[[FrameView, LogEntry], Iterator[Part]]] = {
     "returned": FrameView._returned,
     "finished": FrameView._finished,
 }
-
-
-def _task_shown(task: dict[str, Any]) -> dict[str, Any]:
-    shown = {key: task[key] for key in ("id", "name", "state")}
-    shown["interrupts"] = tuple(asdict(question) for question in task["interrupts"])
-    return shown | {key: task[key] for key in ("error", "result") if task[key] is not None}

@@ -1,7 +1,7 @@
 """Where a thread stands, as users see it: state, steps due, history, of its root and of the frames below."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from itertools import islice
 from typing import Any, NamedTuple
@@ -14,7 +14,7 @@ from graphs.graph import Graph
 from graphs.schema import BARE, ROOT
 from graphs.updates import apply
 
-from .checkpoints import StoredCheckpoint, result_of
+from .checkpoints import StoredCheckpoint, in_place, result_of
 from .config import RunConfig
 from .connection import Connection
 from .dialogue import Dialogue, waiting
@@ -134,7 +134,7 @@ class Snapshots:
         results = self._connection.checkpoints.results(keys, reading.ns, checkpoint.steps)
         values, done = with_finished(graph, checkpoint, results) if reading.live else (checkpoint.values, ())
         finished = {result.step.id for result in done}
-        steps = _shown_order(graph, checkpoint.steps)
+        steps = _shown_order(graph, in_place(checkpoint.steps, results) if reading.live else checkpoint.steps)
         questions = waiting if reading.live else _ever_asked
         states = tuple(
             _step_state(step, results.get(step.id, {}), graph, questions)._replace(state=self._below(reading, step))
@@ -179,6 +179,24 @@ def metadata_of(stored: StoredCheckpoint) -> dict[str, Any]:
     return {**stored.origin.metadata, **own}
 
 
+def snapshot_shown(snapshot: StateSnapshot) -> dict[str, Any]:
+    """Return a snapshot as the checkpoints mode has it."""
+    return {
+        "config": snapshot.config,
+        "parent_config": snapshot.parent_config,
+        "values": snapshot.values,
+        "metadata": snapshot.metadata,
+        "next": sorted(snapshot.next),
+        "tasks": [_task_shown(task._asdict()) for task in snapshot.tasks],
+    }
+
+
+def _task_shown(task: dict[str, Any]) -> dict[str, Any]:
+    shown = {key: task[key] for key in ("id", "name", "state")}
+    shown["interrupts"] = tuple(asdict(question) for question in task["interrupts"])
+    return shown | {key: task[key] for key in ("error", "result") if task[key] is not None}
+
+
 def result_shown(updates: Sequence[Mapping[str, Any]], graph: Graph) -> Any:
     """Return a step's writes as one result: a dict by key, ``{"$writes": [...]}`` where a key was written twice."""
     merged: dict[str, list[Any]] = {}
@@ -202,7 +220,7 @@ def with_finished(
 
     Where their writes do not go together the superstep can never close; the state must be readable all the same.
     """
-    ordered = sorted(checkpoint.steps, key=lambda step: step.path)
+    ordered = sorted(in_place(checkpoint.steps, found), key=lambda step: step.path)
     done = [(step, found[step.id]) for step in ordered if "updates" in found.get(step.id, {})]
     results = tuple(result_of(step, known) for step, known in done)
     try:
@@ -214,7 +232,7 @@ def with_finished(
 def _shown_order(graph: Graph, steps: Sequence[Step]) -> list[Step]:
     order = {name: index for index, name in enumerate(graph.nodes)}
     return sorted(
-        steps, key=lambda step: (step.path[0] != PUSH, 0 if step.path[0] == PUSH else order.get(step.node, -1))
+        steps, key=lambda step: (step.path[0] != PUSH, 0 if step.path[0] == PUSH else order.get(str(step.path[1]), -1))
     )
 
 
