@@ -40,7 +40,8 @@ class Means:
 
     steps: Steps
     serde: Serde
-    #: The long-term memory that nodes get.
+    #: The long-term memory that nodes get: by the names of the graphs that run, or of all others.
+    stores: Mapping[str, BaseStore] = field(default_factory=dict)
     store: BaseStore | None = None
     #: Where results are kept of nodes that have a CachePolicy: by the names of the graphs that run, or of all others.
     caches: Mapping[str, BaseCache] = field(default_factory=dict)
@@ -179,7 +180,7 @@ class Attempt:
         )
         return Runtime(
             claim.run.context,
-            self.means.store,
+            self.means.stores.get(claim.run.graph, self.means.store),
             self.writer(),
             info,
             self._values.get(PREVIOUS),
@@ -199,7 +200,7 @@ class Attempt:
         return {
             "config": self.config,
             "runtime": self.runtime,
-            "store": self.means.store,
+            "store": self.runtime.store,
             "writer": self.runtime.stream_writer,
             "previous": self.runtime.previous,
             "error": self._error(),

@@ -13,6 +13,7 @@ from redis.retry import Retry
 
 from graphs.cache import BaseCache
 from graphs.registry import Registry, load
+from graphs.store import BaseStore
 from scheduler.connection import Connection, open_connection
 from scheduler.embedded import EmbeddedRedis
 from scheduler.errors import InvalidConfig
@@ -94,6 +95,15 @@ def registry(settings: WorkerSettings) -> Registry:
         InvalidGraph: an address cannot be imported, or two different graphs have one name.
     """
     return Registry(compiled.graph for compiled in _compiled(settings))
+
+
+def stores(settings: WorkerSettings) -> dict[str, BaseStore]:
+    """Return the long-term memories that the graphs of this process were compiled with, by the graph's name.
+
+    Raises:
+        InvalidGraph: an address cannot be imported.
+    """
+    return {compiled.name: compiled.store for compiled in _compiled(settings) if compiled.store is not None}
 
 
 def caches(settings: WorkerSettings) -> dict[str, BaseCache]:

@@ -10,6 +10,7 @@ from scheduler.calls import Calls
 from scheduler.client import Client
 from scheduler.connection import Connection
 from scheduler.dispatch import Inline, StepRef
+from scheduler.memory import RedisStore
 from scheduler.records import Records
 from scheduler.runs import RunStore
 from scheduler.steps import Steps
@@ -42,7 +43,8 @@ class Engine:
         steps = Steps(self.connection, self.client.runs, worker)
         running: dict[StepRef, str] = {}
         heartbeat = Heartbeat(self.connection, steps, running.copy) if self.durable else None
-        means = Means(steps, self.connection.serde, store, cache=cache)
+        memory = store if store is not None else default_store(self.connection)
+        means = Means(steps, self.connection.serde, store=memory, cache=cache)
         calls = Calls(self.connection, call_anywhere)
         executor = Executor(means, calls, nesting(self.connection, worker, means))
         return InlineRunner(executor, self.client.runs, running, heartbeat)
@@ -51,6 +53,11 @@ class Engine:
 def open_engine(connection: Connection, *, durable: bool) -> Engine:
     """Return an engine on a connection; ``durable``: whether its runs outlive this process."""
     return Engine(connection, Client(connection, call_anywhere), durable)
+
+
+def default_store(connection: Connection) -> BaseStore:
+    """Return the long-term memory of graphs that were compiled without one: it lives beside their threads."""
+    return RedisStore(connection.client, connection.keys, connection.serde)
 
 
 def nesting(connection: Connection, worker: str, means: Means) -> Nesting:

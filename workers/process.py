@@ -11,14 +11,13 @@ from graphs.registry import Registry
 from scheduler.cache import default_cache
 from scheduler.calls import Calls
 from scheduler.connection import Connection
-from scheduler.memory import RedisStore
 from scheduler.run import Run
 from scheduler.runs import RunStore
 from scheduler.steps import Steps
 
 from . import bootstrap
 from .attempt import Means
-from .engine import nesting
+from .engine import default_store, nesting
 from .executor import Executor
 from .loop import call as call_anywhere
 from .settings import WorkerSettings
@@ -56,8 +55,14 @@ def _of(pid: int, worker: str, pool_has_limits: bool) -> WorkerProcess:
     for graph in graphs.values():
         connection.serde.allow(graph.classes)
     steps = Steps(connection, RunStore(connection), worker)
-    store = RedisStore(connection.client, connection.keys, connection.serde)
-    means = Means(steps, connection.serde, store, bootstrap.caches(settings), default_cache(connection))
+    means = Means(
+        steps,
+        connection.serde,
+        bootstrap.stores(settings),
+        default_store(connection),
+        bootstrap.caches(settings),
+        default_cache(connection),
+    )
     executor = Executor(
         means,
         Calls(connection, call_anywhere),
