@@ -15,7 +15,7 @@ from .config import RunConfig
 from .connection import Connection
 from .editing import Editor
 from .errors import CursorMoved, InvalidConfig, RunNotFound, ThreadBusy
-from .failure import revived
+from .failure import raised_at_root
 from .following import Follower
 from .frame_view import Look
 from .lifecycle import RunStatus
@@ -121,7 +121,7 @@ class Client:
         """
         run = self.runs.get(thread_id, run_id)
         if run.error is not None:
-            raise revived(run.error, thread_id, run_id)
+            raise raised_at_root(run.error, thread_id, run_id)
         return run
 
     def output(

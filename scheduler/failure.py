@@ -8,6 +8,8 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from graphs import errors as graph_errors
+from graphs.commands import Command
+from graphs.signals import ParentCommand
 
 from . import errors as scheduler_errors
 from .errors import GraphChanged, NodeFailed, RunCancelled, RunFailed, RunTimeout, WorkerLost
@@ -103,6 +105,14 @@ def revived(failure: Failure, thread_id: str, run_id: str) -> Exception:
         text = f"node {failure['node']!r} raised {failure['type']}: {failure['message']}"
         return NodeFailed(thread_id, run_id, f"{text}\n{failure.get('traceback', '')}".rstrip())
     return _noted(cls, failure, thread_id, run_id)
+
+
+def raised_at_root(failure: Failure, thread_id: str, run_id: str) -> BaseException:
+    """Return what a run's caller gets: the exception, or the Command that was for a graph above and found none."""
+    command = failure.get("command")
+    if command is None:
+        return revived(failure, thread_id, run_id)
+    return ParentCommand(Command(graph=Command.PARENT, update=command["update"], goto=command["goto"]))
 
 
 def _invalid_resume(failure: Failure) -> Exception:

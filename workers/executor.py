@@ -207,10 +207,10 @@ class Executor:
 
     def _up(self, claim: Claim, up: ParentCommand) -> Outcome:
         """Leave the frame with a Command for the graph above; at the root there is none, and nothing handles that."""
-        if claim.frame.caller is None:
-            failure = describe(up, claim.step.node)
-            return Outcome(self._steps.fail(claim, None, failure), up, failure)
         command = {"update": up.command.update, "goto": list(up.command.targets)}
+        if claim.frame.caller is None:
+            failure = describe(up, claim.step.node) | {"command": command}
+            return Outcome(self._steps.fail(claim, None, failure), up, failure)
         return Outcome(self._steps.leave(claim, FrameOutcome("command", command=command)))
 
     def _clock(self, claim: Claim, graph: Graph) -> Clock:
