@@ -1,5 +1,6 @@
 """How questions are named, shown and asked again, as those know it who move a graph here."""
 
+import asyncio
 import threading
 from typing import Any, TypedDict
 
@@ -319,3 +320,20 @@ def test_a_breakpoint_after_a_node_shows_the_nodes_checkpoint_first(saver: BaseC
     *_, (mode, checkpoint), last = chunks
     assert (mode, checkpoint["values"], checkpoint["next"]) == ("checkpoints", {"trail": ["draft"]}, ["send"])
     assert last == ("updates", {"__interrupt__": ()})
+
+
+def test_an_async_sibling_of_a_question_is_not_cancelled(saver: BaseCheckpointSaver) -> None:
+    shown = threading.Event()
+
+    async def work(state: Trail) -> dict[str, Any]:
+        return {"trail": [await asyncio.to_thread(shown.wait, 10)]}
+
+    async def ask(state: Trail) -> dict[str, Any]:
+        return {"trail": [interrupt("?")]}
+
+    chunks = []
+    for chunk in parallel(saver, ask=ask, work=work).stream({"trail": []}, CONFIG):
+        chunks.append(chunk)
+        shown.set()
+
+    assert chunks[-1] == {"work": {"trail": [True]}}
