@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from graphs.checkpoint import Checkpoint, Result, Step
+from graphs.checkpoint import Checkpoint, Result
 from graphs.commands import START, Command
 from graphs.errors import EmptyInputError
 from graphs.graph import Graph
@@ -19,7 +19,7 @@ from .deadlines import overdue
 from .errors import AlreadyResumed
 from .ids import new_checkpoint_id
 from .lifecycle import ThreadEvent
-from .openings import Beginning, Known, answered, is_open, pending, reopened, replaying
+from .openings import Beginning, Known, answered, asked_again, carried, is_open, pending, reopened, replaying
 from .run import Run
 
 
@@ -73,8 +73,12 @@ class Beginnings:
             return self._steered(stand, value, {}, replace(self._arrived(stand), steps=()))
         head = stand.head.checkpoint
         known = self._known(stand, head)
+        if stand.branching:
+            known = asked_again(known)
         answers = self._answers(stand, known, value.resume)
         if value.update is None and not value.targets:
+            if stand.branching:
+                return self._answered_again(stand, stand.head, answered(known, answers), answers)
             if value.resume not in (None, {}) and not head.steps:  # somebody else was faster, and the run has ended
                 raise AlreadyResumed(stand.run.thread_id, ())
             return reopened(self._connection, head, known, answers)
@@ -145,6 +149,16 @@ class Beginnings:
         answers = {id_: one.default for id_, one in late.items() if id_ in waits}
         return replace(reopened(self._connection, head, known, answers), late=bool(answers))
 
+    def _answered_again(
+        self, stand: Stand, old: StoredCheckpoint, known: Known, answers: Mapping[str, Any]
+    ) -> Beginning:
+        """Begin again at an old checkpoint, with answers to what its steps will ask."""
+        again = self.replayed(stand, old, stand.ns)
+        known = carried(stand.ns, old.checkpoint.steps, again.head.steps, known)
+        results = {id_: self._connection.checkpoints.encode_known(one, "The answers") for id_, one in known.items()}
+        resumed = replaying(known, again.steps)
+        return replace(again, results={**again.results, **results}, resumed=resumed, answered=tuple(answers))
+
     def _steered(self, stand: Stand, command: Command, known: Known, head: Checkpoint) -> Beginning:
         """Write a Command's update and go where it says, beside what is due; what has finished stays finished."""
         said = written(command, stand.graph.channels)
@@ -152,7 +166,7 @@ class Beginnings:
         if stand.branching:  # on another branch they are other steps
             fork = plan_fork(head, after.id, stand.ns)
             after = replace(after, steps=(*fork.steps, *after.steps[len(fork.steps) :]))
-            known = _moved(known, head.steps, fork.steps)
+            known = carried(stand.ns, head.steps, fork.steps, known)
         encoded = self._encoded(stand, after, stand.head, branching=stand.branching)
         results = {id_: self._connection.checkpoints.encode_known(result) for id_, result in known.items()}
         due = [step for step in in_place(after.steps, known) if is_open(known, step)]
@@ -181,10 +195,3 @@ class Beginnings:
     ) -> Encoded:
         origin = Origin(stand.run.id, stand.run.metadata, stand.parents)
         return self._connection.checkpoints.encode(checkpoint, parent, origin, branching=branching)
-
-
-def _moved(known: Known, before: Sequence[Step], after: Sequence[Step]) -> dict[str, Mapping[str, Any]]:
-    """Return what is known of steps, and of their error handlers, under the ids that they have in a new checkpoint."""
-    moved = {new.id: known[old.id] for old, new in zip(before, after, strict=True) if old.id in known}
-    handlers = zip(in_place(before, known), in_place(after, moved), strict=True)
-    return moved | {new.id: known[old.id] for old, new in handlers if old.id in known}

@@ -13,7 +13,7 @@ from typing import Any
 from graphs.errors import SubgraphBusy
 from graphs.frames import path_of, step_ns
 from graphs.graph import Graph
-from graphs.planner import stops
+from graphs.planner import Verdict, stops
 from graphs.routing import Caller
 from graphs.updates import Update
 
@@ -220,7 +220,8 @@ def _entry(call: Call, beginning: Beginning) -> dict[str, Any]:
 def _returned_entries(call: Call, outcome: Outcome | None) -> list[dict[str, Any]]:
     if outcome is None:
         return []
-    return [{"kind": "returned", "run": call.claim.run.id, "ns": call.ns, "outcome": outcome.kind}]
+    kind = Verdict.PAUSE_BEFORE.value if outcome.kind == "interrupted" else outcome.kind
+    return [{"kind": "returned", "run": call.claim.run.id, "ns": call.ns, "outcome": kind}]
 
 
 def _round(claim: Claim) -> str:

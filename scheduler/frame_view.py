@@ -202,9 +202,13 @@ class FrameView:
     def _returned(self, entry: LogEntry) -> Iterator[Part]:
         if entry.data["outcome"].startswith("breakpoint"):
             yield from self._part("updates", lambda: {INTERRUPT: ()})
+        yield from self._questions(entry.data["outcome"])
 
     def _finished(self, entry: LogEntry) -> Iterator[Part]:
-        results = self._results() if entry.data["status"] == RunStatus.INTERRUPTED else {}
+        yield from self._questions(entry.data["status"])
+
+    def _questions(self, ended_as: str) -> Iterator[Part]:
+        results = self._results() if ended_as == RunStatus.INTERRUPTED else {}
         now = {step_id: waiting(result) for step_id, result in results.items()}
         asked = tuple(one for questions in (now | self._asked).values() for one in questions)
         if asked and "values" in self.look.modes:

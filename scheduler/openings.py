@@ -1,11 +1,13 @@
 """A superstep that is taken up again: which of its steps are due, with the answers that came in."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from graphs.checkpoint import Checkpoint, Step
 from graphs.commands import Interrupt
+from graphs.frames import step_ns
+from graphs.interrupts import question_id
 
 from .checkpoints import Encoded, in_place
 from .connection import Connection
@@ -59,6 +61,28 @@ def answered(known: Known, answers: Mapping[str, Any]) -> Known:
     """Return what is known of steps with the answers that came in: an answered question is none any more."""
     given = {id_: Dialogue.of(result).answered(answers) for id_, result in known.items() if waiting(result)}
     return {**known, **{id_: said.record() for id_, said in given.items() if said.answers.keys() & answers.keys()}}
+
+
+def asked_again(known: Known) -> Known:
+    """Return of steps that run again on another branch what is asked of a person: what waits, else what came first."""
+    said = {id_: (waiting(result), Dialogue.of(result)) for id_, result in known.items() if result.get("asked")}
+    return {id_: (one if waits else Dialogue(one.asked[:1])).record() for id_, (waits, one) in said.items()}
+
+
+def carried(ns: str, steps: Sequence[Step], again: Sequence[Step], known: Known) -> Known:
+    """Return the dialogues of steps as those of the steps that stand for them on another branch.
+
+    What graphs inside of them ask is left out: on the new branch those begin anew.
+    """
+    moved = {}
+    for old, new in zip(steps, again, strict=False):  # an input that is taken in again leads to other steps
+        said = Dialogue.of(known.get(old.id, {}))
+        before, after = step_ns(ns, old.node, old.id), step_ns(ns, new.node, new.id)
+        ids = {question_id(before, nth): question_id(after, nth) for nth in range(len(said.asked))}
+        asked = tuple(replace(question, id=ids[question.id]) for question in said.asked if question.id in ids)
+        answers = {ids[id_]: answer for id_, answer in said.answers.items() if id_ in ids}
+        moved[new.id] = Dialogue(asked, answers).record()
+    return {id_: said for id_, said in moved.items() if said}
 
 
 def pending(known: Known) -> list[Interrupt]:

@@ -343,3 +343,35 @@ def test_when_the_function_fails_its_async_tasks_are_cancelled_and_the_others_fi
         flow.invoke(1, CONFIG)
 
     assert seen == ["work", "cancelled"]
+
+
+def test_tasks_that_a_failure_cancelled_run_again(saver: BaseCheckpointSaver) -> None:
+    runs: list[str] = []
+    began = threading.Event()
+
+    @task
+    async def hang() -> str:
+        runs.append("hang")
+        if len(runs) == 1:
+            began.set()
+            await asyncio.Event().wait()
+        return "hang"
+
+    @task
+    def bad() -> str:
+        began.wait(10)
+        runs.append("bad")
+        if runs == ["hang", "bad"]:
+            raise ZeroDivisionError
+        return "bad"
+
+    @entrypoint(checkpointer=saver)
+    def flow(_: Any) -> list[str]:
+        futures = [hang(), bad()]
+        return [future.result() for future in reversed(futures)]
+
+    with pytest.raises(ZeroDivisionError):
+        flow.invoke(1, CONFIG)
+
+    assert flow.invoke(None, CONFIG) == ["bad", "hang"]
+    assert sorted(runs) == ["bad", "bad", "hang", "hang"]

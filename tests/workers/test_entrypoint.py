@@ -1,5 +1,6 @@
 """Functions as graphs: what they return, ask and show."""
 
+import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -10,7 +11,7 @@ from treadle.func import entrypoint, task
 from treadle.runtime import Runtime
 from treadle.store.base import BaseStore
 from treadle.store.memory import InMemoryStore
-from treadle.types import Command, StreamWriter, interrupt
+from treadle.types import Command, StateUpdate, StreamWriter, interrupt
 
 CONFIG = {"thread_id": "t"}
 
@@ -243,3 +244,70 @@ def test_the_log_names_the_tasks_and_who_called_them(saver: BaseCheckpointSaver)
 
     assert (entries["task"]["node"], entries["task"]["caller"]) == ("double", entries["committed"]["step"])
     assert saver.client.log.verify("t") is None
+
+
+def test_after_a_question_only_what_runs_anew_is_shown(saver: BaseCheckpointSaver) -> None:
+    @task
+    def outer(question: str) -> Any:
+        return [double(1).result(), ask(question).result()]
+
+    @entrypoint(checkpointer=saver)
+    def flow(question: str) -> Any:
+        futures = [outer(question), double(2)]
+        return [future.result() for future in futures]
+
+    first = list(flow.stream("?", CONFIG))
+    second = list(flow.stream(Command(resume="yes"), CONFIG))
+
+    assert sorted([*chunk.items()] for chunk in first[:-1]) == [[("double", 2)], [("double", 4)]]
+    assert [question.value for question in first[-1]["__interrupt__"]] == ["?"]
+    assert second == [{"ask": "yes"}, {"outer": [2, "yes"]}, {"flow": [[2, "yes"], 4]}]
+
+
+def test_a_resumed_run_shows_first_what_the_last_one_returned(saver: BaseCheckpointSaver) -> None:
+    @entrypoint(checkpointer=saver)
+    def flow(question: str) -> Any:
+        return interrupt(question) if question else "earlier"
+
+    flow.invoke("", CONFIG)
+    flow.invoke("?", CONFIG)
+
+    assert list(flow.stream(Command(resume="later"), CONFIG, stream_mode="values")) == ["earlier", "later"]
+
+
+def test_a_plain_entrypoint_can_be_awaited(saver: BaseCheckpointSaver) -> None:
+    @entrypoint(checkpointer=saver)
+    def flow(number: int) -> int:
+        return double(number).result()
+
+    async def use() -> list[Any]:
+        return [chunk async for chunk in flow.astream(1, CONFIG)]
+
+    assert asyncio.run(use()) == [{"double": 2}, {"flow": 2}]
+
+
+def test_functions_that_are_objects_are_named_after_their_class(saver: BaseCheckpointSaver) -> None:
+    class Worker:
+        def __call__(self, number: int) -> int:
+            return number + 1
+
+    class Flow:
+        def __call__(self, number: int) -> int:
+            return task(Worker())(number).result()
+
+    assert list(entrypoint(checkpointer=saver)(Flow()).stream(1, CONFIG)) == [{"Worker": 2}, {"Flow": 2}]
+
+
+def test_several_supersteps_of_updates_set_previous(saver: BaseCheckpointSaver) -> None:
+    @entrypoint(checkpointer=saver)
+    def flow(number: int, *, previous: Any) -> Any:
+        return [previous, number]
+
+    flow.invoke(1, CONFIG)
+
+    flow.bulk_update_state(CONFIG, [[StateUpdate(7)], [StateUpdate(8, "flow")]])
+
+    history = list(flow.get_state_history(CONFIG))
+    assert [state.metadata["source"] for state in history if state.metadata] == ["update", "update", "loop", "input"]
+    assert [state.values for state in history[:3]] == [8, 7, [None, 1]]
+    assert flow.invoke(2, CONFIG) == [8, 2]

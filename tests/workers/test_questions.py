@@ -1,5 +1,6 @@
 """How questions are named, shown and asked again, as those know it who move a graph here."""
 
+import asyncio
 import threading
 from typing import Any, TypedDict
 
@@ -11,7 +12,7 @@ from tests.workers.lines import line
 from treadle.checkpoint.base import BaseCheckpointSaver
 from treadle.config import get_config
 from treadle.graph import START, StateGraph
-from treadle.types import Command, Interrupt, RetryPolicy, interrupt
+from treadle.types import Command, Interrupt, RetryPolicy, StateSnapshot, interrupt
 
 
 def own_ns(question: Any = None) -> str:
@@ -207,6 +208,64 @@ def test_an_answer_may_name_the_checkpoint_where_the_thread_stands(saver: BaseCh
     assert history[0].parent_config == waiting.config
 
 
+def in_turn(saver: BaseCheckpointSaver) -> tuple[Any, list[StateSnapshot]]:
+    """Return a graph whose nodes have asked one after the other, and its history."""
+    builder = StateGraph(Trail).add_sequence([("a", asking("a?", "a again?")), ("b", asking("b?"))])
+    graph = builder.add_edge(START, "a").compile(saver)
+    graph.invoke({"trail": [0]}, CONFIG)
+    for answer in (1, 2, 3):
+        graph.invoke(Command(resume=answer), CONFIG)
+    return graph, list(graph.get_state_history(CONFIG))
+
+
+def standing_at(history: list[StateSnapshot], node: str) -> StateSnapshot:
+    return next(state for state in history if state.next == (node,))
+
+
+@pytest.mark.parametrize("by_id", [False, True])
+def test_an_answer_at_an_old_checkpoint_is_for_its_first_question_on_a_new_branch(
+    saver: BaseCheckpointSaver, by_id: bool
+) -> None:
+    graph, history = in_turn(saver)
+    old = standing_at(history, "a")
+    answer = {old.interrupts[0].id: "new"} if by_id else "new"
+
+    output = graph.invoke(Command(resume=answer), old.config)
+
+    branch = list(graph.get_state_history(CONFIG))
+    assert (output["trail"], asked(output)) == ([0], ["a again?"])
+    assert (branch[0].parent_config, branch[1:]) == (old.config, history)
+    assert asked(graph.invoke(Command(resume="and"), CONFIG)) == ["b?"]
+    assert graph.invoke(Command(resume="on"), CONFIG) == {"trail": [0, "new", "and", "on"]}
+
+
+def test_an_answer_at_an_old_checkpoint_that_asked_nothing_runs_it_again(saver: BaseCheckpointSaver) -> None:
+    graph, history = in_turn(saver)
+
+    output = graph.invoke(Command(resume="ignored"), standing_at(history, START).config)
+
+    assert (output["trail"], asked(output)) == ([0], ["a?"])
+
+
+def test_an_answer_to_what_waits_on_another_branch_goes_on_there(saver: BaseCheckpointSaver) -> None:
+    graph = parallel(saver, ask=asking("a?", "b?"))
+    graph.invoke({"trail": [0]}, CONFIG)
+    graph.invoke(Command(resume=1), CONFIG)
+    waiting = graph.get_state(CONFIG)
+    graph.invoke({"trail": ["elsewhere"]}, CONFIG)
+
+    assert graph.invoke(Command(resume=2), waiting.config) == {"trail": [0, 1, 2]}
+
+
+def test_an_update_at_an_old_checkpoint_lets_its_steps_run_again(saver: BaseCheckpointSaver) -> None:
+    graph, history = in_turn(saver)
+
+    output = graph.invoke(Command(update={"trail": ["update"]}), standing_at(history, "b").config)
+
+    assert (output["trail"], asked(output)) == ([0, 1, 2, "update"], ["b?"])
+    assert graph.invoke(Command(resume="new"), CONFIG) == {"trail": [0, 1, 2, "update", "new"]}
+
+
 # Breakpoints, which ask nothing
 
 
@@ -261,3 +320,20 @@ def test_a_breakpoint_after_a_node_shows_the_nodes_checkpoint_first(saver: BaseC
     *_, (mode, checkpoint), last = chunks
     assert (mode, checkpoint["values"], checkpoint["next"]) == ("checkpoints", {"trail": ["draft"]}, ["send"])
     assert last == ("updates", {"__interrupt__": ()})
+
+
+def test_an_async_sibling_of_a_question_is_not_cancelled(saver: BaseCheckpointSaver) -> None:
+    shown = threading.Event()
+
+    async def work(state: Trail) -> dict[str, Any]:
+        return {"trail": [await asyncio.to_thread(shown.wait, 10)]}
+
+    async def ask(state: Trail) -> dict[str, Any]:
+        return {"trail": [interrupt("?")]}
+
+    chunks = []
+    for chunk in parallel(saver, ask=ask, work=work).stream({"trail": []}, CONFIG):
+        chunks.append(chunk)
+        shown.set()
+
+    assert chunks[-1] == {"work": {"trail": [True]}}

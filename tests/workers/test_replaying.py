@@ -321,3 +321,44 @@ def test_a_graph_that_keeps_nothing_starts_afresh_on_a_fork(saver: BaseCheckpoin
 
     assert graph.invoke(None, due(graph, "middle")) == output
     assert notes == ["x", "a", "b", "c", "y", "B"]
+
+
+@pytest.mark.parametrize("which", [0, -1], ids=["the head", "an old one"])
+def test_at_the_end_of_a_run_a_fork_runs_nothing(saver: BaseCheckpointSaver, which: int) -> None:
+    notes = Notes()
+    graph = line(State, saver, A=notes.node("A"))
+    graph.invoke({}, CONFIG)
+    graph.invoke({}, CONFIG)
+    ends = [shot for shot in shots(graph) if not shot.next]
+    before, notes[:] = shots(graph), []
+
+    output = graph.invoke(None, ends[which].config)
+
+    fork, *rest = shots(graph)
+    assert (notes, output) == ([], ends[which].values)
+    assert (source_of(fork), fork.values, fork.next) == ("fork", ends[which].values, ())
+    assert (fork.parent_config, rest) == (ends[which].config, before)
+
+
+def test_a_head_that_is_a_fork_is_gone_on_with_in_its_place(saver: BaseCheckpointSaver) -> None:
+    graph = line(State, saver, A=Notes().node("A"), B=Notes().node("B"))
+    graph.invoke({}, CONFIG)
+    graph.update_state(due(graph, "B"), None, "__copy__")
+    fork, *old = shots(graph)
+
+    graph.invoke(None, fork.config)
+
+    assert shots(graph)[1:] == [fork._replace(tasks=shots(graph)[1].tasks), *old]
+
+
+def test_on_a_fork_all_questions_are_asked_again(saver: BaseCheckpointSaver) -> None:
+    builder = StateGraph(State)
+    for name in ("a", "b"):
+        builder.add_node(name, lambda state, name=name: {"said": [interrupt(name)]}).add_edge(START, name)
+    graph = builder.compile(saver)
+    first, _ = graph.invoke({}, CONFIG)["__interrupt__"]
+    graph.invoke(Command(resume={first.id: 1}), CONFIG)
+
+    asked = graph.invoke(None, due(graph, "a", "b"))["__interrupt__"]
+
+    assert [question.value for question in asked] == ["a", "b"]

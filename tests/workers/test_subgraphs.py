@@ -329,6 +329,7 @@ def test_what_a_run_is_given_reaches_the_graphs_inside(saver: BaseCheckpointSave
         ns = config["configurable"]["checkpoint_ns"]
         levels = [part.partition(":")[0] for part in ns.split("|")]
         seen.append((runtime.context, config["metadata"]["who"], config["configurable"]["mine"], levels))
+        seen.append((config["tags"], config["configurable"]["thread_id"]))
         seen.append(runtime.store.get(("a",), "k").value)  # type: ignore[union-attr]
 
     child = chain(look=look)
@@ -339,11 +340,11 @@ def test_what_a_run_is_given_reaches_the_graphs_inside(saver: BaseCheckpointSave
 
     graph.invoke(
         {"trail": []},
-        {"configurable": {"thread_id": "t", "mine": 1}, "metadata": {"who": "ada"}},
+        {"configurable": {"thread_id": "t", "mine": 1}, "metadata": {"who": "ada"}, "tags": ["x"]},
         context={"tenant": 7},
     )
 
-    assert seen == [({"tenant": 7}, "ada", 1, ["child", "look"]), {"kept": True}]
+    assert seen == [({"tenant": 7}, "ada", 1, ["child", "look"]), (["x"], "t"), {"kept": True}]
 
 
 def test_an_own_thread_in_the_call_is_a_run_of_its_own(saver: BaseCheckpointSaver) -> None:
