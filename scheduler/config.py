@@ -54,6 +54,8 @@ class RunConfig:
     configurable: Mapping[str, Any] = field(default_factory=dict)
     #: "exit": of the checkpoints of a run, its history shows the last one alone.
     durability: Durability = "async"
+    #: Whether chat models are heard token by token, for those who follow the run.
+    heard: bool = True
 
     def for_nodes(self) -> dict[str, Any]:
         """Return the config as nodes see it, without what is private to the caller."""

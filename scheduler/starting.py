@@ -93,6 +93,7 @@ class Starter(Storing):
             metadata=config.checkpoint_metadata(),
             durability=config.durability,
             replays=replays,
+            heard=config.heard,
         )
 
 

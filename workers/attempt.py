@@ -73,7 +73,7 @@ class Attempt:
         """Make the step the current one, and yield what its function may ask for, by role."""
         questions = Questions(self.config["configurable"]["checkpoint_ns"], self.claim.dialogue.answers)
         with (
-            heard(self.config, self.outlet) as config,
+            heard(self.config, self.outlet, wanted=self.claim.run.heard) as config,
             entered(StepContext(config, self.runtime, questions, body, body, self.outlet.push)),
         ):
             yield {**self.offered, "config": config}

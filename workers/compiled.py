@@ -126,7 +126,7 @@ class CompiledStateGraph(AsyncFace, Batches):
         if stream_mode != "values":
             options |= {"stream_mode": stream_mode, "version": version, "output_keys": output_keys}
             return list(self.stream(input, config, context=context, **options))
-        output = self._begin(input, config, context=context, **options).output(output_keys)
+        output = self._begin(input, config, context=context, heard=False, **options).output(output_keys)
         return self._returned(output, version)
 
     def stream(self, input: Any, config: Config = None, **options: Any) -> Iterator[Any]:
@@ -187,7 +187,9 @@ class CompiledStateGraph(AsyncFace, Batches):
         called = self._calling(config)
         return self._begin_run(input, config, **options) if called is None else called(input)
 
-    def _begin_run(self, input: Any, config: Config, *, context: Any = None, **options: Any) -> Execution:
+    def _begin_run(
+        self, input: Any, config: Config, *, context: Any = None, heard: bool = True, **options: Any
+    ) -> Execution:
         unknown = options.keys() - _PER_RUN - _ACCEPTED
         if unknown:
             known = ", ".join(sorted(_PER_RUN))
@@ -195,7 +197,8 @@ class CompiledStateGraph(AsyncFace, Batches):
         engine, ephemeral = self._engine(), not isinstance(self.checkpointer, Saver)
         if ephemeral:  # a thread of its own for every call, that nobody can come back to
             config = merged(check(config), {"thread_id": uuid4().hex})
-        run_config = self._parsed(config, **{key: value for key, value in options.items() if key in _PER_RUN})
+        given = {key: value for key, value in options.items() if key in _PER_RUN}
+        run_config = replace(self._parsed(config, **given), heard=heard)
         started = engine.client.start(self.graph, run_config, input, context_of(self.graph.context, context))
         runner = self._saver.runner(self.store) if engine.inline else None
         return Execution(engine.client, self.graph, started, runner, ephemeral=ephemeral)
@@ -211,7 +214,7 @@ class CompiledStateGraph(AsyncFace, Batches):
     ) -> Streamed:
         modes, typed = check_modes(stream_mode), _is_v2(version)
         keys, subgraphs = options.pop("output_keys", None), bool(options.pop("subgraphs", False))
-        execution = self._begin(input, config, **options)
+        execution = self._begin(input, config, heard="messages" in modes, **options)
         execution.begin()
         bare = stream_mode is None or isinstance(stream_mode, str)
         look = {"output_keys": keys, "subgraphs": subgraphs, "typed": typed}
