@@ -23,7 +23,8 @@ from .lifecycle import RunStatus
 from .log import LogEntry
 from .parts import RETRACT, Part
 from .runs import RunStore
-from .snapshots import Snapshots, result_shown, update_shown
+from .shown import in_start_order, task_shown, update_shown, writes_shown, wrote_any
+from .snapshots import Snapshots
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +42,8 @@ class Look:
     output_keys: str | Sequence[str] | None = None
     #: Whether values are shown as instances of their state's class.
     typed: bool = False
+    #: Whether checkpoints are shown; without a checkpointer nobody could come back to one.
+    saved: bool = True
 
 
 @dataclass
@@ -107,7 +110,7 @@ class FrameView:
         yield from (part for stored in first[:-1] for part in self._checkpoint(stored))
         if not self.graph.is_entrypoint or entry.kind == "resumed":  # an input alone changes no result
             yield from self._values()
-        yield from (part for stored in first[-1:] for part in self._checkpoint(stored))
+        yield from self._checkpoint(self._stored)
 
     def _leased(self, entry: LogEntry) -> Iterator[Part]:
         yield from self._retracted(entry)
@@ -127,7 +130,7 @@ class FrameView:
         if self._announced:
             return
         self._announced = True
-        for step in self._standing().steps:
+        for step in in_start_order(self._standing().steps):
             if self._open is None or step.id in self._open:
                 yield from self._task("task", partial(self._start, step))
 
@@ -137,7 +140,7 @@ class FrameView:
             step = self._step(entry)
             updates = self._result(step).get("updates", ())
             yield from self._messages(entry, step, updates)
-            yield from self._part("updates", lambda: {step.node: update_shown(updates)})
+            yield from self._part("updates", lambda: {step.node: update_shown(updates, self._keys)})
             yield from self._task("task_result", lambda: self._end(step, updates))
         if "checkpoint" in entry.data:
             yield from self._advanced(entry)
@@ -148,7 +151,7 @@ class FrameView:
             yield from (Part("messages", one) for one in said)
 
     def _advanced(self, entry: LogEntry) -> Iterator[Part]:
-        wrote = any(result.get("updates") for result in self._results().values())
+        wrote = any(wrote_any(result.get("updates", ()), self._keys) for result in self._results().values())
         self._stored = self._load(entry.data["checkpoint"])
         self._announced, self._open = False, None
         self._tasks.clear()
@@ -204,15 +207,20 @@ class FrameView:
         yield from self._part("values", self._values_shown)
 
     def _values_shown(self) -> Any:
-        values, keys = self._standing().values, self.look.output_keys
-        if keys is not None and self.ns == self.look.ns:
-            return self.graph.output_of(values, keys)
+        values = self._standing().values
+        if self._keys is not None:
+            return self.graph.output_of(values, self._keys)
         return self.graph.typed(values) if self.look.typed else self.graph.shown(values)
 
+    @property
+    def _keys(self) -> str | Sequence[str] | None:
+        """The keys that are shown; what runs inside is shown whole."""
+        return self.look.output_keys if self.ns == self.look.ns else None
+
     def _checkpoint(self, stored: StoredCheckpoint) -> Iterator[Part]:
-        if not {"checkpoints", "debug"}.intersection(self.look.modes):
+        if not self.look.saved or not {"checkpoints", "debug"}.intersection(self.look.modes):
             return
-        shown = self._snapshot(stored.checkpoint.id)
+        shown = self._snapshot(stored.checkpoint)
         yield from self._part("checkpoints", lambda: shown)
         yield from self._debug("checkpoint", stored.checkpoint.number, shown)
 
@@ -238,19 +246,20 @@ class FrameView:
         error: Exception | None = None,
         asked: Sequence[Interrupt] = (),
     ) -> dict[str, Any]:
-        result = {} if error is not None or asked else result_shown(updates, self.graph)
+        result = {} if error is not None or asked else writes_shown(updates)
         shown = [asdict(question) for question in asked]
         return {"id": step.id, "name": step.node, "error": error, "result": result, "interrupts": shown}
 
-    def _snapshot(self, checkpoint_id: str) -> dict[str, Any]:
-        snapshot = self.look.snapshots.at(self.graph, self.look.thread_id, checkpoint_id, self.ns)
+    def _snapshot(self, checkpoint: Checkpoint) -> dict[str, Any]:
+        snapshot = self.look.snapshots.at(self.graph, self.look.thread_id, checkpoint.id, self.ns)
+        tasks = in_start_order(snapshot.tasks)
         return {
             "config": snapshot.config,
             "parent_config": snapshot.parent_config,
-            "values": snapshot.values,
+            "values": self.graph.typed(checkpoint.values) if self.look.typed else snapshot.values,
             "metadata": snapshot.metadata,
-            "next": sorted(snapshot.next),
-            "tasks": [_task_shown(task._asdict()) for task in snapshot.tasks],
+            "next": [task.name for task in tasks],
+            "tasks": [task_shown(task._asdict()) for task in tasks],
         }
 
     def _load(self, checkpoint_id: str) -> StoredCheckpoint:
@@ -288,9 +297,3 @@ _SHOWERS: Mapping[str, Callable[[FrameView, LogEntry], Iterator[Part]]] = {
     "returned": FrameView._returned,
     "finished": FrameView._finished,
 }
-
-
-def _task_shown(task: dict[str, Any]) -> dict[str, Any]:
-    shown = {key: task[key] for key in ("id", "name", "state")}
-    shown["interrupts"] = tuple(asdict(question) for question in task["interrupts"])
-    return shown | {key: task[key] for key in ("error", "result") if task[key] is not None}

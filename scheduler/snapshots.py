@@ -7,11 +7,10 @@ from itertools import islice
 from typing import Any, NamedTuple
 
 from graphs.checkpoint import PUSH, Checkpoint, Result, Step
-from graphs.commands import PREVIOUS, Interrupt
+from graphs.commands import Interrupt
 from graphs.errors import InvalidUpdateError
 from graphs.frames import child_of, frame_ns, nearest_graph
 from graphs.graph import Graph
-from graphs.schema import BARE, ROOT
 from graphs.updates import apply
 
 from .checkpoints import StoredCheckpoint, result_of
@@ -20,6 +19,7 @@ from .connection import Connection
 from .dialogue import Dialogue, waiting
 from .history import History
 from .ids import created_ms
+from .shown import result_shown
 
 
 class StepState(NamedTuple):
@@ -177,22 +177,6 @@ def metadata_of(stored: StoredCheckpoint) -> dict[str, Any]:
     checkpoint, parents = stored.checkpoint, dict(stored.origin.parents)
     own: dict[str, Any] = {"source": checkpoint.source, "step": checkpoint.number, "parents": parents}
     return {**stored.origin.metadata, **own}
-
-
-def result_shown(updates: Sequence[Mapping[str, Any]], graph: Graph) -> Any:
-    """Return a step's writes as one result: a dict by key, ``{"$writes": [...]}`` where a key was written twice."""
-    merged: dict[str, list[Any]] = {}
-    for update in updates:
-        for key, value in update.items():
-            merged.setdefault(key, []).append(value)
-    shown = {key: values[0] if len(values) == 1 else {"$writes": values} for key, values in merged.items()}
-    return shown.get(ROOT) if ROOT in graph.channels else {key: shown[key] for key in shown if key != PREVIOUS}
-
-
-def update_shown(updates: Sequence[Mapping[str, Any]]) -> Any:
-    """Return a step's writes: None for none, the update itself, or one entry for each batch."""
-    shown = [next((update[key] for key in BARE if key in update), dict(update)) for update in updates]
-    return None if not shown else shown[0] if len(shown) == 1 else shown
 
 
 def with_finished(

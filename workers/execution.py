@@ -69,7 +69,9 @@ class Execution:
 
     def parts(self, modes: Sequence[str], **look: Any) -> Iterator[Part]:
         """Yield what happens to the run, live, until it has ended; ``look`` is as for Following."""
-        return self._client.stream(Following(self._graph, self._thread_id, self._run_id, modes, **look))
+        return self._client.stream(
+            Following(self._graph, self._thread_id, self._run_id, modes, saved=not self._ephemeral, **look)
+        )
 
     def abandon(self) -> None:
         """Give the run up, since nobody waits for it any more; workers go on with it.
