@@ -17,8 +17,8 @@ from .executor import Executor, Outcome
 from .heartbeat import Heartbeat
 from .loop import Abandoned, Calls
 
-#: A thread each; the connections of a Redis client are a hundred.
-_MAX_PARALLEL = 64
+#: How many steps run at the same time where the config does not say: a thread each.
+_MAX_PARALLEL = 100
 
 #: Failure id -> the exception that was raised in this process.
 Errors = Mapping[str, BaseException]

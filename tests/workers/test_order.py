@@ -91,21 +91,19 @@ def test_a_snapshot_shows_sends_first_and_then_nodes_as_they_were_added(saver: B
     assert [task.id for task in graph.get_state(CONFIG).tasks] == [task.id for task in state.tasks]
 
 
-def test_no_more_steps_run_at_a_time_than_the_config_allows(saver: BaseCheckpointSaver) -> None:
-    running, most, pair, lock = [0], [0], threading.Barrier(2, timeout=10), threading.Lock()
+@pytest.mark.parametrize(("limit", "together"), [(None, True), (100, True), (99, False)])
+def test_a_hundred_steps_run_at_a_time_unless_the_config_says_less(limit: int | None, together: bool) -> None:
+    meeting = threading.Barrier(100)
 
-    def node(_: Any) -> None:
-        with lock:
-            running[0] += 1
-            most[0] = max(most[0], running[0])
-        pair.wait()
-        with lock:
-            running[0] -= 1
+    def node(_: Any) -> dict[str, Any]:
+        try:
+            return {"log": [meeting.wait(10 if together else 0.5) >= 0]}
+        except threading.BrokenBarrierError:
+            return {"log": [False]}
 
-    graph = nodes(a=node).add_conditional_edges(START, lambda _: [Send("a", {}) for _ in range(8)]).compile(saver)
-    graph.invoke({}, {**CONFIG, "max_concurrency": 2})
+    graph = nodes(a=node).add_conditional_edges(START, lambda _: [Send("a", {}) for _ in range(100)]).compile()
 
-    assert most == [2]
+    assert graph.invoke({}, {"max_concurrency": limit})["log"] == [together] * 100
 
 
 def test_too_many_steps_leave_the_last_checkpoint_shown_and_saved(saver: BaseCheckpointSaver) -> None:
