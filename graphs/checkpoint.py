@@ -8,6 +8,7 @@ from xxhash import xxh3_128_hexdigest
 
 from .channels import MISSING
 from .commands import Send
+from .timeouts import TimeoutPolicy
 
 #: How a checkpoint came to be: an input arrived, a superstep closed, a person edited, an old one was copied.
 Source = Literal["input", "loop", "update", "fork"]
@@ -30,6 +31,10 @@ class Step:
     triggers: tuple[str, ...]
     #: The state that a Send gave it; MISSING: it sees the frame's.
     arg: Any = MISSING
+    #: The time limits that a Send gave it; None: its node's.
+    timeout: TimeoutPolicy | None = None
+    #: The id of the step that failed, for the step of an error handler that takes its place.
+    handles: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +48,8 @@ class Result:
     goto: tuple[str | Send, ...] = ()
     #: Where the graphs that it called, and that keep their state, stand now: frame -> checkpoint id.
     children: Mapping[str, str] = field(default_factory=dict)
+    #: Whether a cache had it, and the node was not called.
+    cached: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,3 +78,9 @@ class Checkpoint:
 def step_id(checkpoint_id: str, ns: str, node: str, *path: str | int) -> str:
     """Return the id of a step: stable over attempts and processes, new for every checkpoint that makes it due."""
     return xxh3_128_hexdigest("\x1f".join((checkpoint_id, ns, node, *map(str, path))).encode())
+
+
+def handler_step(failed: Step, handler: str) -> Step:
+    """Return the step of an error handler: it sees what the failed step saw, and writes in its place."""
+    id_ = step_id(failed.id, "", handler, PULL)
+    return Step(id_, handler, failed.path, failed.triggers, failed.arg, handles=failed.id)

@@ -17,6 +17,7 @@ from .commands import START, Send
 from .errors import InvalidUpdateError
 from .graph import Graph
 from .schema import initial_values
+from .timeouts import timeout_of
 from .updates import Update, Written, apply
 
 Joins = Mapping[str, frozenset[str]]
@@ -60,7 +61,7 @@ def plan_next(
     """
     ordered = sorted(results, key=lambda result: result.step.path)
     ran = [result.step.node for result in ordered]
-    arrived = _arrive(graph, _emptied(graph, checkpoint.joins, ran), ran)
+    arrived = _arrive(graph, _emptied(graph, checkpoint.joins, _started(checkpoint, ordered)), ran)
     pushed = _pushed(graph, ordered, checkpoint_id, ns)
     due, deferred = _due(graph, ordered, arrived, checkpoint.deferred, busy=bool(pushed))
     return Checkpoint(
@@ -175,6 +176,8 @@ class Verdict(Enum):
     PAUSE_BEFORE = "breakpoint before"
     PAUSE_AFTER = "breakpoint after"
     OUT_OF_STEPS = "recursion limit"
+    #: Somebody asked for it: of that a checkpoint knows nothing, so ``verdict`` never says this.
+    DRAINED = "drained"
 
 
 def verdict(checkpoint: Checkpoint, breakpoints: tuple[Sequence[str], Sequence[str]], last_number: int) -> Verdict:
@@ -225,13 +228,26 @@ def _pushed(graph: Graph, results: Sequence[Result], checkpoint_id: str, ns: str
     """Return a step for every Send, in the order in which they were sent; ``first`` numbers the first one."""
     sends = [send for result in results for send in result.goto if isinstance(send, Send) and send.node in graph.nodes]
     return [
-        Step(step_id(checkpoint_id, ns, send.node, PUSH, index), send.node, (PUSH, index, False), (PUSH,), send.arg)
+        Step(
+            step_id(checkpoint_id, ns, send.node, PUSH, index),
+            send.node,
+            (PUSH, index, False),
+            (PUSH,),
+            send.arg,
+            timeout_of(send.timeout, "timeout of a Send"),
+        )
         for index, send in enumerate(sends, first)
     ]
 
 
 def _pull(graph: Graph, name: str, checkpoint_id: str, ns: str) -> Step:
     return Step(step_id(checkpoint_id, ns, name, PULL, name), name, (PULL, name), graph.triggers(name))
+
+
+def _started(checkpoint: Checkpoint, results: Iterable[Result]) -> list[str]:
+    """Return the nodes that were due: where an error handler has finished, the one that failed."""
+    due = {step.id: step.node for step in checkpoint.steps}
+    return [due.get(result.step.handles or result.step.id, result.step.node) for result in results]
 
 
 def _arrive(graph: Graph, joins: Joins, finished: Iterable[str]) -> Joins:

@@ -1,6 +1,7 @@
 """What a node is told about the run it is part of, and what it may reach from inside."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field, fields, replace
 from typing import Any, Generic, Protocol, Self, TypeVar
 
@@ -31,10 +32,24 @@ class RunControl:
     def __init__(self) -> None:
         #: Why the run shall stop; None: it shall not.
         self.drain_reason: str | None = None
+        self._listeners: list[Callable[[str], None]] = []
 
     def request_drain(self, reason: str = "shutdown") -> None:
         """Let the run stop when the steps that run now have ended: with GraphDrained, where work is left."""
         self.drain_reason = reason
+        for listener in tuple(self._listeners):
+            listener(reason)
+
+    @contextmanager
+    def heard_by(self, listener: Callable[[str], None]) -> Iterator[None]:
+        """Tell somebody the reason as soon as there is one, for as long as the block lasts."""
+        self._listeners.append(listener)
+        try:
+            if self.drain_reason is not None:
+                listener(self.drain_reason)
+            yield
+        finally:
+            self._listeners.remove(listener)
 
     @property
     def drain_requested(self) -> bool:

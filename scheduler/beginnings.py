@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from graphs.checkpoint import Checkpoint, Result
+from graphs.checkpoint import Checkpoint, Result, Step
 from graphs.commands import START, Command
 from graphs.errors import EmptyInputError
 from graphs.graph import Graph
@@ -13,9 +13,10 @@ from graphs.routing import Caller, fresh, outside_of_steps, route
 from graphs.updates import Update, written
 
 from .answers import assigned
-from .checkpoints import Encoded, Origin, StoredCheckpoint
+from .checkpoints import Encoded, Origin, StoredCheckpoint, in_place
 from .connection import Connection
 from .deadlines import overdue
+from .errors import AlreadyResumed
 from .ids import new_checkpoint_id
 from .lifecycle import ThreadEvent
 from .openings import Beginning, Known, answered, is_open, pending, reopened, replaying
@@ -74,6 +75,8 @@ class Beginnings:
         known = self._known(stand, head)
         answers = self._answers(stand, known, value.resume)
         if value.update is None and not value.targets:
+            if value.resume not in (None, {}) and not head.steps:  # somebody else was faster, and the run has ended
+                raise AlreadyResumed(stand.run.thread_id, ())
             return reopened(self._connection, head, known, answers)
         return replace(self._steered(stand, value, answered(known, answers), head), answered=tuple(answers))
 
@@ -149,10 +152,10 @@ class Beginnings:
         if stand.branching:  # on another branch they are other steps
             fork = plan_fork(head, after.id, stand.ns)
             after = replace(after, steps=(*fork.steps, *after.steps[len(fork.steps) :]))
-            known = {new.id: known[old.id] for old, new in zip(head.steps, fork.steps, strict=True) if old.id in known}
+            known = _moved(known, head.steps, fork.steps)
         encoded = self._encoded(stand, after, stand.head, branching=stand.branching)
         results = {id_: self._connection.checkpoints.encode_known(result) for id_, result in known.items()}
-        due = [step for step in after.steps if is_open(known, step)]
+        due = [step for step in in_place(after.steps, known) if is_open(known, step)]
         return Beginning([encoded], results, after, due, ThreadEvent.RESUME, resumed=replaying(known, due))
 
     def _answers(self, stand: Stand, known: Known, resume: Any) -> dict[str, Any]:
@@ -178,3 +181,10 @@ class Beginnings:
     ) -> Encoded:
         origin = Origin(stand.run.id, stand.run.metadata, stand.parents)
         return self._connection.checkpoints.encode(checkpoint, parent, origin, branching=branching)
+
+
+def _moved(known: Known, before: Sequence[Step], after: Sequence[Step]) -> dict[str, Mapping[str, Any]]:
+    """Return what is known of steps, and of their error handlers, under the ids that they have in a new checkpoint."""
+    moved = {new.id: known[old.id] for old, new in zip(before, after, strict=True) if old.id in known}
+    handlers = zip(in_place(before, known), in_place(after, moved), strict=True)
+    return moved | {new.id: known[old.id] for old, new in handlers if old.id in known}

@@ -15,7 +15,7 @@ from typing import Any
 from xxhash import xxh3_64_hexdigest
 
 from graphs.channels import MISSING
-from graphs.checkpoint import Checkpoint, Result, Step
+from graphs.checkpoint import Checkpoint, Result, Step, handler_step
 from graphs.commands import Interrupt
 
 from .bytes_redis import BytesRedis
@@ -151,16 +151,18 @@ class CheckpointStore:
         return all(self._serde.loads(fields[b"record"])["run"] != stored.origin.run_id for _, fields in later)
 
     def results(self, keys: ThreadKeys, ns: str, steps: Sequence[Step]) -> dict[str, Mapping[str, Any]]:
-        """Return what is known of steps, by step id: ``updates`` and ``goto``, or ``error``."""
-        if not steps:
-            return {}
-        found = self._redis.hmget(keys.results(ns), [step.id for step in steps])
-        return {step.id: self._serde.loads(data) for step, data in zip(steps, found, strict=True) if data is not None}
+        """Return what is known of steps, and of the error handlers that took their place, by step id.
+
+        That is ``updates`` and ``goto``, or ``error`` and, by its name, the ``handler`` that takes over.
+        """
+        found = self._results(keys, ns, steps)
+        return found | self._results(keys, ns, [step for step in in_place(steps, found) if step.handles])
 
     def questions(self, keys: ThreadKeys, ns: str, checkpoint: Checkpoint) -> dict[str, tuple[Interrupt, ...]]:
         """Return the questions that wait for an answer, by step id, in the order of the steps' paths."""
-        found = self.results(keys, ns, sorted(checkpoint.steps, key=lambda step: step.path))
-        return {step_id: asked for step_id, result in found.items() if (asked := waiting(result))}
+        found = self.results(keys, ns, checkpoint.steps)
+        steps = sorted(in_place(checkpoint.steps, found), key=lambda step: step.path)
+        return {step.id: asked for step in steps if (asked := waiting(found.get(step.id, {})))}
 
     def encode_result(self, result: Result, dialogue: Dialogue = _SILENCE) -> bytes:
         """Return a step's writes as bytes.
@@ -187,9 +189,18 @@ class CheckpointStore:
         """
         return self._serde.dumps(dict(known), where)
 
-    def encode_error(self, error: Mapping[str, Any], dialogue: Dialogue = _SILENCE) -> bytes:
-        """Return a step's failure as bytes; its next attempt is given the answers again."""
-        return self._serde.dumps({"error": dict(error), **dialogue.record()})
+    def encode_error(
+        self, error: Mapping[str, Any], dialogue: Dialogue = _SILENCE, handler: str | None = None
+    ) -> bytes:
+        """Return a step's failure as bytes; its next attempt is given the answers again, or its handler takes over."""
+        handled = {"handler": handler} if handler else {}
+        return self._serde.dumps({"error": dict(error), **handled, **dialogue.record()})
+
+    def _results(self, keys: ThreadKeys, ns: str, steps: Sequence[Step]) -> dict[str, Mapping[str, Any]]:
+        if not steps:
+            return {}
+        found = self._redis.hmget(keys.results(ns), [step.id for step in steps])
+        return {step.id: self._serde.loads(data) for step, data in zip(steps, found, strict=True) if data is not None}
 
     def _restored(self, keys: ThreadKeys, ns: str, records: Iterable[bytes]) -> list[StoredCheckpoint]:
         plain = [self._serde.loads(record) for record in records]
@@ -210,6 +221,12 @@ class CheckpointStore:
                 stored for (token, of, _), stored in reversed(self._seen.items()) if (token, of) == (keys.token, ns)
             )
             return next(of_frame, None)
+
+
+def in_place(steps: Iterable[Step], found: Mapping[str, Mapping[str, Any]]) -> list[Step]:
+    """Return the steps that decide about a superstep: those due, or the error handler that took over from one."""
+    handlers = [(step, found.get(step.id, {}).get("handler")) for step in steps]
+    return [handler_step(step, handler) if handler else step for step, handler in handlers]
 
 
 def result_of(step: Step, known: Mapping[str, Any]) -> Result:
@@ -243,11 +260,12 @@ def _record(stored: StoredCheckpoint) -> dict[str, Any]:
 
 def _step_record(step: Step) -> list[Any]:
     plain: list[Any] = [step.id, step.node, list(step.path), list(step.triggers)]
-    return plain if step.arg is MISSING else [*plain, step.arg]
+    sent = () if step.arg is MISSING else (step.arg,) if step.timeout is None else (step.arg, step.timeout)
+    return [*plain, *sent]
 
 
-def _step(id_: str, node: str, path: list[str | int], triggers: list[str], arg: Any = MISSING) -> Step:
-    return Step(id_, node, tuple(path), tuple(triggers), arg)
+def _step(id_: str, node: str, path: list[str | int], triggers: list[str], *sent: Any) -> Step:
+    return Step(id_, node, tuple(path), tuple(triggers), *sent)
 
 
 def _refs(record: Mapping[str, Any]) -> dict[str, ChannelRef]:

@@ -8,6 +8,7 @@ from graphs.checkpoint import Step
 from .checkpoints import StoredCheckpoint
 from .dialogue import Dialogue
 from .dispatch import StepOrder, StepRef
+from .failure import Failure
 from .frame import Frame
 from .lifecycle import RunStatus
 from .run import Run
@@ -39,6 +40,10 @@ class Claim:
     tried: bool = False
     #: The step that waits for this one's frame; None at the root, and where the caller runs the frame itself.
     waiting: StepOrder | None = None
+    #: What an error handler takes over; None for the step of a node.
+    handed: "Handed | None" = None
+    #: When its superstep began, in milliseconds since the epoch.
+    since_ms: int = 0
 
     @property
     def ns(self) -> str:
@@ -62,6 +67,14 @@ class Claim:
     def where(self) -> dict[str, str]:
         """The step's frame as log entries name it; nothing at the root."""
         return {"ns": self.ns} if self.ns else {}
+
+
+@dataclass(frozen=True, slots=True)
+class Handed:
+    """A step that failed for good, as its error handler gets it."""
+
+    step: Step
+    failure: Failure
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,7 @@
 """Closing a superstep: the cursor moves on, or the run, or the frame inside of it, comes to its end or to a stop."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from graphs.checkpoint import Checkpoint, Result
@@ -8,16 +9,16 @@ from graphs.errors import GraphError, GraphRecursionError
 from graphs.graph import Graph
 from graphs.planner import Verdict, plan_next, verdict
 
-from .checkpoints import Origin, result_of
+from .checkpoints import Origin, in_place, result_of
 from .claim import Claim, Progress
 from .dialogue import waiting
 from .errors import LeaseLost, NotSerializable, StateTooLarge
-from .failure import Failure, describe, status_of
+from .failure import Failure, describe, drained, status_of
 from .frame import Outcome, OutcomeKind
 from .ids import new_checkpoint_id
 from .leases import Leases
 from .lifecycle import RunStatus
-from .moves import Move, Orders, ended, finish_entries
+from .moves import Move, Orders, committed_entry, ended, finish_entries
 from .scripts import Request
 
 #: Errors of what a node returned, found when it is committed: they are the node's failure, not the worker's.
@@ -29,17 +30,21 @@ class Closing(Leases):
 
     def close(self, claim: Claim, graph: Graph | None) -> Progress:
         """Close a superstep whose steps have all finished; harmless when somebody else is faster."""
-        steps = claim.stored.checkpoint.steps
-        found = self._connection.checkpoints.results(self._place(claim).keys, claim.ns, steps)
-        failures = [found[step.id]["error"] for step in steps if "error" in found.get(step.id, {})]
+        due = claim.stored.checkpoint.steps
+        found = self._connection.checkpoints.results(self._place(claim).keys, claim.ns, due)
+        steps = in_place(due, found)
+        known = [found.get(step.id, {}) for step in steps]
+        failures = [one["error"] for one in known if "error" in one]
         if failures:
             return self._stop(claim, Outcome("failed", failure=failures[0]))
-        asked = tuple(question for step in steps for question in waiting(found.get(step.id, {})))
-        if asked or any(result.get("paused") for result in found.values()):
-            refused = (result["refused"] for result in found.values() if "refused" in result)
+        asked = tuple(question for one in known for question in waiting(one))
+        if asked or any(one.get("paused") for one in known):
+            refused = (one["refused"] for one in known if "refused" in one)
             now = next((failure for failure in refused if failure["run"] == claim.run.id), None)
             return self._stop(claim, Outcome("interrupted", questions=asked, failure=now))
-        if graph is None or not all("updates" in found.get(step.id, {}) for step in steps):
+        if any(step.handles and step.id not in found for step in steps):  # a breakpoint, if nothing is open any more
+            return self._stop(claim, Outcome("interrupted"), why=Verdict.PAUSE_BEFORE.value)
+        if graph is None or not all("updates" in one for one in known):
             return Progress()  # another worker is in the middle of it
         try:
             return self._advance(claim, graph, [result_of(step, found[step.id]) for step in steps], single=False)
@@ -49,6 +54,10 @@ class Closing(Leases):
     def end(self, claim: Claim, failure: Failure) -> Progress:
         """End the run where it stands: its cursor stays, and it can be taken up again."""
         return self._end(claim, Outcome("failed", failure=failure), closing=False)
+
+    def drain(self, claim: Claim, reason: str) -> None:
+        """Let the step's run stop when its superstep closes."""
+        self._runs.drain(claim.ref.thread_id, claim.run.id, reason)
 
     def leave(self, claim: Claim, outcome: Outcome) -> Progress:
         """Leave a frame at once, with a step's Command for the graph above; its other steps are dropped.
@@ -63,12 +72,14 @@ class Closing(Leases):
             raise LeaseLost(claim.ref.thread_id, claim.ref.step_id)
         return _given_back(claim)
 
-    def _stop(self, claim: Claim, outcome: Outcome) -> Progress:
+    def _stop(self, claim: Claim, outcome: Outcome, **why: str) -> Progress:
         """Stop where a complete superstep cannot be closed: it has failed, or it asks."""
         if claim.frame.caller is not None:
             entry = {"kind": "returned", "run": claim.run.id, **claim.where, "outcome": outcome.kind}
             return _given_back(claim) if self._return(claim, outcome, entry) == "returned" else Progress()
-        return self._end(claim, outcome, closing=True)
+        silent = outcome.failure is None and not outcome.questions and not why  # a frame paused, or was drained
+        failure = self._drained(claim) if silent else None
+        return self._end(claim, Outcome("failed", failure=failure) if failure else outcome, closing=True, **why)
 
     def _return(self, claim: Claim, outcome: Outcome, entry: Mapping[str, Any], **more: Any) -> str:
         returned, blobs = self._returned(claim, outcome)
@@ -97,10 +108,11 @@ class Closing(Leases):
             return {"caller": claim.frame.caller}, blobs
         return {"caller": claim.frame.caller, "queue": message.queue_key}, [*blobs, message.payload]
 
-    def _end(self, claim: Claim, outcome: Outcome, *, closing: bool) -> Progress:
+    def _end(self, claim: Claim, outcome: Outcome, *, closing: bool, **why: str) -> Progress:
         failure, asks = outcome.failure, outcome.kind == "interrupted"
         status = RunStatus.INTERRUPTED if failure is None else status_of(failure)
-        why = {} if failure is None or asks else {"error": failure["repr"][:2000]}  # steps say themselves what they ask
+        if failure is not None and not asks:  # steps say themselves what they ask
+            why |= {"error": failure["repr"][:2000]}
         place = self._connection.place(claim.ref.thread_id, claim.run.id)
         request = Request(
             {
@@ -120,46 +132,61 @@ class Closing(Leases):
     def _advance(self, claim: Claim, graph: Graph, results: Sequence[Result], *, single: bool) -> Progress:
         before, run = claim.stored.checkpoint, claim.run
         after = plan_next(graph, before, results, new_checkpoint_id(before.id), claim.ns)
-        next_verdict = verdict(after, _breakpoints(claim, graph), claim.frame.first_number + run.recursion_limit)
-        goes_on = next_verdict is Verdict.GO_ON
         origin = Origin(run.id, run.metadata, claim.stored.origin.parents)
-        orders = Orders(self._connection, graph, run, claim.frame)
         move = Move(
             self._place(claim),
             before.id,
             [self._connection.checkpoints.encode(after, claim.stored, origin)],
             self._kept(claim, results[0]) if single else {},
-            [step.id for step in before.steps],
-            orders.of(after.steps if goes_on else (), after.id),
-            [_advanced_entry(claim, after, single=single), *_ending_entries(claim, next_verdict)],
+            [*(step.id for step in before.steps), *(one.step.id for one in results if one.step.handles)],
+            entries=[_advanced_entry(claim, after, results[0] if single else None)],
         )
-        if not self._commit(claim, move, next_verdict, single=single):
+        last = verdict(after, breakpoints(claim, graph), claim.frame.first_number + run.recursion_limit)
+        if last is Verdict.GO_ON:
+            orders = Orders(self._connection, graph, run, claim.frame)
+            opening = replace(move, orders=orders.of(after.steps, after.id))
+            limit = run.superstep_ms if claim.frame.caller is None else {}
+            answer = self._commit(claim, opening, single=single, goes_on=True, **limit)
+            if answer != "drained":
+                return Progress(tuple(opening.orders)) if answer == "committed" else Progress()
+            last = Verdict.DRAINED
+        return self._advance_to_end(claim, move, last, single=single)
+
+    def _advance_to_end(self, claim: Claim, move: Move, last: Verdict, *, single: bool) -> Progress:
+        failure = self._ended_by(claim, last)
+        ending, blobs = self._ending(claim, last, failure)
+        move = replace(move, entries=[*move.entries, *_ending_entries(claim, last, failure)])
+        if self._commit(claim, move, blobs, single=single, **ending) != "committed":
             return Progress()  # somebody else closed it first
-        if goes_on:
-            return Progress(tuple(move.orders))
-        return Progress(ended=_STATUS[next_verdict]) if claim.frame.caller is None else _given_back(claim)
+        return Progress(ended=_STATUS[last]) if claim.frame.caller is None else _given_back(claim)
 
     def _kept(self, claim: Claim, result: Result) -> dict[str, bytes]:
         return {result.step.id: self._connection.checkpoints.encode_result(result, claim.dialogue)}
 
-    def _commit(self, claim: Claim, move: Move, next_verdict: Verdict, *, single: bool) -> bool:
-        more: dict[str, Any] = {"fence": claim.fence, "step": claim.ref.step_id} if single else {}
-        blobs: list[bytes] = []
-        if next_verdict is not Verdict.GO_ON:
-            ending, blobs = self._ending(claim, next_verdict)
-            more |= ending
-        request = move.request(self._connection, **more)
+    def _commit(self, claim: Claim, move: Move, blobs: Sequence[bytes] = (), *, single: bool, **more: Any) -> str:
+        fenced = {"fence": claim.fence, "step": claim.ref.step_id} if single else {}
+        request = move.request(self._connection, **fenced, **more)
         request.blobs += blobs
         answer = self._connection.scripts.commit_superstep(move.place, request)
-        if answer != "committed" and single:
-            raise LeaseLost(claim.ref.thread_id, claim.ref.step_id)
         if answer == "committed":
             move.done(self._connection)
-        return answer == "committed"
+        elif answer != "drained" and single:
+            raise LeaseLost(claim.ref.thread_id, claim.ref.step_id)
+        return answer
 
-    def _ending(self, claim: Claim, last: Verdict) -> tuple[dict[str, Any], list[bytes]]:
+    def _ended_by(self, claim: Claim, last: Verdict) -> Failure | None:
+        """Return why a run, or a frame, ends before its graph has; a frame that is drained pauses."""
+        if last is Verdict.OUT_OF_STEPS:
+            return describe(GraphRecursionError(claim.run.recursion_limit))
+        return self._drained(claim) if last is Verdict.DRAINED and claim.frame.caller is None else None
+
+    def _drained(self, claim: Claim) -> Failure | None:
+        """Return that somebody asked the run to stop, or None."""
+        reason = self._runs.drain_reason(claim.ref.thread_id, claim.run.id)
+        return None if reason is None else drained(reason)
+
+    def _ending(self, claim: Claim, last: Verdict, failure: Failure | None) -> tuple[dict[str, Any], list[bytes]]:
         """Return what a script is told about the end of a run, or of a frame, and the blobs that it takes for that."""
-        failure = describe(GraphRecursionError(claim.run.recursion_limit)) if last is Verdict.OUT_OF_STEPS else None
         if claim.frame.caller is not None:
             kind: OutcomeKind = "failed" if failure else "finished" if last is Verdict.FINISHED else "interrupted"
             returned, blobs = self._returned(claim, Outcome(kind, failure=failure))
@@ -173,10 +200,11 @@ _STATUS: Mapping[Verdict, RunStatus] = {
     Verdict.PAUSE_BEFORE: RunStatus.INTERRUPTED,
     Verdict.PAUSE_AFTER: RunStatus.INTERRUPTED,
     Verdict.OUT_OF_STEPS: RunStatus.ERROR,
+    Verdict.DRAINED: RunStatus.INTERRUPTED,
 }
 
 
-def _breakpoints(claim: Claim, graph: Graph) -> tuple[Sequence[str], Sequence[str]]:
+def breakpoints(claim: Claim, graph: Graph) -> tuple[Sequence[str], Sequence[str]]:
     """Return where a frame pauses: the run says so for the root, further down each graph for itself."""
     at_root = claim.frame.caller is None
     return (
@@ -191,16 +219,15 @@ def _given_back(claim: Claim) -> Progress:
     return Progress(() if claim.waiting is None else (claim.waiting,), left=True)
 
 
-def _advanced_entry(claim: Claim, after: Checkpoint, *, single: bool) -> dict[str, Any]:
-    if single:
-        return {"kind": "committed", **claim.ids, "checkpoint": after.id}
+def _advanced_entry(claim: Claim, after: Checkpoint, single: Result | None) -> dict[str, Any]:
+    if single is not None:
+        return {**committed_entry(single), **claim.ids, "checkpoint": after.id}
     return {"kind": "advanced", "run": claim.run.id, **claim.where, "checkpoint": after.id}
 
 
-def _ending_entries(claim: Claim, last: Verdict) -> list[dict[str, Any]]:
-    if last is Verdict.GO_ON:
-        return []
-    why = {"why": last.value} if last is not Verdict.FINISHED else {}
+def _ending_entries(claim: Claim, last: Verdict, failure: Failure | None) -> list[dict[str, Any]]:
     if claim.frame.caller is not None:
         return [{"kind": "returned", "run": claim.run.id, **claim.where, "outcome": last.value}]
-    return finish_entries(claim.run.id, _STATUS[last], **why)
+    why = {} if last in (Verdict.FINISHED, Verdict.DRAINED) else {"why": last.value}
+    error = {} if failure is None else {"error": failure["repr"]}
+    return finish_entries(claim.run.id, _STATUS[last], **why, **error)

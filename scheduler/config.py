@@ -56,6 +56,10 @@ class RunConfig:
     durability: Durability = "async"
     #: Whether chat models are heard token by token, for those who follow the run.
     heard: bool = True
+    #: Why the run shall not begin to work at all; None: it shall.
+    drain_reason: str | None = None
+    #: Seconds for each superstep of the root.
+    step_timeout_s: float | None = None
 
     def for_nodes(self) -> dict[str, Any]:
         """Return the config as nodes see it, without what is private to the caller."""

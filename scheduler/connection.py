@@ -1,6 +1,7 @@
 """What every part of the scheduler works with: one Redis, its key names, its scripts, and the way to the workers."""
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from redis import Redis
 
@@ -10,7 +11,9 @@ from .dispatch import Dispatcher
 from .keys import Keys
 from .scripts import Place, Scripts
 from .serde import Serde
-from .settings import Settings
+
+if TYPE_CHECKING:  # pydantic would be a third of what a client imports, and is needed only once one connects
+    from .settings import Settings
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +23,7 @@ class Connection:
     redis: BytesRedis
     #: The same client, for those who bring their own types.
     client: Redis
-    settings: Settings
+    settings: "Settings"
     keys: Keys
     scripts: Scripts
     serde: Serde
@@ -36,7 +39,7 @@ class Connection:
         return int(self.redis.hget(self.keys.of_thread(thread_id).thread, "seq") or 0)
 
 
-def open_connection(client: Redis, settings: Settings, dispatcher: Dispatcher) -> Connection:
+def open_connection(client: Redis, settings: "Settings", dispatcher: Dispatcher) -> Connection:
     """Return a connection over a Redis client that returns bytes."""
     serde, reader = Serde(limit_bytes=settings.max_value_bytes), reading(client)
     return Connection(

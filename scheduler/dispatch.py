@@ -43,6 +43,8 @@ class StepOrder:
     held: bool = False
     #: Whether it was asked something before, and has answers to be replayed.
     resumed: bool = False
+    #: The id of the failed step whose place it takes; None: it is no error handler's.
+    handles: str | None = None
 
     def record(self) -> dict[str, Any]:
         """Return the step as it is kept while it is in flight; a step begins its life in a queue."""
@@ -59,6 +61,7 @@ class StepOrder:
             "soft_ms": self.soft_ms,
             "hard_ms": self.hard_ms,
             "resumed": self.resumed or None,
+            "handles": self.handles,
         }
         state = "done" if self.done else "held" if self.held else "queued"
         counters = {"state": state, "attempt": 0, "losses": 0, "sends": 0}
@@ -77,6 +80,7 @@ class StepOrder:
             record.get("queue"),
             record.get("soft_ms"),
             record.get("hard_ms"),
+            handles=record.get("handles"),
         )
 
 

@@ -7,9 +7,6 @@ import traceback
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from pydantic import ValidationError
-from pydantic_core import InitErrorDetails, PydanticCustomError
-
 from graphs import errors as graph_errors
 
 from . import errors as scheduler_errors
@@ -17,14 +14,15 @@ from .errors import GraphChanged, NodeFailed, RunCancelled, RunFailed, RunTimeou
 from .lifecycle import RunStatus
 
 _MAX_TEXT = 16_000
-_STATUS = {
+Failure = Mapping[str, Any]
+
+_STATUS: Mapping[str, RunStatus] = {
     "timeout": RunStatus.TIMEOUT,
     "cancelled": RunStatus.CANCELLED,
     "parked": RunStatus.INTERRUPTED,
     "refused": RunStatus.INTERRUPTED,
+    "drained": RunStatus.INTERRUPTED,
 }
-
-Failure = Mapping[str, Any]
 
 
 def describe(error: BaseException, node: str | None = None) -> dict[str, Any]:
@@ -39,6 +37,8 @@ def describe(error: BaseException, node: str | None = None) -> dict[str, Any]:
 
 def refused(error: BaseException, node: str) -> dict[str, Any]:
     """Return the record of an answer that does not fit its question: pydantic's error, in a form that travels."""
+    from pydantic import ValidationError  # here, as below, because it takes as long to import as half of the client
+
     record = describe(error, node)
     if not isinstance(error, ValidationError):
         return record
@@ -46,10 +46,19 @@ def refused(error: BaseException, node: str) -> dict[str, Any]:
     return record | {"kind": "refused", "title": error.title, "errors": lines}
 
 
-def timed_out(what: str, timeout_s: float, node: str | None = None) -> dict[str, Any]:
-    """Return the record of a time limit that was passed."""
-    message = f"{what} ran longer than its time limit of {timeout_s:g} s."
-    return _record("timeout", "NodeTimeoutError", message, node) | {"timeout_s": timeout_s}
+def overran(error: graph_errors.NodeTimeoutError) -> dict[str, Any]:
+    """Return the record of a node that passed a time limit of its own."""
+    return describe(error, error.node) | {"kind": "timeout", "repr": str(error)}
+
+
+def timed_out(what: str, timeout_s: float) -> dict[str, Any]:
+    """Return the record of a time limit of the run that was passed."""
+    return _record("timeout", "RunTimeout", f"{what} ran longer than its time limit of {timeout_s:g} s.")
+
+
+def drained(reason: str) -> dict[str, Any]:
+    """Return the record of a run that stopped, with work left, because somebody asked for it."""
+    return describe(graph_errors.GraphDrained(_storable(reason))) | {"kind": "drained"}
 
 
 def lost(node: str, losses: int) -> dict[str, Any]:
@@ -82,7 +91,7 @@ def revived(failure: Failure, thread_id: str, run_id: str) -> Exception:
     Nothing is imported: only Python's own exceptions and Treadle's come back as themselves.
     """
     if failure["kind"] == "timeout" and failure["node"] is not None:
-        return graph_errors.NodeTimeoutError(failure["node"], failure["timeout_s"])
+        return graph_errors.NodeTimeoutError(*failure["args"])
     if failure["kind"] == "refused":
         return _invalid_resume(failure)
     special = {"timeout": RunTimeout, "lost": WorkerLost, "cancelled": RunCancelled, "parked": GraphChanged}
@@ -97,6 +106,9 @@ def revived(failure: Failure, thread_id: str, run_id: str) -> Exception:
 
 
 def _invalid_resume(failure: Failure) -> Exception:
+    from pydantic import ValidationError
+    from pydantic_core import InitErrorDetails, PydanticCustomError
+
     lines = [
         InitErrorDetails(
             type=PydanticCustomError(line["type"], line["msg"]), loc=tuple(line["loc"]), input=line["input"]

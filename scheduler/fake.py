@@ -9,6 +9,8 @@ import redis
 from fakeredis import FakeRedis, FakeRedisConnection, FakeServer, TcpFakeServer
 from fakeredis._clients._tcp_server import TCPFakeRequestHandler
 
+from .fake_lua import hasten
+
 logger = logging.getLogger(__name__)
 
 _VERSION = (7,)  # newer commands are refused, as the oldest servers in use refuse them
@@ -23,6 +25,7 @@ def fake_server() -> FakeServer:
         client.eval("return 1", 0)  # the first script makes the Lua runtime
     # The runtime passes strings as bytes, in both directions and for names too.
     server._lua_runtime.globals()[b"redis"][b"sha1hex"] = _sha1hex  # type: ignore[attr-defined]
+    hasten(server)
     return server
 
 

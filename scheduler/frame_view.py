@@ -1,7 +1,7 @@
 """What a follower is shown of one frame of a run: a graph at its place, from the beginning of its call."""
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cached_property, partial
 from typing import Any
@@ -13,7 +13,7 @@ from graphs.graph import Graph
 from graphs.outputs import INTERRUPT
 
 from .chat import Chat
-from .checkpoints import StoredCheckpoint
+from .checkpoints import StoredCheckpoint, in_place
 from .connection import Connection
 from .dialogue import Dialogue, waiting
 from .errors import NodeFailed
@@ -23,8 +23,8 @@ from .lifecycle import RunStatus
 from .log import LogEntry
 from .parts import RETRACT, Part
 from .runs import RunStore
-from .shown import in_start_order, task_shown, update_shown, writes_shown, wrote_any
-from .snapshots import Snapshots
+from .shown import end_shown, in_start_order, update_shown, wrote_any
+from .snapshots import Snapshots, snapshot_shown
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +69,8 @@ class FrameView:
     _showed: set[str] = field(default_factory=set)
     #: The tasks that its steps have called.
     _tasks: list[Step] = field(default_factory=list)
+    #: The error handlers that have taken over from steps.
+    _handlers: list[Step] = field(default_factory=list)
 
     def shown(self, entry: LogEntry) -> Iterator[Part]:
         """Yield what is shown of an entry of the log."""
@@ -93,7 +95,7 @@ class FrameView:
         if event.mode != "messages":
             yield Part(event.mode, event.value, origin=origin)
             return
-        for step in (*self._standing().steps, *self._tasks):
+        for step in (*self._standing().steps, *self._handlers, *self._tasks):
             if step.id == event.step_id:  # else its superstep is closed, and it does not know yet
                 said = self._chat.live(event.value, step, self._standing().number + 1, event.attempt)
                 yield Part("messages", said, origin=origin)
@@ -115,6 +117,15 @@ class FrameView:
     def _leased(self, entry: LogEntry) -> Iterator[Part]:
         yield from self._retracted(entry)
         yield from self._announce()
+        yield from self._taken_over(entry)
+
+    def _taken_over(self, entry: LogEntry) -> Iterator[Part]:
+        """Announce an error handler when it begins."""
+        steps = in_place(self._standing().steps, self._results()) if entry.data["node"] in self.graph.handlers else []
+        for step in steps:
+            if step.id == entry.data["step"] and step not in self._handlers:
+                self._handlers.append(step)
+                yield from self._task("task", partial(self._start, step))
 
     def _retracted(self, entry: LogEntry) -> Iterator[Part]:
         """Take back what an earlier attempt showed: this one begins anew."""
@@ -140,8 +151,10 @@ class FrameView:
             step = self._step(entry)
             updates = self._result(step).get("updates", ())
             yield from self._messages(entry, step, updates)
-            yield from self._part("updates", lambda: {step.node: update_shown(updates, self._keys)})
-            yield from self._task("task_result", lambda: self._end(step, updates))
+            cached = {"__metadata__": {"cached": True}} if entry.data.get("cached") else {}
+            yield from self._part("updates", lambda: {step.node: update_shown(updates, self._keys), **cached})
+            if not cached:
+                yield from self._task("task_result", lambda: end_shown(step, updates))
         if "checkpoint" in entry.data:
             yield from self._advanced(entry)
 
@@ -155,6 +168,7 @@ class FrameView:
         self._stored = self._load(entry.data["checkpoint"])
         self._announced, self._open = False, None
         self._tasks.clear()
+        self._handlers.clear()
         if wrote:
             yield from self._values()
         yield from self._checkpoint(self._stored)
@@ -163,7 +177,7 @@ class FrameView:
         yield from self._announce()
         step = self._step(entry)
         error = self._error(entry, step)
-        yield from self._task("task_result", lambda: self._end(step, (), error))
+        yield from self._task("task_result", lambda: end_shown(step, (), error))
 
     def _error(self, entry: LogEntry, step: Step) -> Exception:
         failure = self._result(step).get("error")
@@ -186,7 +200,7 @@ class FrameView:
         asked = tuple(question for question in known if question.id in entry.data["questions"])
         self._asked[step.id] = asked  # as it was: who reads later finds some of them answered
         yield from self._part("updates", lambda: {INTERRUPT: asked})
-        yield from self._task("task_result", partial(self._end, step, (), asked=asked))
+        yield from self._task("task_result", partial(end_shown, step, (), asked=asked))
 
     def _returned(self, entry: LogEntry) -> Iterator[Part]:
         if entry.data["outcome"].startswith("breakpoint"):
@@ -239,28 +253,9 @@ class FrameView:
         state = step.arg if given else self.graph.node(step.node).input.view(self._standing().values)
         return {"id": step.id, "name": step.node, "input": state, "triggers": step.triggers}
 
-    def _end(
-        self,
-        step: Step,
-        updates: Sequence[Mapping[str, Any]],
-        error: Exception | None = None,
-        asked: Sequence[Interrupt] = (),
-    ) -> dict[str, Any]:
-        result = {} if error is not None or asked else writes_shown(updates)
-        shown = [asdict(question) for question in asked]
-        return {"id": step.id, "name": step.node, "error": error, "result": result, "interrupts": shown}
-
     def _snapshot(self, checkpoint: Checkpoint) -> dict[str, Any]:
         snapshot = self.look.snapshots.at(self.graph, self.look.thread_id, checkpoint.id, self.ns)
-        tasks = in_start_order(snapshot.tasks)
-        return {
-            "config": snapshot.config,
-            "parent_config": snapshot.parent_config,
-            "values": self.graph.typed(checkpoint.values) if self.look.typed else snapshot.values,
-            "metadata": snapshot.metadata,
-            "next": [task.name for task in tasks],
-            "tasks": [task_shown(task._asdict()) for task in tasks],
-        }
+        return snapshot_shown(snapshot, self.graph.typed(checkpoint.values) if self.look.typed else snapshot.values)
 
     def _load(self, checkpoint_id: str) -> StoredCheckpoint:
         keys = self.look.connection.place(self.look.thread_id).keys
@@ -273,7 +268,8 @@ class FrameView:
 
     def _step(self, entry: LogEntry) -> Step:
         id_, node = entry.data["step"], entry.data["node"]
-        return next((step for step in self._standing().steps if step.id == id_), Step(id_, node, (PULL, node), ()))
+        steps = (*self._standing().steps, *self._handlers)
+        return next((step for step in steps if step.id == id_), Step(id_, node, (PULL, node), ()))
 
     def _result(self, step: Step) -> Mapping[str, Any]:
         return self._results([step]).get(step.id, {})

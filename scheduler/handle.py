@@ -67,6 +67,10 @@ class RunHandle:
         following = Following(self._graph, self.thread_id, self.id, modes, subgraphs=subgraphs)
         yield from (part.typed() for part in self._client.stream(following, after))
 
+    def drain(self, reason: str = "shutdown") -> None:
+        """Let the run stop between two steps; whoever waits for it gets GraphDrained, where work is left."""
+        self._client.runs.drain(self.thread_id, self.id, reason)
+
     def cancel(self, reason: str = "") -> bool:
         """Cancel the run, durably; return whether it was still active. Its thread can be taken up again."""
         return self._client.runs.cancel(self.thread_id, self.id, reason)

@@ -2,10 +2,12 @@
 
 import logging
 import secrets
+from collections.abc import Mapping, Sequence
+from typing import Any
 
-from graphs.checkpoint import Step
+from graphs.checkpoint import Step, handler_step
 
-from .claim import Claim
+from .claim import Claim, Handed
 from .connection import Connection
 from .dialogue import Dialogue
 from .dispatch import StepOrder, StepRef, frame_of
@@ -53,7 +55,7 @@ class Leases:
         run = self._runs.load(ref.thread_id, ref.run_id)
         frame = frame_of(record)
         stored = self._connection.checkpoints.load(place.keys, frame.ns, record["checkpoint"], ref.thread_id)
-        step = next(step for step in stored.checkpoint.steps if step.id == ref.step_id)
+        step, handed = self._step(place, record, stored.checkpoint.steps)
         return Claim(
             ref,
             verdict,
@@ -72,6 +74,8 @@ class Leases:
             bool(record.get("returned")),
             bool(record.get("calls") or frame.ns) or stored.origin.run_id != ref.run_id,
             StepOrder.from_record(ref.thread_id, caller) if caller.get("state") == "called" else None,
+            handed,
+            record.get("since", 0),
         )
 
     def renew(self, ref: StepRef, delivery: str) -> bool:
@@ -106,6 +110,15 @@ class Leases:
             max_events=self._connection.settings.max_events,
             event=event,
         )
+
+    def _step(self, place: Place, record: Mapping[str, Any], steps: Sequence[Step]) -> tuple[Step, Handed | None]:
+        """Return a step of a checkpoint; or that of an error handler, and what it takes over."""
+        by_id = {step.id: step for step in steps}
+        if "handles" not in record:
+            return by_id[record["id"]], None
+        failed = by_id[record["handles"]]
+        known = self._connection.checkpoints.results(place.keys, record["ns"], [failed])
+        return handler_step(failed, record["node"]), Handed(failed, known[failed.id]["error"])
 
     def _dialogue(self, place: Place, ns: str, step: Step) -> Dialogue:
         known = self._connection.checkpoints.results(place.keys, ns, [step])

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from graphs.checkpoint import Step
+from graphs.checkpoint import Result, Step
 from graphs.graph import Graph
 
 from .checkpoints import Encoded
@@ -90,7 +90,9 @@ class Orders:
 
     def _order(self, step: Step, checkpoint_id: str) -> StepOrder:
         node = self.graph.node(step.node)
-        soft_ms = None if node.timeout_s is None else round(node.timeout_s * 1000)
+        limits = step.timeout or node.timeout
+        limit_s = None if limits is None else limits.run_timeout_s
+        soft_ms = None if limit_s is None else round(limit_s * 1000)
         return StepOrder(
             StepRef(self.run.thread_id, self.run.id, step.id),
             self.run.graph,
@@ -100,6 +102,7 @@ class Orders:
             queue=node.queue,
             soft_ms=soft_ms,
             hard_ms=None if soft_ms is None else soft_ms + self.connection.settings.grace_ms,
+            handles=step.handles,
         )
 
 
@@ -127,9 +130,14 @@ def ended(status: RunStatus, *, error: bool = False) -> dict[str, Any]:
     }
 
 
+def committed_entry(result: Result) -> dict[str, Any]:
+    """Return what the log says of a step that has finished; its ids are the claim's."""
+    return {"kind": "committed"} | ({"cached": True} if result.cached else {})
+
+
 def finish_entries(run_id: str, status: RunStatus, **why: Any) -> list[dict[str, Any]]:
     """Return the log's last words on a run; a pause is said as such before."""
     entry = {"kind": "finished", "run": run_id, "status": status, **why}
-    if why and status is RunStatus.INTERRUPTED:  # without a reason, its steps have said what they ask
+    if "why" in why and status is RunStatus.INTERRUPTED:  # without a reason, its steps have said what they ask
         return [{"kind": "interrupted", "run": run_id, **why}, entry]
     return [entry]

@@ -7,7 +7,7 @@ from typing import Any
 from graphs.checkpoint import Checkpoint, Step
 from graphs.commands import Interrupt
 
-from .checkpoints import Encoded
+from .checkpoints import Encoded, in_place
 from .connection import Connection
 from .dialogue import Dialogue, waiting
 from .lifecycle import ThreadEvent
@@ -47,7 +47,8 @@ def reopened(connection: Connection, head: Checkpoint, known: Known, answers: Ma
     given = answered(known, answers)
     answered_here = {id_ for id_ in known if given[id_] is not known[id_]}
     unanswered = {id_ for id_, result in given.items() if answers and waiting(result)} - answered_here
-    due = [step for step in head.steps if is_open(given, step) and step.id not in unanswered]
+    steps = in_place(head.steps, given)
+    due = [step for step in steps if is_open(given, step) and step.id not in unanswered]
     if not due:  # nothing is due, or all has finished and was never closed: then any step leads there
         return Beginning([], {}, head, head.steps[:1], ThreadEvent.RESUME, done=True)
     results = {id_: connection.checkpoints.encode_known(given[id_], "The answers") for id_ in answered_here}

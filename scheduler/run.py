@@ -26,6 +26,8 @@ class Run:
     recursion_limit: int = 0
     interrupt_before: tuple[str, ...] = ()
     interrupt_after: tuple[str, ...] = ()
+    #: How long each superstep of its root may take; None: without a limit.
+    step_timeout_s: float | None = None
     #: What each of its checkpoints carries.
     metadata: Mapping[str, Any] = field(default_factory=dict)
     durability: Durability = "async"
@@ -59,6 +61,12 @@ class Run:
         """Return how many seconds are left until the deadline."""
         return (self.deadline_ms or 0) / 1000 - now_s
 
+    @property
+    def superstep_ms(self) -> dict[str, Any]:
+        """The limit of a superstep as scripts are told; nothing for none, and inline, where the process keeps it."""
+        limited = self.step_timeout_s is not None and not self.inline
+        return {"superstep_ms": round((self.step_timeout_s or 0) * 1000)} if limited else {}
+
     def plan(self) -> dict[str, Any]:
         """Return what never changes while it runs: what a worker must know."""
         return {
@@ -70,6 +78,7 @@ class Run:
             "recursion_limit": self.recursion_limit,
             "interrupt_before": list(self.interrupt_before),
             "interrupt_after": list(self.interrupt_after),
+            "step_timeout_s": self.step_timeout_s,
             "metadata": dict(self.metadata),
             "durability": self.durability,
             "replays": dict(self.replays),

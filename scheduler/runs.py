@@ -65,6 +65,15 @@ class RunStore:
         found = self._connection.redis.lrange(self._connection.place(thread_id).keys.runs, 0, limit - 1)
         return [self.get(thread_id, run_id.decode()) for run_id in found]
 
+    def drain(self, thread_id: str, run_id: str, reason: str) -> None:
+        """Let a run stop when its superstep closes; one that is over is left as it is."""
+        self._connection.scripts.drain_run(self._connection.place(thread_id, run_id), run=run_id, reason=reason)
+
+    def drain_reason(self, thread_id: str, run_id: str) -> str | None:
+        """Return why a run shall stop; None: it shall not."""
+        reason = self._connection.redis.hget(self._connection.place(thread_id, run_id).named("run"), "drain")
+        return None if reason is None else reason.decode()
+
     def cancel(self, thread_id: str, run_id: str, reason: str = "") -> bool:
         """Cancel a run: a durable record first, then its workers notice; return whether it was still active."""
         return self.end(thread_id, run_id, cancelled(reason))
@@ -93,11 +102,14 @@ class RunStore:
         return answer == "ended"
 
     def look_at(self, thread_id: str, run_id: str) -> str:
-        """End a run that is past its deadline, or whose own process fell silent; return which, or nothing."""
+        """End a run that is past a deadline, or whose own process fell silent; return which, or nothing."""
         place = self._connection.place(thread_id, run_id)
         finding = self._connection.scripts.look_at_run(place, run=run_id, member=place.run_member())
         if finding == "timeout":
             self.end(thread_id, run_id, timed_out("The run", self.get(thread_id, run_id).limit_s))
+        if finding == "superstep":
+            limit_s = self.load(thread_id, run_id).step_timeout_s or 0
+            self.end(thread_id, run_id, timed_out("A superstep", limit_s))
         if finding == "lost":
             self.end(thread_id, run_id, lost("(inline)", 1), lapsed=True)
         return finding

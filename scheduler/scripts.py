@@ -19,6 +19,7 @@ from .bytes_redis import available
 from .keys import ThreadKeys
 
 _FOLDER = files("scheduler") / "lua"
+_to_json = json.JSONEncoder(separators=(",", ":")).encode
 
 #: How the due set names, in the place of a step, the questions of a thread that have a deadline.
 QUESTIONS = "questions"
@@ -42,7 +43,7 @@ class Request:
 
     def args(self) -> list[bytes]:
         """Return the script's arguments."""
-        return [json.dumps(self.body, separators=(",", ":")).encode(), *self.blobs]
+        return [_to_json(self.body).encode(), *self.blobs]
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +103,10 @@ class Scripts:
         """Let a step wait for its next attempt; return whether the lease was still good."""
         return bool(self._run("retry_step", place, args))
 
+    def hand_over_step(self, place: Place, request: Request) -> bool:
+        """Let an error handler take over from a step; return whether the step's lease was still good."""
+        return bool(self._run("hand_over_step", place, request.args()))
+
     def put_result(self, place: Place, **args: str | int | bytes) -> tuple[int, dict[str, Any] | None]:
         """Keep a parallel step's result.
 
@@ -115,7 +120,7 @@ class Scripts:
         return bool(self._run("put_call", place, args))
 
     def commit_superstep(self, place: Place, request: Request) -> str:
-        """Close a superstep; return committed, moved, open or lost."""
+        """Close a superstep; return committed, moved, open, lost or drained."""
         return str(self._run("commit_superstep", place, request.args()).decode())
 
     def call_frame(self, place: Place, request: Request) -> str:
@@ -131,6 +136,10 @@ class Scripts:
         answer, *steps = self._run("end_run", place, request.args())
         return answer.decode(), [json.loads(step) for step in steps]
 
+    def drain_run(self, place: Place, **args: str) -> bool:
+        """Ask a run to stop between two steps; return whether it is still active."""
+        return bool(self._run("drain_run", place, args))
+
     def renew_run(self, place: Place, **args: str | int) -> bool:
         """Say that an inline run's process is alive; return whether the run is still active."""
         return bool(self._run("renew_run", place, args))
@@ -140,7 +149,7 @@ class Scripts:
         self._run("forget_deadlines", place, request.args())
 
     def look_at_run(self, place: Place, **args: str | int) -> str:
-        """Look at a run that fell due; return timeout, lost, or nothing to do."""
+        """Look at a run that fell due; return timeout, superstep, lost, or nothing to do."""
         return str(self._run("look_at_run", place, args).decode())
 
     def redispatch_step(self, place: Place, **args: str | int) -> dict[str, Any] | None:

@@ -4,8 +4,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any, Protocol, TypeVar
 
-from graphs.checkpoint import PUSH
-from graphs.commands import PREVIOUS
+from graphs.checkpoint import PUSH, Step
+from graphs.commands import PREVIOUS, Interrupt
 from graphs.graph import Graph
 from graphs.schema import BARE, ROOT
 
@@ -57,6 +57,15 @@ def update_shown(updates: Updates, keys: str | Sequence[str] | None = None) -> A
 def wrote_any(updates: Updates, keys: str | Sequence[str] | None = None) -> bool:
     """Return whether a step wrote one of the keys that are shown."""
     return bool(_wanted(updates, keys))
+
+
+def end_shown(
+    step: Step, updates: Updates, error: Exception | None = None, asked: Sequence[Interrupt] = ()
+) -> dict[str, Any]:
+    """Return the end of a step as the tasks stream shows it."""
+    result = {} if error is not None or asked else writes_shown(updates)
+    questions = [asdict(question) for question in asked]
+    return {"id": step.id, "name": step.node, "error": error, "result": result, "interrupts": questions}
 
 
 def task_shown(task: Mapping[str, Any]) -> dict[str, Any]:

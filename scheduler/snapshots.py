@@ -13,13 +13,13 @@ from graphs.frames import child_of, frame_ns, nearest_graph
 from graphs.graph import Graph
 from graphs.updates import apply
 
-from .checkpoints import StoredCheckpoint, result_of
+from .checkpoints import StoredCheckpoint, in_place, result_of
 from .config import RunConfig
 from .connection import Connection
 from .dialogue import Dialogue, waiting
 from .history import History
 from .ids import created_ms
-from .shown import result_shown
+from .shown import in_start_order, result_shown, task_shown
 
 
 class StepState(NamedTuple):
@@ -134,7 +134,7 @@ class Snapshots:
         results = self._connection.checkpoints.results(keys, reading.ns, checkpoint.steps)
         values, done = with_finished(graph, checkpoint, results) if reading.live else (checkpoint.values, ())
         finished = {result.step.id for result in done}
-        steps = _shown_order(graph, checkpoint.steps)
+        steps = _shown_order(graph, in_place(checkpoint.steps, results) if reading.live else checkpoint.steps)
         questions = waiting if reading.live else _ever_asked
         states = tuple(
             _step_state(step, results.get(step.id, {}), graph, questions)._replace(state=self._below(reading, step))
@@ -179,6 +179,19 @@ def metadata_of(stored: StoredCheckpoint) -> dict[str, Any]:
     return {**stored.origin.metadata, **own}
 
 
+def snapshot_shown(snapshot: StateSnapshot, values: Any) -> dict[str, Any]:
+    """Return a snapshot as the checkpoints mode has it, with its values in the form that is asked for."""
+    tasks = in_start_order(snapshot.tasks)
+    return {
+        "config": snapshot.config,
+        "parent_config": snapshot.parent_config,
+        "values": values,
+        "metadata": snapshot.metadata,
+        "next": [task.name for task in tasks],
+        "tasks": [task_shown(task._asdict()) for task in tasks],
+    }
+
+
 def with_finished(
     graph: Graph, checkpoint: Checkpoint, found: Mapping[str, Mapping[str, Any]]
 ) -> tuple[Mapping[str, Any], tuple[Result, ...]]:
@@ -186,7 +199,7 @@ def with_finished(
 
     Where their writes do not go together the superstep can never close; the state must be readable all the same.
     """
-    ordered = sorted(checkpoint.steps, key=lambda step: step.path)
+    ordered = sorted(in_place(checkpoint.steps, found), key=lambda step: step.path)
     done = [(step, found[step.id]) for step in ordered if "updates" in found.get(step.id, {})]
     results = tuple(result_of(step, known) for step, known in done)
     try:
@@ -198,7 +211,7 @@ def with_finished(
 def _shown_order(graph: Graph, steps: Sequence[Step]) -> list[Step]:
     order = {name: index for index, name in enumerate(graph.nodes)}
     return sorted(
-        steps, key=lambda step: (step.path[0] != PUSH, 0 if step.path[0] == PUSH else order.get(step.node, -1))
+        steps, key=lambda step: (step.path[0] != PUSH, 0 if step.path[0] == PUSH else order.get(str(step.path[1]), -1))
     )
 
 

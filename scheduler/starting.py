@@ -11,6 +11,7 @@ from .beginnings import Beginnings, Stand
 from .checkpoints import StoredCheckpoint
 from .config import RunConfig
 from .connection import Connection
+from .failure import drained
 from .frame import Frame
 from .ids import new_run_id
 from .lifecycle import RunStatus, ThreadEvent
@@ -54,11 +55,13 @@ class Starter(Storing):
         named = config.checkpoint_id is not None
         stand = Stand(graph, run, head, cursor, named=named, strict=config.strict_resume)
         beginning = self._beginnings.plan(stand, value)
-        end = _ends_at_once(run, beginning)
+        end, failure = _ends_at_once(run, beginning), None
+        if end is None and config.drain_reason is not None:
+            end, failure = RunStatus.INTERRUPTED, drained(config.drain_reason)
         orders = Orders(self._connection, graph, run, Frame(first_number=beginning.head.number))
         steps = beginning.steps if end is None else ()
         timeout_s = config.timeout_s or (thread.timeout_s if thread is not None else None)
-        return self.store(Planned(run, beginning, thread, orders.begun(beginning, steps), end, timeout_s))
+        return self.store(Planned(run, beginning, thread, orders.begun(beginning, steps), end, failure, timeout_s))
 
     def _replays(self, config: RunConfig) -> Mapping[str, str]:
         """Return the checkpoint that the config names, and those at which the graphs above stood: frame -> id."""
@@ -90,6 +93,7 @@ class Starter(Storing):
             recursion_limit=config.recursion_limit,
             interrupt_before=before,
             interrupt_after=after,
+            step_timeout_s=config.step_timeout_s,
             metadata=config.checkpoint_metadata(),
             durability=config.durability,
             replays=replays,

@@ -11,17 +11,19 @@ import logging
 from collections.abc import Mapping
 from typing import Any
 
-from graphs.checkpoint import Result
+from graphs.checkpoint import Result, handler_step
 from graphs.graph import Graph
 from graphs.interrupts import GraphInterrupt
+from graphs.planner import stops
 
 from .claim import Claim, Progress
-from .closing import REFUSED, Closing
+from .closing import REFUSED, Closing, breakpoints
 from .deadlines import deadline_record
 from .dispatch import StepOrder
 from .errors import LeaseLost
-from .failure import Failure, lost, timed_out
-from .moves import hand_out
+from .failure import Failure
+from .moves import Orders, committed_entry, hand_out
+from .scripts import Request
 
 __all__ = ["REFUSED", "Steps"]
 
@@ -43,18 +45,30 @@ class Steps(Closing):
         if len(claim.stored.checkpoint.steps) == 1:
             return self._advance(claim, graph, [result], single=True)
         kept = self._connection.checkpoints.encode_result(result, claim.dialogue)
-        return self._put(claim, graph, {"kind": "committed"}, kept)
+        return self._put(claim, graph, committed_entry(result), kept)
 
     def fail(self, claim: Claim, graph: Graph | None, failure: Failure) -> Progress:
-        """Store that a step failed for good; the run ends when its siblings have ended too.
+        """Store that a step failed for good; its node's error handler takes over, at once or after a breakpoint.
+
+        Where there is none, the run ends when the step's siblings have ended too.
+
+        Args:
+            claim: the step.
+            graph: its graph; None: nothing handles this failure.
+            failure: what happened.
 
         Raises:
             LeaseLost: the lease is no longer ours, and nothing was stored.
         """
         logger.info("step failed", extra={**claim.ids, "thread_id": claim.ref.thread_id, "kind": failure["kind"]})
         kind = "timed out" if failure["kind"] == "timeout" else "failed"
-        kept = self._connection.checkpoints.encode_error(failure, claim.dialogue)
-        return self._put(claim, graph, {"kind": kind, "error": failure["repr"]}, kept)
+        handler = None if graph is None else graph.node(claim.step.node).handler
+        name = None if handler is None else handler.name
+        kept = self._connection.checkpoints.encode_error(failure, claim.dialogue, name)
+        entry = {"kind": kind, "error": failure["repr"]} | ({"handler": name} if name else {})
+        if graph is None or name is None or stops(breakpoints(claim, graph)[0], [name]):
+            return self._put(claim, graph, entry, kept)
+        return self._hand_over(claim, graph, name, entry, kept)
 
     def ask(self, claim: Claim, graph: Graph, asked: GraphInterrupt, refused: Failure | None = None) -> Progress:
         """Store what a step asks; the run pauses when its siblings have ended too.
@@ -92,24 +106,43 @@ class Steps(Closing):
             LeaseLost: the lease is no longer ours.
         """
         entry = {"kind": "retried", **claim.ids, "after_ms": delay_ms, "error": failure["repr"][:500]}
+        inline = self._connection.dispatcher.inline
         place = self._place(claim)
         given_back = self._connection.scripts.retry_step(
             place,
             step=claim.ref.step_id,
             member=self._member(place, claim.ref.step_id),
             fence=claim.fence,
-            delay_ms=delay_ms,
+            delay_ms=0 if inline else delay_ms,  # inline, the process itself waits
             entry=json.dumps(entry),
         )
         if not given_back:
             raise LeaseLost(claim.ref.thread_id, claim.ref.step_id)
         return Progress(retry_ms=delay_ms)
 
-    def doomed(self, claim: Claim) -> Failure:
-        """Return the failure of a step that must not run: it is past its time limit, or it killed its workers."""
-        if claim.verdict == "timed_out":
-            return timed_out(f"Node {claim.step.node!r}", (claim.soft_ms or 0) / 1000, claim.step.node)
-        return lost(claim.step.node, claim.losses)
+    def _hand_over(self, claim: Claim, graph: Graph, handler: str, entry: Mapping[str, Any], result: bytes) -> Progress:
+        """Open the step of an error handler in the superstep of the step that failed."""
+        place = self._place(claim)
+        orders = Orders(self._connection, graph, claim.run, claim.frame)
+        (order,) = orders.of([handler_step(claim.step, handler)], claim.stored.checkpoint.id)
+        message = self._connection.dispatcher.envelope(order)
+        request = Request(
+            {
+                "token": place.keys.token,
+                "step": claim.ref.step_id,
+                "fence": claim.fence,
+                "handler": order.record(),
+                "queue": None if message is None else message.queue_key,
+                "wait_ms": self._connection.settings.queue_wait_ms,
+                "inline": self._connection.dispatcher.inline,
+                "entry": {**claim.ids, **entry},
+            },
+            [result] if message is None else [result, message.payload],
+        )
+        if not self._connection.scripts.hand_over_step(place, request):
+            raise LeaseLost(claim.ref.thread_id, claim.ref.step_id)
+        self._connection.dispatcher.send([order])
+        return Progress((order,))
 
     def _deadline(self, node: str, asked: GraphInterrupt) -> tuple[str, bytes]:
         """Return until when a question waits and its default answer, as the script takes them."""

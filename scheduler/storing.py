@@ -9,6 +9,7 @@ from graphs.planner import Verdict
 from .connection import Connection
 from .dispatch import StepOrder
 from .errors import CursorMoved, TransitionNotAllowed
+from .failure import Failure
 from .lifecycle import RunStatus, ThreadEvent, allowed_in
 from .moves import Move, ended, finish_entries
 from .openings import Beginning
@@ -32,6 +33,8 @@ class Planned:
     orders: Sequence[StepOrder]
     #: How it ends at once, where it does.
     end: RunStatus | None = None
+    #: Why, unless it has nothing to run, or pauses before its first nodes.
+    failure: Failure | None = None
     #: The time limit of the run as a whole, in seconds.
     timeout_s: float | None = None
 
@@ -85,8 +88,10 @@ class Storing:
             thread_fields={"graph": run.graph, "fingerprint": run.fingerprint},
             alive_ms=settings.lease_ms * ALIVE_FACTOR,
             **({"deadline_ms": round(planned.timeout_s * 1000)} if planned.timeout_s else {}),
-            **({"ended": ended(planned.end)} if planned.end is not None else {}),
+            **run.superstep_ms,
+            **({"ended": ended(planned.end, error=planned.failure is not None)} if planned.end is not None else {}),
         )
+        request.blobs += [] if planned.failure is None else [self._connection.serde.dumps(planned.failure)]
         request.blobs.insert(0, self._connection.serde.dumps(run.plan(), "The run's config or context"))
         answer = self._connection.scripts.start_run(place, request)
         self._check(run, beginning.event, answer)
@@ -114,7 +119,8 @@ def _entries(planned: Planned) -> list[dict[str, Any]]:
         "steps": [] if beginning.done else [step.id for step in beginning.steps],
         **_answered(planned),
     }
-    why = {"why": Verdict.PAUSE_BEFORE.value} if end is RunStatus.INTERRUPTED else {}
+    paused = {"why": Verdict.PAUSE_BEFORE.value} if end is RunStatus.INTERRUPTED else {}
+    why = paused if planned.failure is None else {"error": planned.failure["repr"]}
     return [*created, began, *(finish_entries(run.id, end, **why) if end is not None else [])]
 
 

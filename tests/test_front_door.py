@@ -51,12 +51,14 @@ def test_importing_treadle_imports_none_of_the_heavy_packages() -> None:
     assert printed.strip() == "[]"
 
 
-def test_a_client_that_runs_in_its_process_needs_no_celery() -> None:
-    code = "import sys, treadle.graph, treadle.checkpoint.redis; print('celery' in sys.modules, 'rich' in sys.modules)"
+def test_a_client_imports_what_connecting_takes_only_when_it_connects() -> None:
+    heavy = ("celery", "kombu", "flower", "rich", "fakeredis", "pydantic", "langchain_core")
+    imports = "import sys, treadle.graph, treadle.checkpoint.redis, treadle.checkpoint.memory"
+    code = f"{imports}; print([name for name in {heavy!r} if name in sys.modules])"
 
     printed = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
 
-    assert printed.strip() == "False False"
+    assert printed.strip() == "[]"
 
 
 def test_who_has_plain_messages_needs_no_langchain() -> None:

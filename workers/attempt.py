@@ -2,28 +2,34 @@
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Protocol
 
+from graphs.cache import BaseCache
 from graphs.channels import MISSING
 from graphs.checkpoint import Result
 from graphs.commands import PREVIOUS, Command
 from graphs.context import CallsGraphs, CallsTasks, StepContext, entered
 from graphs.copies import own
+from graphs.errors import NodeError
 from graphs.frames import step_ns
 from graphs.graph import Graph
 from graphs.interrupts import Questions
 from graphs.node import Node
 from graphs.routing import fresh, route, warn_of_unknown
-from graphs.runtime import ExecutionInfo, Runtime
+from graphs.runtime import ExecutionInfo, RunControl, Runtime, server_info_of
 from graphs.store import BaseStore
+from graphs.timeouts import TimeoutPolicy
 from graphs.updates import Written, written
 from scheduler.claim import Claim
+from scheduler.failure import Failure, revived
 from scheduler.serde import Serde
 from scheduler.step_metadata import step_metadata
 from scheduler.steps import Steps
 
+from .caching import CachePlace, lookup, place_of, store
+from .limits import Clock, awaited
 from .loop import run as run_anywhere
 from .outlet import Outlet, heard
 
@@ -36,6 +42,23 @@ class Means:
     serde: Serde
     #: The long-term memory that nodes get.
     store: BaseStore | None = None
+    #: Where results are kept of nodes that have a CachePolicy: by the names of the graphs that run, or of all others.
+    caches: Mapping[str, BaseCache] = field(default_factory=dict)
+    cache: BaseCache | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Local:
+    """What only this process knows of a run."""
+
+    control: RunControl = field(default_factory=RunControl)
+    #: Failure id -> the exception that a node raised here.
+    errors: dict[str, BaseException] = field(default_factory=dict)
+
+    def raised(self, failure: Failure) -> Exception | None:
+        """Return the very exception that a failure is the record of; None where it was raised elsewhere."""
+        error = self.errors.get(failure["id"])
+        return error if isinstance(error, Exception) else None
 
 
 class Body(CallsGraphs, CallsTasks, Protocol):
@@ -49,11 +72,18 @@ class Attempt:
     claim: Claim
     graph: Graph
     means: Means
+    local: Local
+    clock: Clock
 
     @property
     def node(self) -> Node:
         """The step's node."""
         return self.graph.node(self.claim.step.node)
+
+    @property
+    def limits(self) -> TimeoutPolicy:
+        """The time limits of the step."""
+        return self.claim.step.timeout or self.node.timeout or TimeoutPolicy()
 
     def call(self, body: Body | None = None) -> Result:
         """Call the node, ask its routers, and return what it writes; ``body`` runs what it calls itself.
@@ -64,7 +94,9 @@ class Attempt:
             InvalidUpdateError, InvalidDestination: what it, or a router, returned does not fit.
         """
         with self.entered(body) as offered:
-            returned = run_anywhere(self.node.call(self.input, offered))
+            value = self.node.call(self.input, offered)
+            limited = self.node.is_async and self.clock.limited
+            returned = run_anywhere(awaited(self.clock, value) if limited else value)
             said = written(returned, self.graph.channels)
             return self._routed(said, {} if body is None else body.children)
 
@@ -73,7 +105,7 @@ class Attempt:
         """Make the step the current one, and yield what its function may ask for, by role."""
         questions = Questions(self.config["configurable"]["checkpoint_ns"], self.claim.dialogue.answers)
         with (
-            heard(self.config, self.outlet, wanted=self.claim.run.heard) as config,
+            heard(self.config, self.outlet, wanted=self._is_heard) as config,
             entered(StepContext(config, self.runtime, questions, body, body, self.outlet.push)),
         ):
             yield {**self.offered, "config": config}
@@ -90,6 +122,26 @@ class Attempt:
         """
         with entered(StepContext(self.config, self.runtime)):
             return self._routed(written(returned, self.graph.channels), children)
+
+    def kept(self, call: Callable[[], Result]) -> Result:
+        """Return what a cache has for the step; else what a call returns, which the cache then keeps.
+
+        Raises:
+            NotSerializable: what the step writes cannot be stored.
+        """
+        if self.found is not None:
+            return self.found
+        result = call()
+        if self._place is not None and self._cache is not None and not result.children:  # a frame's state is no result
+            store(self._cache, self._place, result, self.means.serde)
+        return result
+
+    @cached_property
+    def found(self) -> Result | None:
+        """What a cache has for the step; None: its node must be called."""
+        if self._place is None or self._cache is None:
+            return None
+        return lookup(self._cache, self._place, self.claim.step, self.means.serde)
 
     @property
     def input(self) -> Any:
@@ -125,7 +177,16 @@ class Attempt:
             claim.attempt,
             claim.first_ms / 1000,
         )
-        return Runtime(claim.run.context, self.means.store, self.writer(), info, self._values.get(PREVIOUS))
+        return Runtime(
+            claim.run.context,
+            self.means.store,
+            self.writer(),
+            info,
+            self._values.get(PREVIOUS),
+            self.local.control,
+            server_info_of(self.config),
+            self.clock.hear,
+        )
 
     @cached_property
     def outlet(self) -> Outlet:
@@ -141,6 +202,7 @@ class Attempt:
             "store": self.means.store,
             "writer": self.runtime.stream_writer,
             "previous": self.runtime.previous,
+            "error": self._error(),
         }
 
     def writer(self, mode: str = "custom") -> Callable[[Any], None]:
@@ -148,10 +210,25 @@ class Attempt:
         claim, means = self.claim, self.means
 
         def write(value: Any) -> None:
+            self.clock.hear(written=True)
             event = [claim.ref.run_id, claim.ref.step_id, claim.step.node, claim.attempt, value, claim.ns, mode]
             means.steps.publish(claim, means.serde.dumps(event, f"What node {claim.step.node!r} writes"))
 
         return write
+
+    @property
+    def _cache(self) -> BaseCache | None:
+        return self.means.caches.get(self.claim.run.graph, self.means.cache)
+
+    @cached_property
+    def _place(self) -> CachePlace | None:
+        policy = self.node.cache_policy
+        return None if policy is None else place_of(self.graph, self.node, policy, self.input)
+
+    @property
+    def _is_heard(self) -> bool:
+        """Whether models are to stream: somebody may follow them, or their tokens keep an idle limit away."""
+        return self.claim.run.heard or self.clock.counts_signs
 
     @property
     def _values(self) -> Mapping[str, Any]:
@@ -164,6 +241,14 @@ class Attempt:
         state = fresh(self.graph, self._values, updates)
         goto = route(self.graph, name, state, self.offered, _ask)
         return Result(self.claim.step, updates, (*said.goto, *goto), children)
+
+    def _error(self) -> NodeError | None:
+        """Return what an error handler is told: the very exception, where it was raised in this process."""
+        handed, ref = self.claim.handed, self.claim.ref
+        if handed is None:
+            return None
+        raised = self.local.raised(handed.failure)
+        return NodeError(handed.step.node, raised or revived(handed.failure, ref.thread_id, ref.run_id))
 
 
 def command_of(record: Mapping[str, Any]) -> Command:

@@ -80,7 +80,7 @@ class BodyCalls:
             raise RuntimeError("Nesting is given its runner where it is made.")
         update = None if value is None else graph.input.read(value)
         call = Call(self.claim, graph, ns, keeps, update, parks=False)
-        return BodyExecution(self.nesting.calls, self.nesting.runner, call, self.children)
+        return BodyExecution(self.nesting.calls, self.nesting.runner, call, self.attempt.local, self.children)
 
     def begin_task(self, task: Task[..., Any], args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> CallFuture:
         """Begin a task, or find what it returned in an attempt at the step that was cut short."""

@@ -72,7 +72,7 @@ def redis_client(settings: Settings) -> redis.Redis:
 def connect(settings: Settings) -> Engine:
     """Return the engine of a client whose runs are executed by Celery workers."""
     worker_settings = WorkerSettings(**settings.model_dump(exclude_unset=True))
-    return open_engine(redis_client(settings), settings, dispatcher(worker_settings), durable=True)
+    return open_engine(open_connection(redis_client(settings), settings, dispatcher(worker_settings)), durable=True)
 
 
 def connection(settings: WorkerSettings) -> Connection:

@@ -53,7 +53,7 @@ def lookup(cache: BaseCache, place: CachePlace, step: Step, serde: Serde) -> Res
     if data is None:
         return None
     record = serde.loads(data)
-    return Result(step, tuple(record["updates"]), tuple(record["goto"]))
+    return Result(step, tuple(record["updates"]), tuple(record["goto"]), cached=True)
 
 
 def store(cache: BaseCache, place: CachePlace, result: Result, serde: Serde) -> None:

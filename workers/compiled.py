@@ -10,8 +10,10 @@ from graphs.context import current
 from graphs.drawing import Drawing, drawing
 from graphs.graph import Graph
 from graphs.outputs import GraphOutput
+from graphs.runtime import RunControl
 from graphs.schema import context_of
 from graphs.store import BaseStore
+from graphs.timeouts import Duration, seconds
 from scheduler.cache import default_cache
 from scheduler.config import RunConfig, check, merged, parse
 from scheduler.errors import InvalidConfig
@@ -52,6 +54,8 @@ class CompiledStateGraph(AsyncFace, Batches):
         self.store = store
         self.cache = cache
         self.config = dict(config or {})
+        #: How long each superstep may take, in seconds or as a timedelta; None: without a limit.
+        self.step_timeout: Duration | None = None
         self._saver = checkpointer if isinstance(checkpointer, Saver) else MemorySaver()
 
     @property
@@ -67,7 +71,9 @@ class CompiledStateGraph(AsyncFace, Batches):
     def with_config(self, config: Config = None, **more: Any) -> Self:
         """Return a copy that adds a config to every call: configurable and metadata merge, tags are joined."""
         joined = merged(self.config, {**(config or {}), **more})
-        return type(self)(self.graph, self.checkpointer, self.store, self.cache, joined)
+        made = type(self)(self.graph, self.checkpointer, self.store, self.cache, joined)
+        made.step_timeout = self.step_timeout
+        return made
 
     def get_graph(self, *, xray: bool | int = False) -> Drawing:
         """Return the graph as it is drawn: ``draw_mermaid()``, ``draw_ascii()``, ``draw_png()``, nodes and edges.
@@ -114,11 +120,13 @@ class CompiledStateGraph(AsyncFace, Batches):
             output_keys: which keys to return; one name returns its bare value.
             version: "v1", the output with its open questions under ``__interrupt__``; "v2", a GraphOutput.
             **options: ``interrupt_before``, ``interrupt_after``, ``timeout`` (seconds for the run as a whole),
-                ``on_busy`` ("reject" or "wait") and ``durability``: "sync" and "async" are the same, every superstep is
+                ``on_busy`` ("reject" or "wait"), ``control``, a RunControl by which the run can be drained, and
+                ``durability``: "sync" and "async" are the same, every superstep is
                 stored before the next one begins; with "exit", which is as safe, history shows of the run and the
                 graphs inside of it only where it ended.
 
         Raises:
+            GraphDrained: the run was drained, with work left.
             ThreadBusy: another run is active on the thread.
             RunTimeout, RunCancelled, WorkerLost, GraphChanged: the run failed in that way; what a node raised comes
                 back as itself (from a worker: where it is an error of Python's own or of Treadle's).
@@ -188,7 +196,14 @@ class CompiledStateGraph(AsyncFace, Batches):
         return self._begin_run(input, config, **options) if called is None else called(input)
 
     def _begin_run(
-        self, input: Any, config: Config, *, context: Any = None, heard: bool = True, **options: Any
+        self,
+        input: Any,
+        config: Config,
+        *,
+        context: Any = None,
+        control: RunControl | None = None,
+        heard: bool = True,
+        **options: Any,
     ) -> Execution:
         unknown = options.keys() - _PER_RUN - _ACCEPTED
         if unknown:
@@ -197,11 +212,13 @@ class CompiledStateGraph(AsyncFace, Batches):
         engine, ephemeral = self._engine(), not isinstance(self.checkpointer, Saver)
         if ephemeral:  # a thread of its own for every call, that nobody can come back to
             config = merged(check(config), {"thread_id": uuid4().hex})
-        given = {key: value for key, value in options.items() if key in _PER_RUN}
-        run_config = replace(self._parsed(config, **given), heard=heard)
+        run_config = self._parsed(config, **{key: value for key, value in options.items() if key in _PER_RUN})
+        control = control or RunControl()
+        step_timeout_s = seconds(self.step_timeout, "step_timeout")
+        run_config = replace(run_config, heard=heard, drain_reason=control.drain_reason, step_timeout_s=step_timeout_s)
         started = engine.client.start(self.graph, run_config, input, context_of(self.graph.context, context))
-        runner = self._saver.runner(self.store) if engine.inline else None
-        return Execution(engine.client, self.graph, started, runner, ephemeral=ephemeral)
+        runner = self._saver.runner(self.store, self.cache) if engine.inline else None
+        return Execution(engine.client, self.graph, started, runner, control, ephemeral=ephemeral)
 
     def _streamed(
         self,

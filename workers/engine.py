@@ -4,16 +4,14 @@ import socket
 from dataclasses import dataclass, replace
 from os import getpid
 
-import redis
-
+from graphs.cache import BaseCache
 from graphs.store import BaseStore
 from scheduler.calls import Calls
 from scheduler.client import Client
-from scheduler.connection import Connection, open_connection
-from scheduler.dispatch import Dispatcher, Inline, StepRef
+from scheduler.connection import Connection
+from scheduler.dispatch import Inline, StepRef
 from scheduler.records import Records
 from scheduler.runs import RunStore
-from scheduler.settings import Settings
 from scheduler.steps import Steps
 
 from .attempt import Means
@@ -38,32 +36,29 @@ class Engine:
         """Whether this process executes the steps of the runs it begins."""
         return self.connection.dispatcher.inline
 
-    def runner(self, store: BaseStore | None) -> InlineRunner:
-        """Return what executes runs in this process, with a long-term memory for their nodes."""
+    def runner(self, store: BaseStore | None, cache: BaseCache | None = None) -> InlineRunner:
+        """Return what executes runs in this process, with a long-term memory and a cache for their nodes."""
         worker = f"inline@{socket.gethostname()}:{getpid()}"
         steps = Steps(self.connection, self.client.runs, worker)
         running: dict[StepRef, str] = {}
         heartbeat = Heartbeat(self.connection, steps, running.copy) if self.durable else None
-        executor = Executor(
-            Means(steps, self.connection.serde, store),
-            Calls(self.connection, call_anywhere),
-            nesting(self.connection, worker, store),
-        )
+        means = Means(steps, self.connection.serde, store, cache=cache)
+        calls = Calls(self.connection, call_anywhere)
+        executor = Executor(means, calls, nesting(self.connection, worker, means))
         return InlineRunner(executor, self.client.runs, running, heartbeat)
 
 
-def open_engine(client: redis.Redis, settings: Settings, dispatcher: Dispatcher, *, durable: bool) -> Engine:
-    """Return an engine over a Redis client that returns bytes."""
-    connection = open_connection(client, settings, dispatcher)
+def open_engine(connection: Connection, *, durable: bool) -> Engine:
+    """Return an engine on a connection; ``durable``: whether its runs outlive this process."""
     return Engine(connection, Client(connection, call_anywhere), durable)
 
 
-def nesting(connection: Connection, worker: str, store: BaseStore | None) -> Nesting:
+def nesting(connection: Connection, worker: str, means: Means) -> Nesting:
     """Return what runs the graphs that nodes call in their bodies: in this process, whoever runs the nodes."""
     here = replace(connection, dispatcher=Inline())
     runs = RunStore(here)
     calls = Calls(here, call_anywhere)
     made = Nesting(calls, Records(here))
-    executor = Executor(Means(Steps(here, runs, worker), here.serde, store), calls, made)
+    executor = Executor(replace(means, steps=Steps(here, runs, worker)), calls, made)
     made.runner = InlineRunner(executor, runs, {})
     return made

@@ -7,13 +7,15 @@ from typing import Any
 from graphs.frames import Root
 from graphs.graph import Graph
 from graphs.outputs import GraphOutput
+from graphs.runtime import RunControl
 from scheduler.aside import begin_aside
 from scheduler.client import Client, Following
 from scheduler.handle import RunHandle
 from scheduler.parts import Part
 from scheduler.storing import Started
 
-from .inline import Errors, InlineRunner
+from .attempt import Local
+from .inline import InlineRunner
 from .loop import Calls
 
 
@@ -25,18 +27,27 @@ class Execution:
         graph: what runs.
         started: the run, as it was stored.
         runner: executes it here; None where workers do.
+        control: by what the caller may drain it.
         ephemeral: whether its thread is deleted when it has ended, because nobody could come back to it.
     """
 
-    def __init__(
-        self, client: Client, graph: Graph, started: Started, runner: InlineRunner | None, *, ephemeral: bool = False
+    def __init__(  # noqa: PLR0913 - each is a thing of its own
+        self,
+        client: Client,
+        graph: Graph,
+        started: Started,
+        runner: InlineRunner | None,
+        control: RunControl,
+        *,
+        ephemeral: bool = False,
     ) -> None:
         self._client = client
         self._graph = graph
         self._started = started
         self._runner = runner
         self._ephemeral = ephemeral
-        self._background: Future[Errors] | None = None
+        self._local = Local(control)
+        self._background: Future[None] | None = None
         self._calls = Calls()
 
     @property
@@ -56,9 +67,9 @@ class Execution:
             RunTimeout, RunCancelled, WorkerLost, GraphChanged: the run failed in that way; what a node raised comes
                 back as itself (from a worker: where it is an error of Python's own or of Treadle's).
         """
-        errors = self._background.result() if self._background is not None else self._run_here()
+        errors = self._local.errors
         try:
-            self._client.wait(self._thread_id, self._run_id)
+            self._see_through()
             failure = self._client.runs.get(self._thread_id, self._run_id).error if errors else None
             if failure is not None and failure["id"] in errors:
                 raise errors[failure["id"]]  # the very exception: it was raised in this process
@@ -69,9 +80,9 @@ class Execution:
 
     def parts(self, modes: Sequence[str], **look: Any) -> Iterator[Part]:
         """Yield what happens to the run, live, until it has ended; ``look`` is as for Following."""
-        return self._client.stream(
-            Following(self._graph, self._thread_id, self._run_id, modes, saved=not self._ephemeral, **look)
-        )
+        following = Following(self._graph, self._thread_id, self._run_id, modes, saved=not self._ephemeral, **look)
+        with self._local.control.heard_by(self.handle.drain):
+            yield from self._client.stream(following)
 
     def abandon(self) -> None:
         """Give the run up, since nobody waits for it any more; workers go on with it.
@@ -82,11 +93,18 @@ class Execution:
             self._calls.cancel()
             self._client.runs.cancel(self._thread_id, self._run_id, "nobody waited for it any more")
 
-    def _run_here(self) -> Errors:
-        if self._runner is None:
-            return {}
-        with self._calls:
-            return self._runner.run(Root(self._graph), self._started)
+    def _see_through(self) -> None:
+        with self._local.control.heard_by(self.handle.drain):
+            if self._background is not None:
+                self._background.result()
+            else:
+                self._run_here()
+            self._client.wait(self._thread_id, self._run_id)
+
+    def _run_here(self) -> None:
+        if self._runner is not None:
+            with self._calls:
+                self._runner.run(Root(self._graph), self._started, self._local)
 
     @property
     def _thread_id(self) -> str:

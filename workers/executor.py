@@ -10,23 +10,24 @@ from functools import partial
 from typing import Protocol
 
 from graphs.checkpoint import Result
-from graphs.errors import NodeCancelledError, NodeTimeoutError
+from graphs.errors import LimitKind, NodeCancelledError, NodeTimeoutError
 from graphs.frames import Root, frame_ns
 from graphs.graph import Child, Graph
 from graphs.interrupts import GraphInterrupt
 from graphs.retry import retry_delay_s
 from graphs.signals import ParentCommand
+from graphs.timeouts import TimeoutPolicy
 from scheduler.calls import Call, Calls
 from scheduler.claim import Claim, Progress
 from scheduler.dispatch import StepRef
 from scheduler.errors import LeaseLost, StoreUnavailable
-from scheduler.failure import Failure, describe, parked, refused, revived, timed_out
+from scheduler.failure import Failure, describe, lost, overran, parked, refused, revived, timed_out
 from scheduler.frame import Outcome as FrameOutcome
 from scheduler.run import Run
 from scheduler.steps import REFUSED
 
-from .attempt import Attempt, Means, command_of
-from .limits import TimeUp, within
+from .attempt import Attempt, Local, Means, command_of
+from .limits import Clock, TimeUp, within
 from .loop import Abandoned
 
 logger = logging.getLogger(__name__)
@@ -51,6 +52,10 @@ class Outcome:
     error: BaseException | None = None
     #: The record of that failure; by its id a caller in the same process finds the very exception.
     failure: Failure | None = None
+    #: Whether an error handler takes over, at once or after a breakpoint.
+    handled: bool = False
+    #: After how many seconds the step is to be tried again.
+    retry_s: float | None = None
     #: The claim of an attempt that nobody waits for any more; nothing of it is stored.
     abandoned: Claim | None = None
 
@@ -84,8 +89,14 @@ class Executor:
         #: What the call of a graph meets that is not the graph's own doing.
         self._not_its_own: tuple[type[BaseException], ...] = (LeaseLost, StoreUnavailable, *self._time_up)
 
-    def run(self, ref: StepRef, delivery: str, find: FindRoot) -> Outcome | None:
+    def run(self, ref: StepRef, delivery: str, find: FindRoot, local: Local | None = None) -> Outcome | None:
         """Run a step, if it is there to be run; None for a stale or doubled message.
+
+        Args:
+            ref: which step.
+            delivery: under which delivery of its message.
+            find: finds its graph.
+            local: what this process knows of its run.
 
         Raises:
             LeaseLost: the lease ended meanwhile; nothing of this attempt was stored.
@@ -100,44 +111,40 @@ class Executor:
         graph = root.at(claim.ns)
         if claim.verdict == "close":
             return Outcome(self._steps.close(claim, graph))
+        attempt = Attempt(claim, graph, self._means, local or Local(), self._clock(claim, graph))
         if claim.verdict != "run":
-            return self._doomed(claim, graph)
-        child = graph.children.get(claim.step.node)
-        attempt = Attempt(claim, graph, self._means)
-        if child is None or child.keeps is False:
-            return self._attempt(attempt, lambda: self._called(attempt))
-        return self._attempt(attempt, lambda: self._framed(attempt, child))
+            return self._doomed(attempt)
+        with attempt.local.control.heard_by(lambda reason: self._steps.drain(claim, reason)):
+            return self._attempt(attempt, graph.children.get(claim.step.node))
 
     def give_up(self, claim: Claim) -> Progress:
         """Store that a step was given up because a sibling failed; it runs again when the run is taken up."""
         return self._steps.give_up(claim)
 
-    def _attempt(self, attempt: Attempt, step: Callable[[], Outcome]) -> Outcome:
-        claim, graph, began = attempt.claim, attempt.graph, time.monotonic()
+    def _attempt(self, attempt: Attempt, child: Child | None) -> Outcome:
+        claim = attempt.claim
         try:
-            return step()
+            return self._called(attempt) if child is None or child.keeps is False else self._framed(attempt, child)
         except GraphInterrupt as asked:
-            return self._asked(claim, graph, asked)
-        except self._time_up:
-            return self._overran(claim, graph)
+            return self._asked(attempt, asked)
+        except self._time_up as up:
+            return self._overran(attempt, up.kind if isinstance(up, TimeUp) else "run")
         except ParentCommand as up:
-            return self._up(claim, graph, up)
+            return self._up(claim, up)
         except Abandoned:
             return Outcome(Progress(), abandoned=claim)
         except asyncio.CancelledError:  # the node's own; one from the outside abandons the step
             gave_up = NodeCancelledError(claim.step.node)
-            return self._failed(claim, graph, describe(gave_up, claim.step.node), gave_up)
+            return self._failed(attempt, describe(gave_up, claim.step.node), gave_up)
         except (SystemExit, KeyboardInterrupt):  # the pool kills this process: hand the step back before it is gone
-            ran_ms = (time.monotonic() - began) * 1000
-            overran = claim.soft_ms is not None and ran_ms >= claim.soft_ms
+            overran = claim.soft_ms is not None and attempt.clock.elapsed_s * 1000 >= claim.soft_ms
             self._steps.release(claim.ref, claim.delivery, "timed out" if overran else "released")
             raise
 
     def _called(self, attempt: Attempt) -> Outcome:
         """Run a node that is a function."""
         call = attempt.call if self._nesting is None else partial(self._nesting.call, attempt)
-
-        return self._committed(attempt, lambda: within(self._limit_s(attempt), call))
+        return self._committed(attempt, call if attempt.node.is_async else partial(within, attempt.clock, call))
 
     def _framed(self, attempt: Attempt, child: Child) -> Outcome:
         """Run a node that is a graph: call it, or take what it gave back."""
@@ -145,88 +152,121 @@ class Executor:
         ns = frame_ns(claim.ns, claim.step, keeps=child.keeps)
         if not claim.returned:
             entered = self._entered(attempt, child, ns)
+            if entered is None:
+                return self._called(attempt)
             if entered.failure is not None or not entered.progress.left:
                 return entered
         back = self._calls.outcome(claim, ns)
         if back is None:
             raise LeaseLost(claim.ref.thread_id, claim.ref.step_id)
-        error = None if back.failure is None else revived(back.failure, claim.ref.thread_id, claim.ref.run_id)
+        error = _raised(attempt, back)
         if back.kind == "interrupted":
             raise GraphInterrupt(back.questions, refused=error)
         if back.failure is not None and error is not None:
-            return self._failed(claim, attempt.graph, back.failure, error)
+            return self._failed(attempt, back.failure, error)
         left = self._calls.left(claim, ns, back.cursor, keeps=child.keeps)
         if back.command is not None:
             command = command_of(back.command)
             return self._committed(attempt, lambda: attempt.take(command, left.children))
         return self._committed(attempt, lambda: attempt.take(child.graph.output_of(left.values), left.children))
 
-    def _entered(self, attempt: Attempt, child: Child, ns: str) -> Outcome:
+    def _entered(self, attempt: Attempt, child: Child, ns: str) -> Outcome | None:
+        """Call a graph; None where a cache has the step's result."""
         claim = attempt.claim
         try:
+            if attempt.found is not None:
+                return None
             update = child.graph.input.known(attempt.called_with)
             return Outcome(self._calls.enter(Call(claim, child.graph, ns, child.keeps, update)))
         except self._not_its_own:
             raise
         except Exception as error:  # its own routers are asked where it begins
-            return self._failed(claim, attempt.graph, describe(error, claim.step.node), error)
+            return self._failed(attempt, describe(error, claim.step.node), error)
 
-    def _asked(self, claim: Claim, graph: Graph, asked: GraphInterrupt) -> Outcome:
+    def _asked(self, attempt: Attempt, asked: GraphInterrupt) -> Outcome:
         """Keep what a step asks; whoever gave it an answer that does not fit gets the error."""
-        failure = None if asked.refused is None else refused(asked.refused, claim.step.node)
+        claim, name = attempt.claim, attempt.node.name
+        failure = None if asked.refused is None else refused(asked.refused, name)
         try:
-            return Outcome(self._steps.ask(claim, graph, asked, failure), asked.refused, failure)
+            return Outcome(self._steps.ask(claim, attempt.graph, asked, failure), asked.refused, failure)
         except REFUSED as error:
-            return self._failed(claim, graph, describe(error, claim.step.node), error)
+            return self._failed(attempt, describe(error, name), error)
 
     def _committed(self, attempt: Attempt, result: Callable[[], Result]) -> Outcome:
-        claim, graph = attempt.claim, attempt.graph
+        name = attempt.node.name
         try:
-            written = result()
+            written = attempt.kept(result)
         except self._time_up:
             raise  # with a pool's limits an Exception like any other
         except Exception as error:  # whatever a node raises is the node's failure, and a durable fact
-            return self._failed(claim, graph, describe(error, claim.step.node), error)
+            return self._failed(attempt, describe(error, name), error)
         try:
-            return Outcome(self._steps.commit(claim, graph, written))
+            return Outcome(self._steps.commit(attempt.claim, attempt.graph, written))
         except REFUSED as error:
-            failure = describe(error, claim.step.node)
-            return Outcome(self._steps.fail(claim, graph, failure), error, failure)
+            return self._given_up(attempt, describe(error, name), error)
 
-    def _up(self, claim: Claim, graph: Graph, up: ParentCommand) -> Outcome:
-        """Leave the frame with a Command for the graph above; at the root there is none."""
+    def _up(self, claim: Claim, up: ParentCommand) -> Outcome:
+        """Leave the frame with a Command for the graph above; at the root there is none, and nothing handles that."""
         if claim.frame.caller is None:
             failure = describe(up, claim.step.node)
-            return Outcome(self._steps.fail(claim, graph, failure), up, failure)
+            return Outcome(self._steps.fail(claim, None, failure), up, failure)
         command = {"update": up.command.update, "goto": list(up.command.targets)}
         return Outcome(self._steps.leave(claim, FrameOutcome("command", command=command)))
 
-    def _limit_s(self, attempt: Attempt) -> float | None:
-        """Return for how long a node may run, as far as this class keeps the limits."""
-        node, run = attempt.node, attempt.claim.run
-        of_node = [node.timeout_s] if self._limits and node.timeout_s is not None else []
-        of_run = [max(0.001, run.left_s(time.time()))] if run.inline and run.deadline_ms else []
-        return min(of_node + of_run, default=None)
+    def _clock(self, claim: Claim, graph: Graph) -> Clock:
+        """Return the time that an attempt has, as far as this class keeps the limits."""
+        own = claim.step.timeout or graph.node(claim.step.node).timeout or TimeoutPolicy()
+        of_node = own.run_timeout_s if self._limits else None
+        limits = [limit for limit in (of_node, *_left_s(claim)) if limit is not None]
+        return Clock(min(limits, default=None), own.idle_timeout_s, explicit=own.refresh_on == "heartbeat")
 
-    def _overran(self, claim: Claim, graph: Graph) -> Outcome:
-        run, node = claim.run, graph.node(claim.step.node)
-        if run.inline and run.deadline_ms is not None and run.left_s(time.time()) <= 0:
+    def _overran(self, attempt: Attempt, kind: LimitKind) -> Outcome:
+        claim, run = attempt.claim, attempt.claim.run
+        of_run, of_superstep = _left_s(claim)
+        if of_run is not None and of_run <= 0:
             return Outcome(self._steps.end(claim, timed_out("The run", run.limit_s)))
-        limit_s = node.timeout_s or 0.0
-        failure = timed_out(f"Node {node.name!r}", limit_s, node.name)
-        return self._failed(claim, graph, failure, NodeTimeoutError(node.name, limit_s))
+        if of_superstep is not None and of_superstep <= 0:
+            return Outcome(self._steps.end(claim, timed_out("A superstep", run.step_timeout_s or 0)))
+        return self._timed_out(attempt, kind, attempt.clock.elapsed_s)
 
-    def _doomed(self, claim: Claim, graph: Graph) -> Outcome:
-        failure = self._steps.doomed(claim)
-        if claim.verdict != "timed_out":
-            return Outcome(self._steps.fail(claim, graph, failure))
-        return self._failed(claim, graph, failure, NodeTimeoutError(claim.step.node, (claim.soft_ms or 0) / 1000))
+    def _doomed(self, attempt: Attempt) -> Outcome:
+        claim = attempt.claim
+        if claim.verdict == "timed_out":
+            return self._timed_out(attempt, "run")
+        return self._given_up(attempt, lost(claim.step.node, claim.losses))
 
-    def _failed(self, claim: Claim, graph: Graph, failure: Failure, error: Exception) -> Outcome:
-        delay_s = retry_delay_s(graph.node(claim.step.node).retry, error, claim.attempt, random.random())
+    def _timed_out(self, attempt: Attempt, kind: LimitKind, elapsed_s: float | None = None) -> Outcome:
+        limits, name = attempt.limits, attempt.node.name
+        error = NodeTimeoutError(name, limits.run_timeout_s, limits.idle_timeout_s, kind, elapsed_s)
+        return self._failed(attempt, overran(error), error)
+
+    def _failed(self, attempt: Attempt, failure: Failure, error: Exception) -> Outcome:
+        claim = attempt.claim
+        delay_s = retry_delay_s(attempt.node.retry, error, claim.attempt, random.uniform(0, 1))
         if delay_s is not None:
-            return Outcome(self._steps.retry(claim, failure, round(delay_s * 1000)), error, failure)
-        return Outcome(self._steps.fail(claim, graph, failure), error, failure)
+            progress = self._steps.retry(claim, failure, round(delay_s * 1000))
+            return Outcome(progress, error, failure, retry_s=delay_s)
+        return self._given_up(attempt, failure, error)
+
+    def _given_up(self, attempt: Attempt, failure: Failure, error: Exception | None = None) -> Outcome:
+        progress = self._steps.fail(attempt.claim, attempt.graph, failure)
+        return Outcome(progress, error, failure, handled=attempt.node.handler is not None)
+
+
+def _raised(attempt: Attempt, back: FrameOutcome) -> Exception | None:
+    """Return what a graph failed with: the very exception, where it was raised in this process."""
+    if back.failure is None:
+        return None
+    ref = attempt.claim.ref
+    return attempt.local.raised(back.failure) or revived(back.failure, ref.thread_id, ref.run_id)
+
+
+def _left_s(claim: Claim) -> tuple[float | None, float | None]:
+    """Return for how long an inline run, and the superstep, may go on; of others the schedulers keep these limits."""
+    run, now_s = claim.run, time.time()
+    of_run = run.left_s(now_s) if run.inline and run.deadline_ms else None
+    limit_s = run.step_timeout_s if run.inline else None
+    return of_run, None if limit_s is None else claim.since_ms / 1000 + limit_s - now_s
 
 
 def _why_parked(claim: Claim, root: Root | None) -> str:

@@ -1,27 +1,28 @@
 """Runs steps in the caller's process, each as soon as it is due, several side by side."""
 
+import asyncio
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from queue import SimpleQueue
 from uuid import uuid4
 
 from graphs.frames import Root
+from graphs.node import Node
 from scheduler.dispatch import StepOrder, StepRef
 from scheduler.errors import LeaseLost
 from scheduler.runs import RunStore
 from scheduler.storing import Started
 
+from .attempt import Local
 from .executor import Executor, Outcome
 from .heartbeat import Heartbeat
 from .loop import Abandoned, Calls
+from .loop import run as run_anywhere
 
 #: How many steps run at the same time where the config does not say: a thread each.
 _MAX_PARALLEL = 100
-
-#: Failure id -> the exception that was raised in this process.
-Errors = Mapping[str, BaseException]
 
 
 class InlineRunner:
@@ -42,12 +43,12 @@ class InlineRunner:
         self._running = running
         self._heartbeat = heartbeat
 
-    def run(self, root: Root, started: Started) -> Errors:
-        """Run everything a run has due until it ends; return the exceptions of the nodes that failed."""
+    def run(self, root: Root, started: Started, local: Local) -> None:
+        """Run everything a run has due until it ends."""
         if self._heartbeat is not None:
             self._heartbeat.hold_run(started.run.thread_id, started.run.id)
         try:
-            return self.drain(root, started.orders, started.run.config.get("max_concurrency"))
+            self.drain(root, started.orders, local, started.run.config.get("max_concurrency"))
         except BaseException:  # interrupted from the keyboard, as a rule: nobody else would take the run on
             self._runs.cancel(started.run.thread_id, started.run.id, "its process gave it up")
             raise
@@ -55,51 +56,60 @@ class InlineRunner:
             if self._heartbeat is not None:
                 self._heartbeat.drop_run(started.run.thread_id, started.run.id)
 
-    def drain(self, root: Root, orders: Sequence[StepOrder], limit: int | None = None) -> Errors:
+    def drain(self, root: Root, orders: Sequence[StepOrder], local: Local, limit: int | None = None) -> None:
         """Run steps, and what they make due, until nothing is due any more; at the most ``limit`` at the same time."""
-        errors: dict[str, BaseException] = {}
         due, running, ended = list(orders), 0, SimpleQueue[Future[list[Outcome]]]()
         supersteps: dict[tuple[str, str], Calls] = {}
         with ExitStack() as closing:
             pool: ThreadPoolExecutor | None = None
             while due or running:
                 if not running and len(due) == 1:
-                    outcomes = self._step(root, due.pop(), Calls())
+                    outcomes = self._step(root, due.pop(), local, Calls())
                 else:
                     if pool is None:
                         pool = closing.enter_context(ThreadPoolExecutor(limit or _MAX_PARALLEL, "treadle-step"))
                         closing.enter_context(Calls())  # an exception that leaves here cancels what the pool waits for
                     for order in due:
                         siblings = supersteps.setdefault((order.frame.ns, order.checkpoint_id), Calls())
-                        step = pool.submit(siblings.context().run, self._step, root, order, siblings)
+                        own = Calls() if order.handles else siblings  # a handler runs although a sibling has failed
+                        step = pool.submit(own.context().run, self._step, root, order, local, siblings)
                         step.add_done_callback(ended.put)
                     running += len(due) - 1
                     outcomes = ended.get().result()
-                found = {one.failure["id"]: one.error for one in outcomes if one.failure and one.error}
-                errors = found | errors  # the step that raised comes before those that pass its failure on
+                for failed in outcomes:  # the step that raised comes before those that pass its failure on
+                    if failed.failure and failed.error:
+                        local.errors.setdefault(failed.failure["id"], failed.error)
                 due = [order for outcome in outcomes for order in outcome.progress.orders]
-        return errors
 
-    def _step(self, root: Root, order: StepOrder, siblings: Calls) -> list[Outcome]:
+    def _step(self, root: Root, order: StepOrder, local: Local, siblings: Calls) -> list[Outcome]:
         while True:
             delivery = self._running[order.ref] = uuid4().hex
             try:
-                outcome = self._executor.run(order.ref, delivery, lambda _: root)
+                outcome = self._executor.run(order.ref, delivery, lambda _: root, local)
             except LeaseLost:
                 continue  # cancelled: then there is nothing to claim any more; out of time: then that is to be recorded
             finally:
                 self._running.pop(order.ref, None)
-            if outcome is None or outcome.progress.retry_ms is None:
+            if outcome is None or outcome.retry_s is None:
                 return [] if outcome is None else [self._ended(order, outcome, siblings)]
-            time.sleep(outcome.progress.retry_ms / 1000)
+            _pause(outcome.retry_s, root.at(order.frame.ns).node(order.node))
 
     def _ended(self, order: StepOrder, outcome: Outcome, siblings: Calls) -> Outcome:
-        """Return what came of a step; one that failed cancels its async siblings."""
+        """Return what came of a step; one that failed, and is not handled, cancels its async siblings."""
         if outcome.abandoned is not None:
             if siblings.cancelled_from_above:
                 raise Abandoned
             return Outcome(self._executor.give_up(outcome.abandoned))
-        if outcome.error is not None:
+        if outcome.error is not None and not outcome.handled:
             outcome.error.add_note(f"During task with name {order.node!r} and id {order.ref.step_id!r}")
             siblings.cancel()
         return outcome
+
+
+def _pause(delay_s: float, node: Node) -> None:
+    """Wait between two attempts, in the way in which the node itself would."""
+    if not node.is_async:
+        time.sleep(delay_s)
+        return
+    with suppress(Abandoned):  # then the next attempt is given up before it begins
+        run_anywhere(asyncio.sleep(delay_s))

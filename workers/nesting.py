@@ -18,19 +18,20 @@ from scheduler.parts import Part
 from scheduler.snapshots import Snapshots
 from scheduler.views import View
 
-from .attempt import command_of
-from .inline import Errors, InlineRunner
+from .attempt import Local, command_of
+from .inline import InlineRunner
 
 
 class BodyExecution:
     """A graph that a node has called: seen through to its output, or followed."""
 
-    def __init__(self, calls: Calls, runner: InlineRunner, call: Call, children: dict[str, str]) -> None:
+    def __init__(self, calls: Calls, runner: InlineRunner, call: Call, local: Local, children: dict[str, str]) -> None:
         self._calls = calls
         self._runner = runner
         self._call = call
+        self._local = local
         self._children = children
-        self._background: Future[Errors] | None = None
+        self._background: Future[None] | None = None
         self._after = 0
 
     def begin(self) -> None:
@@ -48,13 +49,16 @@ class BodyExecution:
             Exception: what a node of the graph raised.
         """
         call, ref = self._call, self._call.claim.ref
-        errors = self._background.result() if self._background is not None else self._run_here()
+        if self._background is not None:
+            self._background.result()
+        else:
+            self._run_here()
         back = self._calls.outcome(call.claim, call.ns)
         if back is None:
             raise LeaseLost(ref.thread_id, ref.step_id)
         error = None
         if back.failure is not None:  # the very exception, where it was raised in this process
-            error = errors.get(back.failure["id"]) or revived(back.failure, ref.thread_id, ref.run_id)
+            error = self._local.raised(back.failure) or revived(back.failure, ref.thread_id, ref.run_id)
         if back.kind == "interrupted":
             raise GraphInterrupt(back.questions, refused=error)
         if error is not None:
@@ -78,8 +82,8 @@ class BodyExecution:
     def abandon(self) -> None:
         """Do nothing: the graph ends with the step that called it."""
 
-    def _run_here(self) -> Errors:
+    def _run_here(self) -> None:
         call = self._call
         progress = self._calls.enter(call)
         limit = call.claim.run.config.get("max_concurrency")
-        return self._runner.drain(Root(call.graph, call.ns), progress.orders, limit)
+        self._runner.drain(Root(call.graph, call.ns), progress.orders, self._local, limit)

@@ -8,6 +8,7 @@ from billiard.exceptions import SoftTimeLimitExceeded
 
 from graphs.frames import Root
 from graphs.registry import Registry
+from scheduler.cache import default_cache
 from scheduler.calls import Calls
 from scheduler.connection import Connection
 from scheduler.memory import RedisStore
@@ -56,10 +57,11 @@ def _of(pid: int, worker: str, pool_has_limits: bool) -> WorkerProcess:
         connection.serde.allow(graph.classes)
     steps = Steps(connection, RunStore(connection), worker)
     store = RedisStore(connection.client, connection.keys, connection.serde)
+    means = Means(steps, connection.serde, store, bootstrap.caches(settings), default_cache(connection))
     executor = Executor(
-        Means(steps, connection.serde, store),
+        means,
         Calls(connection, call_anywhere),
-        nesting(connection, worker, store),
+        nesting(connection, worker, means),
         limits=not pool_has_limits,
         time_limit_errors=(SoftTimeLimitExceeded,),
     )

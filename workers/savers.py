@@ -4,13 +4,14 @@ import threading
 from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
 from typing import Any
 
+from graphs.cache import BaseCache
 from graphs.graph import Graph
 from graphs.store import BaseStore
 from scheduler.aside import aside
 from scheduler.client import Client
 from scheduler.config import merged, parse
+from scheduler.connection import open_connection
 from scheduler.dispatch import Inline
-from scheduler.settings import Settings
 from scheduler.threads import ThreadStore
 from scheduler.tuples import CheckpointTuple, Tuples
 
@@ -30,7 +31,7 @@ class Saver:
     def __init__(self, *, types: Iterable[type] = ()) -> None:
         self._types = tuple(types)
         self._engine: Engine | None = None
-        self._runners: dict[int, InlineRunner] = {}
+        self._runners: dict[tuple[int, int], InlineRunner] = {}
         self._lock = threading.Lock()
 
     @property
@@ -58,11 +59,11 @@ class Saver:
         engine.connection.serde.allow(graph.classes)
         return engine
 
-    def runner(self, store: BaseStore | None) -> InlineRunner:
+    def runner(self, store: BaseStore | None, cache: BaseCache | None = None) -> InlineRunner:
         """Return what executes runs in this process."""
         engine = self.engine
         with self._lock:
-            return self._runners.setdefault(id(store), engine.runner(store))
+            return self._runners.setdefault((id(store), id(cache)), engine.runner(store, cache))
 
     def delete_thread(self, thread_id: str) -> None:
         """Delete a thread with its state, history and log.
@@ -136,11 +137,12 @@ class MemorySaver(Saver):
     """
 
     def _open(self) -> Engine:
-        # fakeredis is imported by those who use it: it takes as long to import as the rest of the client.
+        # fakeredis and pydantic are imported by those who use them: they take longer than the rest of the client.
         from scheduler.fake import fake_redis, fake_server
+        from scheduler.settings import Settings
 
-        settings = Settings(lease_ms=_FOREVER_MS)
-        return open_engine(fake_redis(fake_server()), settings, Inline(), durable=False)
+        connection = open_connection(fake_redis(fake_server()), Settings(lease_ms=_FOREVER_MS), Inline())
+        return open_engine(connection, durable=False)
 
 
 #: LangGraph's other name for it.
@@ -170,10 +172,12 @@ class RedisSaver(Saver):
         """Do nothing: there are no tables to make."""
 
     def _open(self) -> Engine:
-        # Celery is imported by those who dispatch to it: it would double the time that a client takes to start.
+        # Celery and pydantic are imported by those who connect: they would double the time a client takes to start.
+        from scheduler.settings import Settings
+
         from .bootstrap import connect, redis_client
 
         settings = Settings() if self._url is None else Settings(redis_url=self._url)
         if not self._inline:
             return connect(settings)
-        return open_engine(redis_client(settings), settings, Inline(), durable=True)
+        return open_engine(open_connection(redis_client(settings), settings, Inline()), durable=True)

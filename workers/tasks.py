@@ -10,6 +10,7 @@ from celery.exceptions import Retry
 
 from graphs.errors import is_invalid_resume
 from graphs.graph import Graph
+from graphs.node import Node
 from graphs.registry import Registry
 from scheduler.dispatch import StepRef
 from scheduler.errors import LeaseLost, RunNotFound
@@ -22,16 +23,16 @@ logger = logging.getLogger(__name__)
 def register(app: Celery, graphs: Registry) -> None:
     """Register ``GRAPH.NODE`` for every node of every graph, and ``GRAPH.NODE.NODE`` for those of graphs inside."""
     for graph in graphs.values():
-        for name in _names(graph.name, graph):
-            app.task(name=name, bind=True, ignore_result=True)(run_step)
+        for name, node in _named(graph.name, graph):
+            app.task(name=name, bind=True, ignore_result=True, rate_limit=node.rate_limit)(run_step)
 
 
-def _names(prefix: str, graph: Graph) -> Iterator[str]:
-    for node in graph.nodes:
-        name = f"{prefix}.{node}"
-        yield name
-        if node in graph.children:
-            yield from _names(name, graph.children[node].graph)
+def _named(prefix: str, graph: Graph) -> Iterator[tuple[str, Node]]:
+    for node in (*graph.nodes.values(), *graph.handlers.values()):
+        name = f"{prefix}.{node.name}"
+        yield name, node
+        if node.name in graph.children:
+            yield from _named(name, graph.children[node.name].graph)
 
 
 def run_step(task: Task, **message: Any) -> None:

@@ -3,7 +3,8 @@
 -- With a step and its fence, the superstep is that single step, and its lease must still be good.
 -- KEYS thread steps due log run index frame held checkpoints channels results
 -- ARGV request; then the blobs of checkpoints, channel fields, results, queue messages, the run's error or the frame's outcome
--- Returns "committed", "moved" (somebody else closed it), "open" (a sibling still runs) or "lost" (the lease).
+-- Returns "committed", "moved" (somebody else closed it), "open" (a sibling still runs), "lost" (the lease), or
+-- "drained" when the run goes on and shall not: then nothing is stored.
 local request = cjson.decode(ARGV[1])
 local now = now_ms()
 local frame = redis.call("HMGET", K.frame, "cursor", "remaining")
@@ -19,7 +20,9 @@ if request.fence then
 elseif tonumber(frame[2]) ~= 0 then
   return "open"
 end
+if request.goes_on and redis.call("HEXISTS", K.run, "drain") == 1 then return "drained" end
 move(request, now)
+limit_superstep(request, now)
 write_log(now, request.entries)
 if request.returned then give_back(request.returned, request, now) end
 if request.ended then

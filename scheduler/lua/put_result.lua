@@ -21,7 +21,7 @@ if A.member ~= "" and remaining == 0 then redis.call("ZADD", K.due, now + A.clos
 local entry = cjson.decode(A.entry)
 entry.ms = now - step.started
 write_log(now, {entry})
-local held = redis.call("LPOP", K.held)
+local held = A.member ~= "" and redis.call("LPOP", K.held) -- a step without a due entry is inline: none is held
 if not held then return {remaining} end
 local next_step = cjson.decode(redis.call("HGET", K.steps, held))
 next_step.state, next_step.since = "queued", now

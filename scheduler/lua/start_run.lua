@@ -1,6 +1,7 @@
 -- Begin a run: store its input's checkpoints, open the first steps and hand them to the queue.
 -- KEYS thread steps due log run runs index frame held checkpoints channels results
--- ARGV request; then the blobs of the run's plan, checkpoints, channel fields, results and queue messages
+-- ARGV request; then the blobs of the run's plan, checkpoints, channel fields, results and queue messages, and of
+-- the run's error
 -- Returns {"started", seq before}, {"busy", run, since}, {"refused", status} or {"moved"}.
 local request = cjson.decode(ARGV[1])
 local now = now_ms()
@@ -29,6 +30,10 @@ if request.inline then look = math.min(look or request.alive_ms, request.alive_m
 if request.inline then redis.call("HSET", K.run, "until", now + request.alive_ms) end
 if request.deadline_ms then redis.call("HSET", K.run, "deadline", now + request.deadline_ms) end
 if look then redis.call("ZADD", K.due, now + look, request.token .. " run:" .. request.run) end
+limit_superstep(request, now)
 write_log(now, request.entries)
-if request.ended then finish(request.ended, request, now) end
+if request.ended then
+  if request.ended.error then redis.call("HSET", K.run, "error", blob()) end
+  finish(request.ended, request, now)
+end
 return {"started", log_start}

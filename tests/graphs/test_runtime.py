@@ -65,3 +65,17 @@ def test_a_drain_is_asked_for_with_a_reason() -> None:
 )
 def test_the_server_in_front_is_known_from_the_config(config: Any, info: ServerInfo | None) -> None:
     assert server_info_of(config) == info
+
+
+def test_a_control_tells_its_listeners_why_as_soon_as_there_is_a_reason_and_only_while_they_listen() -> None:
+    control, early, late = RunControl(), list[str](), list[str]()
+
+    with control.heard_by(early.append):
+        control.request_drain("deploy")
+        with control.heard_by(late.append):
+            heard_at_once = list(late)
+    control.request_drain("again")
+
+    assert heard_at_once == ["deploy"]
+    assert (early, late) == (["deploy"], ["deploy"])
+    assert control.drain_reason == "again"

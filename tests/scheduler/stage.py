@@ -11,6 +11,7 @@ from redis import Redis
 from graphs.builder import GraphBuilder
 from graphs.checkpoint import Result
 from graphs.commands import START
+from graphs.errors import NodeTimeoutError
 from graphs.graph import Graph
 from graphs.options import NodeOptions
 from scheduler.claim import Claim, Progress
@@ -18,6 +19,7 @@ from scheduler.client import Client
 from scheduler.config import parse
 from scheduler.connection import Connection
 from scheduler.dispatch import StepOrder, StepRef
+from scheduler.failure import Failure, overran
 from scheduler.steps import Steps
 from scheduler.storing import Started
 
@@ -103,6 +105,11 @@ def play(steps: Steps, graph: Graph, orders: Iterable[StepOrder]) -> None:
             else steps.commit(claimed, graph, wrote(claimed, said=[order.node]))
         )
         waiting.extend(progress.orders)
+
+
+def overtime(node: str) -> Failure:
+    """Return the failure of a node that ran too long."""
+    return overran(NodeTimeoutError(node, 5.0))
 
 
 def state(client: Client, graph: Graph, thread_id: str = THREAD) -> Any:

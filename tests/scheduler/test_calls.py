@@ -32,6 +32,7 @@ from .stage import (
     fan,
     kinds,
     now_ms,
+    overtime,
     pass_deadline,
     record,
     refs,
@@ -309,7 +310,7 @@ def test_a_time_limit_that_passes_while_a_graph_runs_drops_its_frame(
     with pytest.raises(LeaseLost):
         limited.act(held)
     late = claim(troupe.steps, caller.ref)
-    assert (late.verdict, troupe.steps.doomed(late)["kind"], late.returned) == ("timed_out", "timeout", False)
+    assert (late.verdict, late.returned) == ("timed_out", False)
     assert [step.node for step in client.threads.pending(THREAD)] == ["c"]
 
 
@@ -322,7 +323,7 @@ def test_after_its_time_limit_a_step_that_is_tried_again_goes_on_where_the_graph
     pass_deadline(connection, caller.ref)
     watchdog.sweep()
     late = claim(troupe.steps, caller.ref)
-    troupe.steps.retry(late, troupe.steps.doomed(late), 0)
+    troupe.steps.retry(late, overtime("c"), 0)
 
     limited.play([StepOrder.from_record(THREAD, record(connection, caller.ref))])
 

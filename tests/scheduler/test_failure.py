@@ -9,7 +9,7 @@ import pytest
 from pydantic import TypeAdapter, ValidationError
 
 from graphs import errors as graph_errors
-from graphs.errors import GraphRecursionError, NodeTimeoutError
+from graphs.errors import GraphDrained, GraphRecursionError, NodeTimeoutError
 from scheduler import errors as scheduler_errors
 from scheduler.errors import (
     CheckpointNotFound,
@@ -28,7 +28,18 @@ from scheduler.errors import (
     TransitionNotAllowed,
     WorkerLost,
 )
-from scheduler.failure import cancelled, describe, lost, parked, refused, revived, status_of, timed_out
+from scheduler.failure import (
+    cancelled,
+    describe,
+    drained,
+    lost,
+    overran,
+    parked,
+    refused,
+    revived,
+    status_of,
+    timed_out,
+)
 from scheduler.lifecycle import RunStatus
 from scheduler.serde import Serde
 
@@ -143,10 +154,11 @@ def test_an_error_that_says_too_much_is_cut_short() -> None:
 
 
 def test_a_nodes_time_limit_comes_back_as_the_nodes_and_a_runs_as_the_runs() -> None:
-    of_node = revived(timed_out("Node 'a'", 2.5, "a"), "t", "r")
+    given = NodeTimeoutError("a", 60.0, 2.5, "idle", 9.5)
+    of_node = revived(sent(overran(given)), "t", "r")
     of_run = revived(timed_out("The run", 60), "t", "r")
 
-    assert isinstance(of_node, NodeTimeoutError) and "'a' ran longer than its time limit of 2.5 s" in str(of_node)
+    assert isinstance(of_node, NodeTimeoutError) and of_node.args == given.args
     assert isinstance(of_run, RunTimeout) and isinstance(of_run, TimeoutError)
     assert "The run ran longer than its time limit of 60 s." in str(of_run)
 
@@ -159,6 +171,7 @@ def test_a_nodes_time_limit_comes_back_as_the_nodes_and_a_runs_as_the_runs() -> 
         (cancelled("enough"), RunCancelled, RunStatus.CANCELLED, r"cancelled \(enough\)"),
         (cancelled(""), RunCancelled, RunStatus.CANCELLED, "It was cancelled\\."),
         (timed_out("The run", 1), RunTimeout, RunStatus.TIMEOUT, "time limit of 1 s"),
+        (drained("deploy"), GraphDrained, RunStatus.INTERRUPTED, r"drained \(deploy\)"),
         (describe(ValueError("bad")), ValueError, RunStatus.ERROR, "bad"),
     ],
 )

@@ -7,6 +7,7 @@ from graphs.errors import NodeTimeoutError
 from scheduler.client import Client
 from scheduler.connection import Connection, open_connection
 from scheduler.errors import WorkerLost
+from scheduler.failure import lost
 from scheduler.lifecycle import RunStatus
 from scheduler.settings import Settings
 from scheduler.steps import Steps
@@ -23,6 +24,7 @@ from .stage import (
     kinds,
     line,
     now_ms,
+    overtime,
     pass_deadline,
     record,
     wrote,
@@ -152,7 +154,7 @@ def test_a_step_past_its_deadline_is_claimed_to_record_its_failure(
     pass_deadline(connection, started.orders[0].ref)
 
     late = claim(rival, started.orders[0].ref)
-    rival.fail(late, LIMITED, rival.doomed(late))
+    rival.fail(late, LIMITED, overtime("a"))
 
     assert (late.verdict, late.attempt, late.losses) == ("timed_out", 1, 0)
     assert client.runs.status(THREAD, started.run.id) is RunStatus.TIMEOUT
@@ -187,7 +189,7 @@ def test_a_step_that_takes_its_workers_down_is_given_up_after_so_many_losses(
         expire_lease(connection, step)
 
     last = claim(steps, step)
-    steps.fail(last, LINE, steps.doomed(last))
+    steps.fail(last, LINE, lost("a", last.losses))
 
     assert (attempts, last.verdict, last.losses) == ([1, 2, 3], "lost", 3)
     with pytest.raises(WorkerLost, match="lost its worker 3 times"):

@@ -1,14 +1,17 @@
 """As many of a superstep's steps as the run may have at a time go first, and each that ends lets the next one go."""
 
 import pytest
+from redis import Redis
 
 from scheduler.client import Client
-from scheduler.connection import Connection
+from scheduler.connection import Connection, open_connection
+from scheduler.dispatch import Inline
+from scheduler.settings import Settings
 from scheduler.steps import Steps
 from scheduler.watchdog import Watchdog
 from tests.fakes import RecordingDispatcher
 
-from .stage import THREAD, begin, claim, fan, finish, make_due, refs, state, wrote
+from .stage import THREAD, begin, claim, fan, finish, make_due, play, refs, state, wrote
 
 FAN = fan("a", "b", "c", "d")
 
@@ -82,3 +85,13 @@ def test_what_was_held_of_a_run_that_was_cancelled_does_not_go_with_the_next_one
     finish(steps, FAN, at["a"], said=["a"])
 
     assert [order.ref for order in dispatcher.sent] == [at[node] for node in "abcd"]
+
+
+def test_what_was_held_of_a_cancelled_run_does_not_disturb_an_inline_one(client: Client, redis: Redis) -> None:
+    client.runs.cancel(THREAD, begin(client, FAN, {}, max_concurrency=2).run.id)
+    inline = open_connection(redis, Settings(), Inline())
+    here = Client(inline, lambda call: call())
+
+    play(Steps(inline, here.runs, "inline"), FAN, begin(here, FAN, {}).orders)
+
+    assert state(here, FAN)["said"] == ["a", "b", "c", "d", "join"]

@@ -25,6 +25,7 @@ from .stage import (
     line,
     make_due,
     now_ms,
+    overtime,
     pass_deadline,
     record,
     refs,
@@ -271,7 +272,7 @@ def test_a_step_that_timed_out_and_is_tried_again_gets_its_whole_time(
     claim(steps, step)
     pass_deadline(connection, step)
     late = claim(steps, step)
-    steps.retry(late, steps.doomed(late), 0)
+    steps.retry(late, overtime("a"), 0)
 
     again = claim(steps, step)
 

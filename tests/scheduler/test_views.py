@@ -28,6 +28,7 @@ from .stage import (
     fan,
     finish,
     line,
+    overtime,
     pass_deadline,
     play,
     refs,
@@ -255,7 +256,7 @@ def test_attempts_that_are_followed_by_another_one_are_not_shown(client: Client,
     claim(steps, order.ref)
     pass_deadline(client.connection, order.ref)
     late = claim(steps, order.ref)
-    steps.retry(late, steps.doomed(late), 1_000)
+    steps.retry(late, overtime("b"), 1_000)
     rewrite(client.connection, order.ref, due=1)
     finish(steps, LINE, order.ref, said=["b"])
 
@@ -281,7 +282,7 @@ def bumpy(client: Client, steps: Steps) -> str:
     claim(steps, order.ref)
     pass_deadline(client.connection, order.ref)
     late = claim(steps, order.ref)
-    steps.fail(late, LINE, steps.doomed(late))
+    steps.fail(late, LINE, overtime("b"))
     return started.run.id
 
 

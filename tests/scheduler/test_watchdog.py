@@ -30,6 +30,7 @@ from .stage import (
     line,
     make_due,
     now_ms,
+    overtime,
     pass_deadline,
     record,
     rewrite,
@@ -165,7 +166,7 @@ def test_a_step_past_its_time_limit_is_sent_again_and_claimed_as_timed_out(
 
     watchdog.sweep()
     late = claim(steps, dispatcher.sent[1].ref)
-    steps.fail(late, LIMITED, steps.doomed(late))
+    steps.fail(late, LIMITED, overtime("a"))
 
     assert late.verdict == "timed_out"
     assert client.runs.status(THREAD, started.run.id) is RunStatus.TIMEOUT

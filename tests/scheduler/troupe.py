@@ -15,11 +15,11 @@ from scheduler.claim import Claim, Progress
 from scheduler.client import Client
 from scheduler.connection import Connection
 from scheduler.dispatch import Inline, StepOrder
-from scheduler.failure import describe
+from scheduler.failure import describe, lost
 from scheduler.frame import Outcome
 from scheduler.steps import Steps
 
-from .stage import THREAD, begin, line, wrote
+from .stage import THREAD, begin, line, overtime, wrote
 
 #: What a node does with its step.
 Act = Callable[[Steps, Claim, Graph], Progress]
@@ -99,7 +99,9 @@ class Troupe:
         if claimed.verdict == "close":
             return self.steps.close(claimed, graph)
         if claimed.verdict != "run":
-            return self.steps.fail(claimed, graph, self.steps.doomed(claimed))
+            node = claimed.step.node
+            doomed = overtime(node) if claimed.verdict == "timed_out" else lost(node, claimed.losses)
+            return self.steps.fail(claimed, graph, doomed)
         if claimed.step.node in graph.children:
             return self._calls(claimed, graph)
         return (self.acts or {}).get(claimed.step.node, says)(self.steps, claimed, graph)

@@ -12,10 +12,11 @@ from typing import Annotated, Any, TypedDict
 
 from treadle.checkpoint.base import BaseCheckpointSaver
 from treadle.checkpoint.redis import RedisSaver
+from treadle.errors import NodeError
 from treadle.func import entrypoint, task
 from treadle.graph import END, START, CompiledStateGraph, StateGraph
 from treadle.runtime import Runtime
-from treadle.types import RetryPolicy, Send, interrupt
+from treadle.types import RetryPolicy, Send, TimeoutPolicy, interrupt
 
 CHAIN_LENGTH = 20
 
@@ -134,6 +135,20 @@ def pooled_inside() -> StateGraph:
     return StateGraph(Way).add_node("inside", inside.compile()).add_edge(START, "inside")
 
 
+def handled() -> StateGraph:
+    """Build nodes that fail, run too long, or kill their process, each with a handler, and pick one by the trail."""
+    builder = StateGraph(Trail).set_node_defaults(error_handler=_handle)
+    builder.add_node("broken", _broken).add_node("nap", _nap, timeout=0.5).add_node("die", _die)
+    builder.add_node("silent", _nap, timeout=TimeoutPolicy(idle_timeout=0.5))
+    return builder.set_conditional_entry_point(lambda state: state["trail"][0])
+
+
+def draining() -> StateGraph:
+    """Build a node that drains its run, and one after it."""
+    builder = StateGraph(Trail).add_node("drain", _drain).add_node("after", _append("after"))
+    return builder.set_entry_point("drain").add_edge("drain", "after")
+
+
 BUILDERS: dict[str, Callable[[], StateGraph]] = {
     "chat": chat,
     "chain": chain,
@@ -149,6 +164,8 @@ BUILDERS: dict[str, Callable[[], StateGraph]] = {
     "mapping": mapping,
     "nested": nested,
     "pooled_inside": pooled_inside,
+    "handled": handled,
+    "draining": draining,
 }
 
 
@@ -209,6 +226,16 @@ def _flaky(state: Trail, runtime: Runtime[None]) -> dict[str, Any]:
 
 def _broken(state: Trail) -> None:
     raise ZeroDivisionError("this node is broken")
+
+
+def _handle(state: Trail, error: NodeError) -> dict[str, Any]:
+    return {"trail": [error.node, type(error.error).__name__]}
+
+
+def _drain(state: Trail, runtime: Runtime[None]) -> dict[str, Any]:
+    assert runtime.control is not None
+    runtime.control.request_drain("deploy")
+    return {"trail": ["drained"]}
 
 
 def _worker(state: Trail, runtime: Runtime[None]) -> dict[str, Any]:

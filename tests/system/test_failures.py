@@ -1,5 +1,6 @@
 """What happens to threads when nodes fail, workers die and time runs out."""
 
+import re
 import signal
 import time
 
@@ -8,7 +9,15 @@ import pytest
 from tests.system.conftest import Deployment, until
 from tests.system.graphs import compiled
 from treadle.checkpoint.redis import RedisSaver
-from treadle.errors import GraphChanged, NodeTimeoutError, RunCancelled, RunTimeout, ThreadBusy, WorkerLost
+from treadle.errors import (
+    GraphChanged,
+    GraphDrained,
+    NodeTimeoutError,
+    RunCancelled,
+    RunTimeout,
+    ThreadBusy,
+    WorkerLost,
+)
 
 pytestmark = pytest.mark.system
 
@@ -118,6 +127,60 @@ def test_a_failed_run_raises_what_the_node_raised_and_can_be_taken_up(
     assert "ZeroDivisionError" in graph.get_state(config).tasks[0].error
     graph.update_state(config, {"trail": ["mended"]}, as_node="broken")
     assert graph.invoke(None, config) == {"trail": ["broken", "mended"]}
+
+
+def test_a_handler_takes_over_from_a_node_that_failed_ran_too_long_or_killed_its_worker(
+    deployment: Deployment, saver: RedisSaver
+) -> None:
+    deployment.worker("one")
+    deployment.scheduler()
+    graph = compiled("handled", saver)
+    ends = {
+        "broken": "ZeroDivisionError",
+        "nap": "NodeTimeoutError",
+        "silent": "NodeTimeoutError",
+        "die": "WorkerLost",
+    }
+    handles = {node: graph.submit({"trail": [node]}, {"thread_id": node}) for node in ends}
+
+    outputs = {node: handle.result(timeout=60)["trail"][1:] for node, handle in handles.items()}
+
+    assert outputs == {node: [node, error] for node, error in ends.items()}
+    until(lambda: deployment.output("one").count("__default_error_handler__[") >= 2 * len(ends), "Celery ran them")
+    told = deployment.output("one")
+    assert re.search(r"handled\.broken\[\S+\] raised unexpected", told)
+    assert re.search(r"handled\.__default_error_handler__\[\S+\] succeeded", told)
+
+
+@pytest.mark.parametrize("who", ["a node", "a handle"])
+def test_a_drained_run_stops_between_two_steps_and_goes_on_later(
+    deployment: Deployment, saver: RedisSaver, who: str
+) -> None:
+    deployment.worker("one")
+    graph = compiled("draining" if who == "a node" else "slow", saver)
+    config = {"thread_id": "t"}
+    handle = graph.submit({"trail": [0.5]}, config)
+    if who == "a handle":
+        handle.drain("deploy")
+
+    with pytest.raises(GraphDrained, match="deploy"):
+        handle.result(timeout=30)
+
+    assert handle.status == "interrupted"
+    assert graph.get_state(config).next == ("after",)
+    assert graph.invoke(None, config)["trail"][-1] == "after"
+
+
+def test_a_superstep_that_takes_too_long_ends_the_run(deployment: Deployment, saver: RedisSaver) -> None:
+    deployment.worker("one")
+    deployment.scheduler()
+    graph = compiled("slow", saver)
+    graph.step_timeout = 1
+
+    with pytest.raises(TimeoutError, match="superstep"):
+        graph.invoke({"trail": [60]}, {"thread_id": "t"})
+
+    until(lambda: "step stopped" in deployment.output("one"), "the worker stopped the node", timeout_s=5)
 
 
 def test_cancelling_stops_a_running_node(deployment: Deployment, saver: RedisSaver) -> None:

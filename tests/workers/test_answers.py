@@ -326,3 +326,14 @@ def test_the_log_names_who_answered_what_and_when(saver: BaseCheckpointSaver, wh
 
     assert (entry.data["answered"], entry.data["by"]) == ([question.id], "ada")
     assert entry.at_ms > 0
+
+
+def test_an_answer_that_comes_when_the_run_has_ended_is_told_so(saver: BaseCheckpointSaver) -> None:
+    graph = parallel(saver, ask=asking("?"))
+    graph.invoke({"trail": []}, CONFIG)
+    answered = graph.invoke(Command(resume="mine"), CONFIG)
+
+    with pytest.raises(AlreadyResumed, match="its log says who resumed it"):
+        graph.invoke(Command(resume="yours"), CONFIG)
+
+    assert graph.invoke(None, CONFIG) == answered

@@ -82,13 +82,13 @@ def test_a_kept_result_is_that_of_the_step_that_finds_it(cache: InMemoryCache) -
 
     store(cache, where, Result(STEP, updates, goto), serde)
 
-    assert lookup(cache, where, AGAIN, serde) == Result(AGAIN, updates, goto)
+    assert lookup(cache, where, AGAIN, serde) == Result(AGAIN, updates, goto, cached=True)
 
 
 def test_a_result_that_wrote_nothing_is_found_too(cache: InMemoryCache) -> None:
     store(cache, place(graph_of()), Result(STEP), Serde())
 
-    assert lookup(cache, place(graph_of()), AGAIN, Serde()) == Result(AGAIN)
+    assert lookup(cache, place(graph_of()), AGAIN, Serde()) == Result(AGAIN, cached=True)
 
 
 def test_what_was_never_kept_is_not_found(cache: InMemoryCache) -> None:

@@ -13,16 +13,18 @@ from graphs.graph import Graph
 from scheduler.calls import Calls
 from scheduler.client import Client
 from scheduler.config import parse
-from scheduler.connection import Connection, open_connection
+from scheduler.connection import open_connection
 from scheduler.dispatch import StepRef
 from scheduler.settings import Settings
 from scheduler.steps import Steps
 from tests.fakes import RecordingDispatcher
+from treadle.cache.memory import InMemoryCache
+from treadle.errors import NodeTimeoutError
 from treadle.graph import END, StateGraph
-from treadle.types import RetryPolicy
+from treadle.types import CachePolicy, RetryPolicy
 from workers.attempt import Means
+from workers.caching import place_of
 from workers.executor import Executor, Outcome
-from workers.limits import TimeUp
 
 
 class Trail(TypedDict):
@@ -40,8 +42,9 @@ class Desk:
     """A worker, a client beside it, and the messages between them."""
 
     client: Client
+    means: Means
+    calls: Calls
     executor: Executor
-    connection: Connection
 
     def start(self, graph: Graph) -> StepRef:
         started = self.client.start(graph, parse({"thread_id": "t"}), {"trail": []})
@@ -63,7 +66,8 @@ def desk(redis: redis_py.Redis) -> Desk:
     client = Client(connection, lambda call: call())
     steps = Steps(connection, client.runs, "me")
     calls = Calls(connection, lambda call: call())
-    return Desk(client, Executor(Means(steps, connection.serde), calls), connection)
+    means = Means(steps, connection.serde)
+    return Desk(client, means, calls, Executor(means, calls))
 
 
 def test_a_doubled_message_is_dropped_without_a_word(desk: Desk) -> None:
@@ -134,31 +138,22 @@ def test_a_process_that_is_told_to_end_hands_its_step_back(desk: Desk) -> None:
 
 
 def test_a_time_limit_of_the_pool_ends_the_run_as_timeout(desk: Desk) -> None:
-    def node(state: Trail) -> None:
-        raise TimeUp
-
-    graph = one_node(node, timeout=5)
-    ref = desk.start(graph)
-
-    desk.run(ref, graph)
-
-    assert desk.status() == "timeout"
-    assert "timed out" in desk.kinds()
-
-
-def test_a_time_limit_of_the_pool_may_be_an_error_like_any_other(desk: Desk) -> None:
-    class SoftLimit(Exception): ...
+    class SoftLimit(Exception):
+        """What a pool raises in a node."""
 
     def node(state: Trail) -> None:
         raise SoftLimit
 
-    means = Means(Steps(desk.connection, desk.client.runs, "me"), desk.connection.serde)
-    executor = Executor(means, Calls(desk.connection, lambda call: call()), time_limit_errors=(SoftLimit,))
     graph = one_node(node, timeout=5)
+    ref = desk.start(graph)
+    executor = Executor(desk.means, desk.calls, limits=False, time_limit_errors=(SoftLimit,))
 
-    replace(desk, executor=executor).run(desk.start(graph), graph)
+    outcome = executor.run(ref, "d", lambda _: Root(graph))
 
+    assert outcome is not None and isinstance(outcome.error, NodeTimeoutError)
+    assert (outcome.error.kind, outcome.error.run_timeout) == ("run", 5.0)
     assert desk.status() == "timeout"
+    assert "timed out" in desk.kinds()
 
 
 def test_a_router_that_fails_is_its_nodes_failure(desk: Desk) -> None:
@@ -172,3 +167,14 @@ def test_a_router_that_fails_is_its_nodes_failure(desk: Desk) -> None:
     assert outcome is not None
     assert isinstance(outcome.error, KeyError)
     assert desk.status() == "error"
+
+
+def test_a_graph_with_a_cache_of_its_own_uses_that(desk: Desk) -> None:
+    own, others = InMemoryCache(), InMemoryCache()
+    graph = one_node(lambda state: {"trail": ["called"]}, cache_policy=CachePolicy())
+    means = replace(desk.means, caches={"one": own}, cache=others)
+    place = place_of(graph, graph.node("node"), CachePolicy(), {"trail": []})
+
+    replace(desk, executor=Executor(means, desk.calls)).run(desk.start(graph), graph)
+
+    assert (list(own.get([place.key])), others.get([place.key])) == ([place.key], {})

@@ -2,6 +2,7 @@
 
 import json
 from base64 import b64decode
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -57,6 +58,18 @@ def test_the_pushed_message_is_the_one_celery_publishes(real_redis: RealRedis) -
         assert by_celery.keys() - UNREAD == by_script.keys() - UNREAD
         differing = {key for key in by_script if by_script[key] != by_celery.get(key)}
         assert differing <= RANDOM | UNREAD
+
+
+def test_each_message_of_a_node_carries_its_own_ids() -> None:
+    dispatcher = CeleryDispatcher(make_app(WorkerSettings(), "redis://store"), queue_prefix="", default_queue="treadle")
+    refs = [StepRef("user 1", "run-1", "0123456789abcdef"), StepRef('100% "new" %(body)s', "run-2", "fedcba9876543210")]
+
+    envelopes = [dispatcher.envelope(replace(order(), ref=ref)) for ref in refs]
+
+    first, second = (flat(json.loads(envelope.payload)) for envelope in envelopes if envelope is not None)
+    own = {"root_id", "id", "kwargsrepr", "correlation_id", "delivery_tag", "body"}
+    assert {place[1] for place in first if first[place] != second[place]} == own
+    assert (second["headers", "root_id"], second["", "body"][1]["thread"]) == ("run-2", '100% "new" %(body)s')
 
 
 def test_the_message_carries_ids_and_nothing_of_the_state() -> None:

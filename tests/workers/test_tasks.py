@@ -1,13 +1,25 @@
-"""Every node is a Celery task of its own, also those of graphs inside of graphs."""
+"""The Celery tasks of graphs: one for every node, also of graphs inside, with what the node says of its tempo."""
+
+from typing import TypedDict
+
+from celery import Celery
 
 from graphs.registry import Registry
 from scheduler.dispatch import StepOrder, StepRef
 from scheduler.frame import Frame
+from treadle.graph import START, StateGraph
 from workers import messages, tasks
 from workers.app import make_app
 from workers.settings import WorkerSettings
 
 from .nests import chain, says
+
+
+class State(TypedDict):
+    key: str
+
+
+def silent(state: State) -> None: ...
 
 
 def test_the_nodes_of_graphs_inside_are_tasks_named_by_the_way_to_them() -> None:
@@ -30,3 +42,21 @@ def test_the_message_of_a_step_inside_names_its_task() -> None:
     assert messages.task_name(StepOrder(StepRef("t", "r", "s"), "graph", "leaf", frame, "1-1")) == (
         "graph.middle.inner.leaf"
     )
+
+
+def test_every_node_and_every_handler_is_a_task_with_its_rate_limit() -> None:
+    child = StateGraph(State).add_node("inner", silent, error_handler=silent).add_edge(START, "inner")
+    builder = StateGraph(State).add_node("slow", silent, rate_limit="10/m", error_handler=silent)
+    builder.add_node("child", child.compile()).add_edge(START, "slow")
+    app = Celery(set_as_current=False)
+
+    tasks.register(app, Registry([builder.compile(name="parent").graph]))
+
+    own = {name: task.rate_limit for name, task in app.tasks.items() if name.startswith("parent")}
+    assert own == {
+        "parent.slow": "10/m",
+        "parent.__error_handler__slow": None,
+        "parent.child": None,
+        "parent.child.inner": None,
+        "parent.child.__error_handler__inner": None,
+    }

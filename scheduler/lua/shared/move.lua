@@ -1,15 +1,15 @@
 -- Store checkpoints and what they are made of, put the cursor on the last one, and open its steps.
 -- Steps that are held have no message yet: as many as the run may have at a time go first, and each lets the next one go.
--- An inline run has no due entries of its own steps: the process that runs them answers for the whole run.
+-- An inline run holds none, and has no due entries of its own steps: the process that runs them answers for the whole run.
 local function move(request, now)
   for _, id in ipairs(request.checkpoints) do redis.call("XADD", K.checkpoints, id, "record", blob()) end
   for _, field in ipairs(request.fields) do redis.call("HSET", K.channels, field, blob()) end
   for _, step in ipairs(request.results) do redis.call("HSET", K.results, step, blob()) end
   for _, step in ipairs(request.closed) do
     redis.call("HDEL", K.steps, step)
-    redis.call("ZREM", K.due, request.token .. " " .. step)
+    if not request.inline then redis.call("ZREM", K.due, request.token .. " " .. step) end
   end
-  redis.call("DEL", K.held)
+  if not request.inline then redis.call("DEL", K.held) end
   for _, step in ipairs(request.steps) do
     step.since = now
     redis.call("HSET", K.steps, step.id, cjson.encode(step))
@@ -20,6 +20,7 @@ local function move(request, now)
     end
   end
   for _, queue in ipairs(request.pushes) do redis.call("LPUSH", queue, blob()) end
-  if request.cursor then redis.call("HSET", K.frame, "cursor", request.cursor) end
-  redis.call("HSET", K.frame, "remaining", request.remaining)
+  local frame = {"remaining", request.remaining}
+  if request.cursor then frame[3], frame[4] = "cursor", request.cursor end
+  redis.call("HSET", K.frame, unpack(frame))
 end

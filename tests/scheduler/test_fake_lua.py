@@ -1,0 +1,96 @@
+"""Hastened scripts must answer as fakeredis' own do, and fail as they fail."""
+
+from collections.abc import Callable
+
+import pytest
+import redis
+from fakeredis import FakeServer
+
+from scheduler.fake import fake_redis, fake_server
+from scheduler.fake_lua import hasten
+
+
+def slow_server() -> FakeServer:
+    server = FakeServer(version=(7,))
+    with fake_redis(server) as client:
+        client.eval("return 1", 0)
+    return server
+
+
+@pytest.fixture(params=[fake_server, slow_server], ids=["hastened", "as it is"])
+def client(request: pytest.FixtureRequest) -> redis.Redis:
+    make: Callable[[], FakeServer] = request.param
+    return fake_redis(make())
+
+
+def test_a_script_that_runs_again_begins_anew(client: redis.Redis) -> None:
+    script = client.register_script("local seen = (seen or 0) + 1; return {seen, KEYS[1], ARGV[1]}")
+
+    answers = [script(keys=[key], args=[value]) for key, value in (("a", "1"), ("b", "2"))]
+
+    assert answers == [[1, b"a", b"1"], [1, b"b", b"2"]]
+
+
+def test_json_goes_in_and_out_of_a_script(client: redis.Redis) -> None:
+    text = b'{"list":[1,2.5,"\xc3\xa9"],"none":null,"yes":true}'
+
+    answer = client.eval("local it = cjson.decode(ARGV[1]); return {it.list[3], cjson.encode(it.list)}", 0, text)
+
+    assert answer == ["é".encode(), b'[1,2.5,"\\u00e9"]']
+
+
+def test_what_a_script_catches_is_the_error_of_the_command(client: redis.Redis) -> None:
+    client.set("text", "no hash")
+
+    caught = client.eval("return redis.pcall('HGET', KEYS[1], 'field')['err']", 1, "text")
+
+    assert caught.startswith(b"WRONGTYPE")
+
+
+@pytest.mark.parametrize(
+    ("script", "said"),
+    [
+        ("return redis.call('HGET', KEYS[1], 'field')", "WRONGTYPE"),
+        ("return redis.call('NONSENSE')", "unknown command"),
+        ("return nothing.at_all", "attempt to index global 'nothing'"),
+        ("this is no Lua", "expected near"),
+    ],
+)
+def test_a_script_fails_in_the_same_words(client: redis.Redis, script: str, said: str) -> None:
+    client.set("text", "no hash")
+
+    with pytest.raises(redis.ResponseError, match=said):
+        client.eval(script, 1, "text")
+
+    assert client.eval("return 'and the next one runs'", 0) == b"and the next one runs"
+
+
+def test_a_global_is_refused_before_the_script_writes() -> None:
+    client = fake_redis(fake_server())
+
+    with pytest.raises(redis.ResponseError, match="Script attempted to set global variables: slip"):
+        client.eval("slip = 1 redis.call('SET', KEYS[1], 1)", 1, "key")
+
+    assert client.get("key") is None
+
+
+def test_lua_forgets_what_scripts_leave_behind() -> None:
+    server = fake_server()
+    script = fake_redis(server).register_script("local rest = string.rep(ARGV[1], 1000000) return #rest")
+
+    for digit in range(200):
+        script(args=[digit % 10])
+
+    assert server._lua_runtime.eval("collectgarbage('count')") < 50_000  # type: ignore[attr-defined]  # of 200,000 kB
+
+
+@pytest.mark.parametrize("part", ["_lua_runtime", "_lua_current_socket"])
+def test_a_fakeredis_that_is_built_otherwise_is_left_as_it_is(part: str) -> None:
+    server = slow_server()
+    runtime = server._lua_runtime  # type: ignore[attr-defined]
+    call = runtime.globals()[b"redis"][b"call"]
+    delattr(server, part)
+
+    assert not hasten(server)
+
+    assert runtime.globals()[b"redis"][b"call"] is call
