@@ -47,7 +47,7 @@ def written(returned: Any, channels: Mapping[str, Channel]) -> Written:
 
 
 def updates_of(returned: Any, channels: Mapping[str, Channel]) -> tuple[Update, ...]:
-    """Return the writes of a node's update: None for nothing, a mapping, or an object with fields.
+    """Return the writes of a node's update: nothing, a mapping, or an object with fields.
 
     Keys that no schema of the graph knows are dropped. The writes are copies: what the node does to its objects
     afterwards changes nothing.
@@ -61,7 +61,8 @@ def updates_of(returned: Any, channels: Mapping[str, Channel]) -> tuple[Update, 
         return ()
     if ROOT in channels:
         return ({ROOT: detached(returned)},)
-    return ({key: detached(value) for key, value in expect_mapping(returned).items() if key in channels},)
+    known = {key: detached(value) for key, value in expect_mapping(returned).items() if key in channels}
+    return (known,) if known else ()
 
 
 def checked_target(target: Any) -> str | Send:

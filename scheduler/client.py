@@ -97,6 +97,7 @@ class Client:
             following.modes,
             output_keys=following.output_keys,
             typed=following.typed,
+            saved=following.saved,
         )
         view = View(look, Root(following.graph), following.subgraphs)
         # What a part shows depends on what came before it, so the view is shown the run from its beginning.
@@ -158,6 +159,8 @@ class Following:
     subgraphs: bool = False
     #: Whether values are shown as instances of their state's class.
     typed: bool = False
+    #: Whether checkpoints are shown.
+    saved: bool = True
 
 
 def _place(part_id: str) -> tuple[int, int]:

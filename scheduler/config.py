@@ -54,6 +54,8 @@ class RunConfig:
     configurable: Mapping[str, Any] = field(default_factory=dict)
     #: "exit": of the checkpoints of a run, its history shows the last one alone.
     durability: Durability = "async"
+    #: Whether chat models are heard token by token, for those who follow the run.
+    heard: bool = True
     #: Why the run shall not begin to work at all; None: it shall.
     drain_reason: str | None = None
     #: Seconds for each superstep of the root.

@@ -1,7 +1,7 @@
 """What a follower is shown of one frame of a run: a graph at its place, from the beginning of its call."""
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cached_property, partial
 from typing import Any
@@ -23,7 +23,8 @@ from .lifecycle import RunStatus
 from .log import LogEntry
 from .parts import RETRACT, Part
 from .runs import RunStore
-from .snapshots import Snapshots, result_shown, snapshot_shown, update_shown
+from .shown import end_shown, in_start_order, update_shown, wrote_any
+from .snapshots import Snapshots, snapshot_shown
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +42,8 @@ class Look:
     output_keys: str | Sequence[str] | None = None
     #: Whether values are shown as instances of their state's class.
     typed: bool = False
+    #: Whether checkpoints are shown; without a checkpointer nobody could come back to one.
+    saved: bool = True
 
 
 @dataclass
@@ -109,7 +112,7 @@ class FrameView:
         yield from (part for stored in first[:-1] for part in self._checkpoint(stored))
         if not self.graph.is_entrypoint or entry.kind == "resumed":  # an input alone changes no result
             yield from self._values()
-        yield from (part for stored in first[-1:] for part in self._checkpoint(stored))
+        yield from self._checkpoint(self._stored)
 
     def _leased(self, entry: LogEntry) -> Iterator[Part]:
         yield from self._retracted(entry)
@@ -138,7 +141,7 @@ class FrameView:
         if self._announced:
             return
         self._announced = True
-        for step in self._standing().steps:
+        for step in in_start_order(self._standing().steps):
             if self._open is None or step.id in self._open:
                 yield from self._task("task", partial(self._start, step))
 
@@ -149,9 +152,9 @@ class FrameView:
             updates = self._result(step).get("updates", ())
             yield from self._messages(entry, step, updates)
             cached = {"__metadata__": {"cached": True}} if entry.data.get("cached") else {}
-            yield from self._part("updates", lambda: {step.node: update_shown(updates), **cached})
+            yield from self._part("updates", lambda: {step.node: update_shown(updates, self._keys), **cached})
             if not cached:
-                yield from self._task("task_result", lambda: self._end(step, updates))
+                yield from self._task("task_result", lambda: end_shown(step, updates))
         if "checkpoint" in entry.data:
             yield from self._advanced(entry)
 
@@ -161,7 +164,7 @@ class FrameView:
             yield from (Part("messages", one) for one in said)
 
     def _advanced(self, entry: LogEntry) -> Iterator[Part]:
-        wrote = any(result.get("updates") for result in self._results().values())
+        wrote = any(wrote_any(result.get("updates", ()), self._keys) for result in self._results().values())
         self._stored = self._load(entry.data["checkpoint"])
         self._announced, self._open = False, None
         self._tasks.clear()
@@ -174,7 +177,7 @@ class FrameView:
         yield from self._announce()
         step = self._step(entry)
         error = self._error(entry, step)
-        yield from self._task("task_result", lambda: self._end(step, (), error))
+        yield from self._task("task_result", lambda: end_shown(step, (), error))
 
     def _error(self, entry: LogEntry, step: Step) -> Exception:
         failure = self._result(step).get("error")
@@ -197,7 +200,7 @@ class FrameView:
         asked = tuple(question for question in known if question.id in entry.data["questions"])
         self._asked[step.id] = asked  # as it was: who reads later finds some of them answered
         yield from self._part("updates", lambda: {INTERRUPT: asked})
-        yield from self._task("task_result", partial(self._end, step, (), asked=asked))
+        yield from self._task("task_result", partial(end_shown, step, (), asked=asked))
 
     def _returned(self, entry: LogEntry) -> Iterator[Part]:
         if entry.data["outcome"].startswith("breakpoint"):
@@ -222,15 +225,20 @@ class FrameView:
         yield from self._part("values", self._values_shown)
 
     def _values_shown(self) -> Any:
-        values, keys = self._standing().values, self.look.output_keys
-        if keys is not None and self.ns == self.look.ns:
-            return self.graph.output_of(values, keys)
+        values = self._standing().values
+        if self._keys is not None:
+            return self.graph.output_of(values, self._keys)
         return self.graph.typed(values) if self.look.typed else self.graph.shown(values)
 
+    @property
+    def _keys(self) -> str | Sequence[str] | None:
+        """The keys that are shown; what runs inside is shown whole."""
+        return self.look.output_keys if self.ns == self.look.ns else None
+
     def _checkpoint(self, stored: StoredCheckpoint) -> Iterator[Part]:
-        if not {"checkpoints", "debug"}.intersection(self.look.modes):
+        if not self.look.saved or not {"checkpoints", "debug"}.intersection(self.look.modes):
             return
-        shown = self._snapshot(stored.checkpoint.id)
+        shown = self._snapshot(stored.checkpoint)
         yield from self._part("checkpoints", lambda: shown)
         yield from self._debug("checkpoint", stored.checkpoint.number, shown)
 
@@ -249,19 +257,9 @@ class FrameView:
         state = step.arg if given else self.graph.node(step.node).input.view(self._standing().values)
         return {"id": step.id, "name": step.node, "input": state, "triggers": step.triggers}
 
-    def _end(
-        self,
-        step: Step,
-        updates: Sequence[Mapping[str, Any]],
-        error: Exception | None = None,
-        asked: Sequence[Interrupt] = (),
-    ) -> dict[str, Any]:
-        result = {} if error is not None or asked else result_shown(updates, self.graph)
-        shown = [asdict(question) for question in asked]
-        return {"id": step.id, "name": step.node, "error": error, "result": result, "interrupts": shown}
-
-    def _snapshot(self, checkpoint_id: str) -> dict[str, Any]:
-        return snapshot_shown(self.look.snapshots.at(self.graph, self.look.thread_id, checkpoint_id, self.ns))
+    def _snapshot(self, checkpoint: Checkpoint) -> dict[str, Any]:
+        snapshot = self.look.snapshots.at(self.graph, self.look.thread_id, checkpoint.id, self.ns)
+        return snapshot_shown(snapshot, self.graph.typed(checkpoint.values) if self.look.typed else snapshot.values)
 
     def _load(self, checkpoint_id: str) -> StoredCheckpoint:
         keys = self.look.connection.place(self.look.thread_id).keys

@@ -33,6 +33,8 @@ class Run:
     durability: Durability = "async"
     #: Where the frames below begin again, for a run that replays one of their checkpoints: frame -> checkpoint id.
     replays: Mapping[str, str] = field(default_factory=dict)
+    #: Whether chat models that its nodes call are heard token by token; nobody may be there to follow it.
+    heard: bool = True
     started_ms: int | None = None
     ended_ms: int | None = None
     deadline_ms: int | None = None
@@ -80,4 +82,5 @@ class Run:
             "metadata": dict(self.metadata),
             "durability": self.durability,
             "replays": dict(self.replays),
+            "heard": self.heard,
         }

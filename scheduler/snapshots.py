@@ -1,17 +1,16 @@
 """Where a thread stands, as users see it: state, steps due, history, of its root and of the frames below."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import islice
 from typing import Any, NamedTuple
 
 from graphs.checkpoint import PUSH, Checkpoint, Result, Step
-from graphs.commands import PREVIOUS, Interrupt
+from graphs.commands import Interrupt
 from graphs.errors import InvalidUpdateError
 from graphs.frames import child_of, frame_ns, nearest_graph
 from graphs.graph import Graph
-from graphs.schema import BARE, ROOT
 from graphs.updates import apply
 
 from .checkpoints import StoredCheckpoint, in_place, result_of
@@ -20,6 +19,7 @@ from .connection import Connection
 from .dialogue import Dialogue, waiting
 from .history import History
 from .ids import created_ms
+from .shown import in_start_order, result_shown, task_shown
 
 
 class StepState(NamedTuple):
@@ -179,38 +179,17 @@ def metadata_of(stored: StoredCheckpoint) -> dict[str, Any]:
     return {**stored.origin.metadata, **own}
 
 
-def snapshot_shown(snapshot: StateSnapshot) -> dict[str, Any]:
-    """Return a snapshot as the checkpoints mode has it."""
+def snapshot_shown(snapshot: StateSnapshot, values: Any) -> dict[str, Any]:
+    """Return a snapshot as the checkpoints mode has it, with its values in the form that is asked for."""
+    tasks = in_start_order(snapshot.tasks)
     return {
         "config": snapshot.config,
         "parent_config": snapshot.parent_config,
-        "values": snapshot.values,
+        "values": values,
         "metadata": snapshot.metadata,
-        "next": sorted(snapshot.next),
-        "tasks": [_task_shown(task._asdict()) for task in snapshot.tasks],
+        "next": [task.name for task in tasks],
+        "tasks": [task_shown(task._asdict()) for task in tasks],
     }
-
-
-def _task_shown(task: dict[str, Any]) -> dict[str, Any]:
-    shown = {key: task[key] for key in ("id", "name", "state")}
-    shown["interrupts"] = tuple(asdict(question) for question in task["interrupts"])
-    return shown | {key: task[key] for key in ("error", "result") if task[key] is not None}
-
-
-def result_shown(updates: Sequence[Mapping[str, Any]], graph: Graph) -> Any:
-    """Return a step's writes as one result: a dict by key, ``{"$writes": [...]}`` where a key was written twice."""
-    merged: dict[str, list[Any]] = {}
-    for update in updates:
-        for key, value in update.items():
-            merged.setdefault(key, []).append(value)
-    shown = {key: values[0] if len(values) == 1 else {"$writes": values} for key, values in merged.items()}
-    return shown.get(ROOT) if ROOT in graph.channels else {key: shown[key] for key in shown if key != PREVIOUS}
-
-
-def update_shown(updates: Sequence[Mapping[str, Any]]) -> Any:
-    """Return a step's writes: None for none, the update itself, or one entry for each batch."""
-    shown = [next((update[key] for key in BARE if key in update), dict(update)) for update in updates]
-    return None if not shown else shown[0] if len(shown) == 1 else shown
 
 
 def with_finished(

@@ -97,6 +97,7 @@ class Starter(Storing):
             metadata=config.checkpoint_metadata(),
             durability=config.durability,
             replays=replays,
+            heard=config.heard,
         )
 
 

@@ -49,7 +49,9 @@ class AsyncFace(StateFace):
             options |= {"stream_mode": stream_mode, "version": version, "output_keys": output_keys}
             return [chunk async for chunk in self.astream(input, config, **options)]
         called = self._calling(config)  # here, where the order of calls is the caller's own
-        begin = partial(self._begin, input, config, **options) if called is None else partial(called, input)
+        begin = (
+            partial(self._begin, input, config, heard=False, **options) if called is None else partial(called, input)
+        )
         async with _begun(lambda: (begin(), iter(()))) as (execution, _):
             return self._returned(await aside(execution.output, output_keys), version)
 

@@ -106,7 +106,7 @@ class Attempt:
         """Make the step the current one, and yield what its function may ask for, by role."""
         questions = Questions(self.config["configurable"]["checkpoint_ns"], self.claim.dialogue.answers)
         with (
-            heard(self.config, self.outlet) as config,
+            heard(self.config, self.outlet, wanted=self._is_heard) as config,
             entered(StepContext(config, self.runtime, questions, body, body, self.outlet.push)),
         ):
             yield {**self.offered, "config": config}
@@ -225,6 +225,11 @@ class Attempt:
     def _place(self) -> CachePlace | None:
         policy = self.node.cache_policy
         return None if policy is None else place_of(self.graph, self.node, policy, self.input)
+
+    @property
+    def _is_heard(self) -> bool:
+        """Whether models are to stream: somebody may follow them, or their tokens keep an idle limit away."""
+        return self.claim.run.heard or self.clock.counts_signs
 
     @property
     def _values(self) -> Mapping[str, Any]:

@@ -134,7 +134,7 @@ class CompiledStateGraph(AsyncFace, Batches):
         if stream_mode != "values":
             options |= {"stream_mode": stream_mode, "version": version, "output_keys": output_keys}
             return list(self.stream(input, config, context=context, **options))
-        output = self._begin(input, config, context=context, **options).output(output_keys)
+        output = self._begin(input, config, context=context, heard=False, **options).output(output_keys)
         return self._returned(output, version)
 
     def stream(self, input: Any, config: Config = None, **options: Any) -> Iterator[Any]:
@@ -202,6 +202,7 @@ class CompiledStateGraph(AsyncFace, Batches):
         *,
         context: Any = None,
         control: RunControl | None = None,
+        heard: bool = True,
         **options: Any,
     ) -> Execution:
         unknown = options.keys() - _PER_RUN - _ACCEPTED
@@ -214,7 +215,7 @@ class CompiledStateGraph(AsyncFace, Batches):
         run_config = self._parsed(config, **{key: value for key, value in options.items() if key in _PER_RUN})
         control = control or RunControl()
         step_timeout_s = seconds(self.step_timeout, "step_timeout")
-        run_config = replace(run_config, drain_reason=control.drain_reason, step_timeout_s=step_timeout_s)
+        run_config = replace(run_config, heard=heard, drain_reason=control.drain_reason, step_timeout_s=step_timeout_s)
         started = engine.client.start(self.graph, run_config, input, context_of(self.graph.context, context))
         runner = self._saver.runner(self.store, self.cache) if engine.inline else None
         return Execution(engine.client, self.graph, started, runner, control, ephemeral=ephemeral)
@@ -230,7 +231,7 @@ class CompiledStateGraph(AsyncFace, Batches):
     ) -> Streamed:
         modes, typed = check_modes(stream_mode), _is_v2(version)
         keys, subgraphs = options.pop("output_keys", None), bool(options.pop("subgraphs", False))
-        execution = self._begin(input, config, **options)
+        execution = self._begin(input, config, heard="messages" in modes, **options)
         execution.begin()
         bare = stream_mode is None or isinstance(stream_mode, str)
         look = {"output_keys": keys, "subgraphs": subgraphs, "typed": typed}

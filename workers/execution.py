@@ -80,8 +80,9 @@ class Execution:
 
     def parts(self, modes: Sequence[str], **look: Any) -> Iterator[Part]:
         """Yield what happens to the run, live, until it has ended; ``look`` is as for Following."""
+        following = Following(self._graph, self._thread_id, self._run_id, modes, saved=not self._ephemeral, **look)
         with self._local.control.heard_by(self.handle.drain):
-            yield from self._client.stream(Following(self._graph, self._thread_id, self._run_id, modes, **look))
+            yield from self._client.stream(following)
 
     def abandon(self) -> None:
         """Give the run up, since nobody waits for it any more; workers go on with it.

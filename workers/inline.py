@@ -21,8 +21,8 @@ from .heartbeat import Heartbeat
 from .loop import Abandoned, Calls
 from .loop import run as run_anywhere
 
-#: A thread each; the connections of a Redis client are a hundred.
-_MAX_PARALLEL = 64
+#: How many steps run at the same time where the config does not say: a thread each.
+_MAX_PARALLEL = 100
 
 
 class InlineRunner:

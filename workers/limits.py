@@ -42,6 +42,11 @@ class Clock:
         return self._run_s is not None or self._idle_s is not None
 
     @property
+    def counts_signs(self) -> bool:
+        """Whether signs of life matter: there is an idle limit."""
+        return self._idle_s is not None
+
+    @property
     def elapsed_s(self) -> float:
         """How long the attempt runs."""
         return time.monotonic() - self._began

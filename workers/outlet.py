@@ -42,9 +42,9 @@ class Outlet:
 
 
 @contextmanager
-def heard(config: dict[str, Any], outlet: Outlet) -> Iterator[dict[str, Any]]:
+def heard(config: dict[str, Any], outlet: Outlet, *, wanted: bool) -> Iterator[dict[str, Any]]:
     """Let an outlet hear the chat models that are called in here, with the config yielded or without any."""
-    if _CHAT_MODELS not in sys.modules:
+    if not wanted or _CHAT_MODELS not in sys.modules:
         yield config
         return
     from .tokens import listening

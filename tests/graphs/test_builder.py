@@ -79,6 +79,7 @@ CALLS: list[Callable[[GraphBuilder], Any]] = [
     lambda g: g.add_edge(["a", "b"], "c"),
     lambda g: g.add_conditional_edges("a", route),
     lambda g: g.add_sequence([("d", a), ("e", b)]),
+    lambda g: g.set_node_defaults(retry=None),
     lambda g: g.set_entry_point("b"),
     lambda g: g.set_finish_point("b"),
     lambda g: g.set_conditional_entry_point(route),

@@ -12,7 +12,7 @@ from scheduler.client import Client
 from scheduler.config import parse
 from scheduler.errors import CheckpointNotFound
 from scheduler.failure import describe
-from scheduler.snapshots import StateSnapshot, result_shown
+from scheduler.snapshots import StateSnapshot
 from scheduler.steps import Steps
 
 from .stage import THREAD, begin, claim, fan, finish, line, play, refs
@@ -183,19 +183,6 @@ def test_a_state_of_one_bare_value_shows_as_itself(client: Client, steps: Steps)
         (5, [6]),
         (None, [5]),
     ]
-
-
-@pytest.mark.parametrize(
-    ("updates", "shown"),
-    [
-        ((), {}),
-        (({},), {}),
-        (({"a": 1, "b": 2},), {"a": 1, "b": 2}),
-        (({"a": 1}, {"a": 2, "b": 3}), {"a": {"$writes": [1, 2]}, "b": 3}),
-    ],
-)
-def test_the_writes_of_a_step_show_as_one_result(updates: Any, shown: Any) -> None:
-    assert result_shown(updates, LINE) == shown
 
 
 def test_a_snapshot_is_its_readers_own(client: Client) -> None:

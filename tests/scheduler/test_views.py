@@ -219,10 +219,10 @@ def test_a_resumed_run_shows_first_the_state_before_what_its_open_superstep_wrot
     seen = parts(client, FAN, second.run.id, "values", "updates", "tasks", "checkpoints")
 
     assert list(map(short, seen)) == [
-        *["values", "task a", "updates a", "result a", "values", "checkpoint 1"],
+        *["values", "checkpoint 0", "task a", "updates a", "result a", "values", "checkpoint 1"],
         *["task join", "updates join", "result join", "values", "checkpoint 2"],
     ]
-    assert (seen[0].data, seen[4].data) == ({"said": ["hi"]}, {"said": ["hi", "a", "b"]})
+    assert (seen[0].data, seen[5].data) == ({"said": ["hi"]}, {"said": ["hi", "a", "b"]})
 
 
 def test_a_replayed_checkpoint_is_shown_before_it_runs(client: Client, steps: Steps) -> None:

@@ -467,6 +467,13 @@ def test_a_foreign_checkpointer_is_refused() -> None:
         single(object(), append("a"))  # type: ignore[arg-type]
 
 
+def test_what_a_graph_was_compiled_with_can_be_read(saver: BaseCheckpointSaver) -> None:
+    graph = StateGraph(Trail).add_node("a", append("a")).set_entry_point("a").compile(saver, name="mine", debug=True)
+
+    assert (graph.checkpointer, graph.name, graph.get_name()) == (saver, "mine", "mine")
+    assert graph.copy().checkpointer is graph.with_config(tags=["x"]).checkpointer is saver
+
+
 # Drawing
 
 

@@ -10,6 +10,7 @@ import pytest
 
 from tests.workers.lines import CONFIG, single
 from treadle.checkpoint.base import BaseCheckpointSaver
+from treadle.checkpoint.memory import MemorySaver
 from treadle.graph import CompiledStateGraph, MessagesState, StateGraph, add_messages
 
 pytest.importorskip("langchain_core")
@@ -43,7 +44,7 @@ class Talk(TypedDict):
 
 
 def model(text: str = TEXT, **config: Any) -> Runnable[Any, Any]:
-    return GenericFakeChatModel(messages=cycle([AIMessage(text)])).with_config(**config)
+    return GenericFakeChatModel(messages=cycle([text])).with_config(**config)
 
 
 def asking(asked: Runnable[Any, Any]) -> Callable[[Any], Any]:
@@ -196,6 +197,43 @@ def test_a_token_is_shown_while_its_model_still_speaks(saver: BaseCheckpointSave
         first_seen.set()
 
     assert seen == ["o", "k"]
+
+
+CALLS: dict[str, tuple[Callable[[CompiledStateGraph, Any], Any], bool]] = {
+    "invoke": (lambda graph, given: graph.invoke(given, CONFIG), False),
+    "ainvoke": (lambda graph, given: asyncio.run(graph.ainvoke(given, CONFIG)), False),
+    "batch": (lambda graph, given: graph.batch([given], CONFIG), False),
+    "stream of values": (lambda graph, given: list(graph.stream(given, CONFIG, stream_mode="values")), False),
+    "stream of messages": (lambda graph, given: list(graph.stream(given, CONFIG, stream_mode="messages")), True),
+    "stream of two": (lambda graph, given: list(graph.stream(given, CONFIG, stream_mode=["values", "messages"])), True),
+    "invoke for messages": (lambda graph, given: graph.invoke(given, CONFIG, stream_mode="messages"), True),
+    "submit": (lambda graph, given: graph.submit(given, CONFIG).result(10), True),
+}
+
+
+@pytest.mark.parametrize(("call", "streams"), CALLS.values(), ids=CALLS)
+@pytest.mark.parametrize("nested", ["", "as a node", "in a body"])
+def test_models_stream_only_where_somebody_may_follow(
+    call: Callable[[CompiledStateGraph, Any], Any], streams: bool, nested: str
+) -> None:
+    streamed: list[bool] = []
+
+    class Noting(FakeListChatModel):
+        """Notes that it is asked to stream."""
+
+        def _stream(self, *args: Any, **kwargs: Any) -> Any:
+            streamed.append(True)
+            yield from super()._stream(*args, **kwargs)
+
+    graph = single(MemorySaver(), asking(Noting(responses=["ok"])), Talk)
+    if nested:
+        inner = single(None, asking(Noting(responses=["ok"])), Talk)
+        graph = single(MemorySaver(), inner if nested == "as a node" else lambda state: inner.invoke(state), Talk)
+
+    call(graph, {"messages": "hi"})
+
+    assert bool(streamed) is streams
+    assert graph.get_state(CONFIG).values["messages"][-1].content == "ok"
 
 
 def test_a_time_limit_that_strikes_while_a_token_is_shown_reaches_the_node() -> None:
