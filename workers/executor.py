@@ -130,7 +130,7 @@ class Executor:
         except self._time_up as up:
             return self._overran(attempt, up.kind if isinstance(up, TimeUp) else "run")
         except ParentCommand as up:
-            return self._up(claim, up)
+            return self._up(attempt, up)
         except Abandoned:
             return Outcome(Progress(), abandoned=claim)
         except asyncio.CancelledError:  # the node's own; one from the outside abandons the step
@@ -205,13 +205,17 @@ class Executor:
         except REFUSED as error:
             return self._given_up(attempt, describe(error, name), error)
 
-    def _up(self, claim: Claim, up: ParentCommand) -> Outcome:
+    def _up(self, attempt: Attempt, up: ParentCommand) -> Outcome:
         """Leave the frame with a Command for the graph above; at the root there is none, and nothing handles that."""
+        claim, name = attempt.claim, attempt.node.name
         command = {"update": up.command.update, "goto": list(up.command.targets)}
-        if claim.frame.caller is None:
-            failure = describe(up, claim.step.node) | {"command": command}
+        failure = describe(up, name) | {"command": command}
+        try:
+            if claim.frame.caller is not None:
+                return Outcome(self._steps.leave(claim, FrameOutcome("command", command=command)))
             return Outcome(self._steps.fail(claim, None, failure), up, failure)
-        return Outcome(self._steps.leave(claim, FrameOutcome("command", command=command)))
+        except REFUSED as error:  # the update cannot be stored
+            return self._given_up(attempt, describe(error, name), error)
 
     def _clock(self, claim: Claim, graph: Graph) -> Clock:
         """Return the time that an attempt has, as far as this class keeps the limits."""

@@ -5,7 +5,7 @@ from typing import Any, TypedDict
 import pytest
 
 from treadle.checkpoint.base import BaseCheckpointSaver
-from treadle.errors import GraphRecursionError, InvalidGraph, SubgraphBusy
+from treadle.errors import GraphRecursionError, InvalidGraph, NotSerializable, SubgraphBusy
 from treadle.graph import END, START, CompiledStateGraph, StateGraph
 from treadle.runtime import Runtime
 from treadle.store.memory import InMemoryStore
@@ -353,3 +353,20 @@ def test_an_own_thread_in_the_call_is_a_run_of_its_own(saver: BaseCheckpointSave
 
     assert graph.invoke({"trail": []}, CONFIG) == {"trail": ["in", "x"]}
     assert child.get_state({"thread_id": "other"}).values == {"trail": ["in", "x"]}
+
+
+@pytest.mark.parametrize("inside", [True, False])
+def test_a_command_for_the_parent_that_cannot_be_stored_is_its_nodes_failure(
+    saver: BaseCheckpointSaver, inside: bool
+) -> None:
+    def up(state: Plain) -> Command:
+        return Command(graph=Command.PARENT, update={"value": object()})
+
+    graph = (
+        chain(saver, schema=Plain, child=chain(schema=Plain, up=up)) if inside else chain(saver, schema=Plain, up=up)
+    )
+
+    with pytest.raises(NotSerializable, match="holds a object, which cannot be stored"):
+        graph.invoke({}, CONFIG)
+
+    assert graph.threads.get("t").status == "failed"
