@@ -17,6 +17,7 @@ from graphs.store import BaseStore
 from scheduler.connection import Connection, open_connection
 from scheduler.embedded import EmbeddedRedis
 from scheduler.errors import InvalidConfig
+from scheduler.memory import InMemoryStore
 from scheduler.settings import Settings
 
 from .app import make_app, queue_prefix
@@ -100,10 +101,13 @@ def registry(settings: WorkerSettings) -> Registry:
 def stores(settings: WorkerSettings) -> dict[str, BaseStore]:
     """Return the long-term memories that the graphs of this process were compiled with, by the graph's name.
 
+    One that lives in a single process is none for several workers: their graphs have the one beside their threads.
+
     Raises:
         InvalidGraph: an address cannot be imported.
     """
-    return {compiled.name: compiled.store for compiled in _compiled(settings) if compiled.store is not None}
+    found = {compiled.name: compiled.store for compiled in _compiled(settings)}
+    return {name: store for name, store in found.items() if store is not None and not isinstance(store, InMemoryStore)}
 
 
 def caches(settings: WorkerSettings) -> dict[str, BaseCache]:

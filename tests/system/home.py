@@ -2,6 +2,7 @@
 
 import os
 import subprocess
+from contextlib import suppress
 from pathlib import Path
 
 import psutil
@@ -42,7 +43,11 @@ class Home:
 
     def left(self) -> list[str]:
         """Return their command lines."""
-        return [" ".join(process.cmdline()) for process in self.processes()]
+        found = []
+        for process in self.processes():
+            with suppress(psutil.NoSuchProcess):  # it has ended since it was seen, and may still be a zombie
+                found.append(" ".join(process.cmdline()))
+        return found
 
     def _is_ours(self, process: psutil.Process) -> bool:
         try:
