@@ -1,7 +1,6 @@
 """One Celery task per node: the doors through which steps come in."""
 
 import logging
-from collections.abc import Iterator
 from typing import Any
 
 from billiard.process import current_process
@@ -9,8 +8,6 @@ from celery import Celery, Task
 from celery.exceptions import Retry
 
 from graphs.errors import is_invalid_resume
-from graphs.graph import Graph
-from graphs.node import Node
 from graphs.registry import Registry
 from scheduler.dispatch import StepRef
 from scheduler.errors import LeaseLost, RunNotFound
@@ -23,16 +20,10 @@ logger = logging.getLogger(__name__)
 def register(app: Celery, graphs: Registry) -> None:
     """Register ``GRAPH.NODE`` for every node of every graph, and ``GRAPH.NODE.NODE`` for those of graphs inside."""
     for graph in graphs.values():
-        for name, node in _named(graph.name, graph):
-            app.task(name=name, bind=True, ignore_result=True, rate_limit=node.rate_limit)(run_step)
-
-
-def _named(prefix: str, graph: Graph) -> Iterator[tuple[str, Node]]:
-    for node in (*graph.nodes.values(), *graph.handlers.values()):
-        name = f"{prefix}.{node.name}"
-        yield name, node
-        if node.name in graph.children:
-            yield from _named(name, graph.children[node.name].graph)
+        for path, node in graph.walk():
+            above = f"{graph.name}.{path}".removesuffix(node.name)
+            for one in filter(None, (node, node.handler)):
+                app.task(name=above + one.name, bind=True, ignore_result=True, rate_limit=one.rate_limit)(run_step)
 
 
 def run_step(task: Task, **message: Any) -> None:
