@@ -9,7 +9,8 @@ import redis
 from fakeredis import FakeRedis, FakeRedisConnection, FakeServer, TcpFakeServer
 from fakeredis._clients._tcp_server import TCPFakeRequestHandler
 
-from .fake_lua import hasten
+from .fake_client import LocalRedis
+from .fake_lua import RunScript, hasten
 
 logger = logging.getLogger(__name__)
 
@@ -20,18 +21,25 @@ _MAX_CONNECTIONS = 10_000  # as many runs may wait at once; redis-py would refus
 
 def fake_server() -> FakeServer:
     """Return a new, empty fake server whose scripts have `redis.sha1hex`, which fakeredis lacks."""
-    server = FakeServer(version=_VERSION)
+    server = _Server(version=_VERSION)
     with fake_redis(server) as client:
         client.eval("return 1", 0)  # the first script makes the Lua runtime
     # The runtime passes strings as bytes, in both directions and for names too.
     server._lua_runtime.globals()[b"redis"][b"sha1hex"] = _sha1hex  # type: ignore[attr-defined]
-    hasten(server)
+    server.run_script = hasten(server)
     return server
 
 
 def fake_redis(server: FakeServer) -> redis.Redis:
     """Return a client of a fake server in this process; replies are bytes."""
-    return FakeRedis(server=server, max_connections=_MAX_CONNECTIONS)
+    run_script = server.run_script if isinstance(server, _Server) else None
+    if run_script is None:
+        return FakeRedis(server=server, max_connections=_MAX_CONNECTIONS)
+    return LocalRedis(server, run_script, max_connections=_MAX_CONNECTIONS)
+
+
+class _Server(FakeServer):
+    run_script: RunScript | None = None
 
 
 class FakeTcpServer:

@@ -1,0 +1,80 @@
+"""A client of a fake server in this process: redis-py's commands and replies, without the wire between.
+
+redis-py packs a command into bytes, takes a connection from a pool, and times all of it for its metrics; fakeredis takes
+the bytes apart again. Here a command is handed over as it is. What needs a connection of its own, as pipelines and
+subscriptions do, gets one from redis-py's pool as ever.
+"""
+
+import time
+from collections import deque
+from collections.abc import Sequence
+from typing import Any
+
+import redis
+from fakeredis import FakeRedis, FakeServer
+from fakeredis._helpers import SimpleError
+
+from .fake_lua import RunScript
+
+
+class LocalRedis(FakeRedis):
+    """A client of a fake server in this process; replies are bytes.
+
+    Args:
+        server: the server.
+        run_script: what runs its scripts.
+    """
+
+    def __init__(self, server: FakeServer, run_script: RunScript, **options: Any) -> None:
+        super().__init__(server=server, **options)
+        self._fake: Any = server
+        self._run_script = run_script
+        self._to_bytes = self.get_encoder().encode
+        self._idle: deque[Any] = deque()  # connections; as many as were ever in use at a time
+
+    def execute_command(self, *args: Any, **options: Any) -> Any:
+        """Run a command and return its reply, parsed as redis-py parses it."""
+        try:
+            connection = self._idle.pop()
+        except IndexError:
+            connection = self.connection_pool.make_connection()
+        connection.connect()
+        try:
+            reply = self._answer(connection, args, options)
+        except redis.ResponseError:
+            self._idle.append(connection)
+            raise
+        except BaseException:
+            connection.disconnect()  # a reply may still be on its way to it
+            raise
+        self._idle.append(connection)
+        return reply
+
+    def close(self) -> None:
+        """End its connections; the next command makes new ones."""
+        while self._idle:
+            self._idle.pop().disconnect()
+        super().close()
+
+    def _answer(self, connection: Any, args: Sequence[Any], options: dict[str, Any]) -> Any:
+        socket = connection.get_socket()
+        if not self._fake.connected or socket._killed:
+            raise redis.ConnectionError("the fake server is not connected")
+        fields = [arg if type(arg) is bytes else self._to_bytes(arg) for arg in args]
+        if args[0] == "EVALSHA" and fields[1] in self._fake.script_cache:
+            return self._answer_script(socket, fields[1], fields[3 : 3 + args[2]], fields[3 + args[2] :])
+        # A name of two words travels as two, and not every name is sent as it is spelled here.
+        socket._process_command([*fields[0].split(), *fields[1:]])
+        return self.parse_response(connection, args[0], **options)
+
+    def _answer_script(self, socket: Any, sha1: bytes, keys: Sequence[bytes], args: Sequence[bytes]) -> Any:
+        server = self._fake
+        with server.lock:
+            now = time.time()
+            for database in server.dbs.values():
+                database.time = now
+            try:
+                reply = self._run_script(socket, sha1, keys, args)
+            except SimpleError as error:
+                raise socket._decode_error(error) from error
+        return socket._decode_result(reply)
