@@ -1,13 +1,13 @@
 """A client of a fake server in this process: redis-py's commands and replies, without the wire between.
 
-redis-py packs a command into bytes, takes a connection from a pool, and times all of it for its metrics; fakeredis takes
-the bytes apart again. Here a command is handed over as it is. What needs a connection of its own, as pipelines and
-subscriptions do, gets one from redis-py's pool as ever.
+redis-py packs a command into bytes, takes a connection from a pool, and times all of it for its metrics; fakeredis
+takes the bytes apart again. Here a command is handed over as it is. What needs a connection of its own, as pipelines
+and subscriptions do, gets one from redis-py's pool as ever.
 """
 
 import time
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import redis
@@ -29,7 +29,9 @@ class LocalRedis(FakeRedis):
         super().__init__(server=server, **options)
         self._fake: Any = server
         self._run_script = run_script
-        self._to_bytes = self.get_encoder().encode
+        self._pool: Any = self.connection_pool
+        self._parse: Callable[..., Any] = self.parse_response
+        self._to_bytes: Callable[[Any], bytes] = self._pool.get_encoder().encode
         self._idle: deque[Any] = deque()  # connections; as many as were ever in use at a time
 
     def execute_command(self, *args: Any, **options: Any) -> Any:
@@ -37,23 +39,22 @@ class LocalRedis(FakeRedis):
         try:
             connection = self._idle.pop()
         except IndexError:
-            connection = self.connection_pool.make_connection()
-        connection.connect()
+            connection = self._pool.make_connection()
         try:
-            reply = self._answer(connection, args, options)
+            connection.connect()
+            return self._answer(connection, args, options)
         except redis.ResponseError:
-            self._idle.append(connection)
             raise
         except BaseException:
-            connection.disconnect()  # a reply may still be on its way to it
+            connection.disconnect()  # a reply may still be on its way; it connects again when it is used again
             raise
-        self._idle.append(connection)
-        return reply
+        finally:
+            self._idle.append(connection)
 
     def close(self) -> None:
         """End its connections; the next command makes new ones."""
-        while self._idle:
-            self._idle.pop().disconnect()
+        for connection in [*self._idle]:
+            connection.disconnect()
         super().close()
 
     def _answer(self, connection: Any, args: Sequence[Any], options: dict[str, Any]) -> Any:
@@ -62,10 +63,10 @@ class LocalRedis(FakeRedis):
             raise redis.ConnectionError("the fake server is not connected")
         fields = [arg if type(arg) is bytes else self._to_bytes(arg) for arg in args]
         if args[0] == "EVALSHA" and fields[1] in self._fake.script_cache:
-            return self._answer_script(socket, fields[1], fields[3 : 3 + args[2]], fields[3 + args[2] :])
-        # A name of two words travels as two, and not every name is sent as it is spelled here.
-        socket._process_command([*fields[0].split(), *fields[1:]])
-        return self.parse_response(connection, args[0], **options)
+            first = 3 + int(args[2])
+            return self._answer_script(socket, fields[1], fields[3:first], fields[first:])
+        socket._process_command([*fields[0].split(), *fields[1:]])  # a name of two words travels as two
+        return self._parse(connection, args[0], **options)
 
     def _answer_script(self, socket: Any, sha1: bytes, keys: Sequence[bytes], args: Sequence[bytes]) -> Any:
         server = self._fake

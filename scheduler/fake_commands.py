@@ -1,7 +1,7 @@
-"""The commands that our scripts call most, straight on fakeredis' own data: what `redis.call` costs is fakeredis' dispatch.
+"""The commands that our scripts call most, straight on fakeredis' own data: they cost less than the way to fakeredis'.
 
 What is here does what fakeredis' command does to the same keys. Whatever is unusual about a call (another command, an
-option, a wrong number of arguments, an entry id that does not rise) goes to fakeredis, and so do all errors in words.
+option, a wrong number of arguments, an entry id that does not rise) goes to fakeredis, and so does what it says then.
 """
 
 import re
@@ -82,7 +82,7 @@ class Commands:
             if self._socket._db is not self._db:  # the command was SELECT
                 self.begin(self._socket)
 
-    def _value(self, key: bytes, kind: type) -> Any:
+    def _value(self, key: bytes, kind: type[Any]) -> Any:
         """Return what a key holds; None when there is no such key."""
         item = self._items.get(key)
         if item is None:
@@ -96,7 +96,7 @@ class Commands:
             item.value._expire_keys()
         return item.value
 
-    def _made(self, key: bytes, kind: type) -> Any:
+    def _made(self, key: bytes, kind: type[Any]) -> Any:
         """Return what a key holds, for a command that puts something there."""
         value = self._value(key, kind)
         if value is None:

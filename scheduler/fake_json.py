@@ -4,150 +4,55 @@ Reading is Python's: its scanner is written in C. Writing is Lua's, because a Lu
 """
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from importlib.resources import files
 from typing import Any
 
 from fakeredis._helpers import SimpleError
 
-_ENCODER = r"""
-local null = ...
-local concat, find, format, gsub = table.concat, string.find, string.format, string.gsub
-local next, pairs, type = next, pairs, type
-
-local escapes = {["\b"] = "\\b", ["\t"] = "\\t", ["\n"] = "\\n", ["\f"] = "\\f", ["\r"] = "\\r"}
-setmetatable(escapes, {__index = function(_, char)
-  return find(char, "%c") and format("\\u%04x", char:byte()) or "\\" .. char
-end})
-
-local function quoted(text)
-  if find(text, '["\\/%c]') then text = gsub(text, '["\\/%c]', function(char) return escapes[char] end) end
-  return '"' .. text .. '"'
-end
-
-local function name_of(key)
-  local kind = type(key)
-  if kind == "string" or kind == "number" then return quoted(tostring(key)) .. ":" end
-  error("Cannot serialise " .. kind .. ": table key must be a number or string", 0)
-end
-
--- Remember what a function makes of short texts: names and ids come again and again. But not all there ever were.
-local function remembered(make)
-  local count = 0
-  return setmetatable({}, {__index = function(known, text)
-    local made = make(text)
-    if #made > 100 then return made end
-    if count == 1000 then
-      for each in pairs(known) do known[each] = nil end
-      count = 0
-    end
-    count, known[text] = count + 1, made
-    return made
-  end})
-end
-
-local texts, names = remembered(quoted), remembered(name_of)
-
--- Return how long an array is; 0 for a table that is none, or is empty.
-local function length(table)
-  local count, last = 0, 0
-  for key in next, table do
-    if type(key) ~= "number" or key < 1 or key % 1 ~= 0 then return 0 end
-    count = count + 1
-    if key > last then last = key end
-  end
-  if last > 10 and last > count * 2 then error("Cannot serialise table: excessively sparse array", 0) end
-  return last
-end
-
--- What is being written, in pieces; the table stays, because growing a new one takes longer than filling it.
-local out = {}
-local append
-
-local function append_array(at, array, last, depth)
-  out[at + 1] = "["
-  at = append(at + 1, array[1], depth)
-  for index = 2, last do
-    out[at + 1] = ","
-    at = append(at + 1, array[index], depth)
-  end
-  out[at + 1] = "]"
-  return at + 1
-end
-
-local function append_object(at, object, depth)
-  local before = "{"
-  for key, value in next, object do
-    out[at + 1], out[at + 2] = before, names[key]
-    at = append(at + 2, value, depth)
-    before = ","
-  end
-  out[at + 1] = before == "," and "}" or "{}"
-  return at + 1
-end
-
-function append(at, value, depth)
-  local kind = type(value)
-  if kind == "string" then
-    out[at + 1] = texts[value]
-  elseif kind == "number" then
-    if value - value ~= 0 then error("Cannot serialise number: must not be NaN or Inf", 0) end
-    out[at + 1] = value -- written by concat, with the 14 digits of cjson
-  elseif kind == "boolean" then
-    out[at + 1] = value and "true" or "false"
-  elseif kind == "table" then
-    if depth == 1000 then error("Cannot serialise, excessive depth (1001)", 0) end
-    local last = length(value)
-    if last > 0 then return append_array(at, value, last, depth + 1) end
-    return append_object(at, value, depth + 1)
-  elseif value == nil or value == null then
-    out[at + 1] = "null"
-  else
-    error("Cannot serialise " .. kind .. ": type not supported", 0)
-  end
-  return at + 1
-end
-
-return function(value)
-  if #out > 1000 then out = {} end
-  return concat(out, "", 1, append(0, value, 0))
-end
-"""
+_ENCODER = files("scheduler") / "fake_json.lua"
 
 
 def encoder(runtime: Any, null: object) -> Any:
     """Return `cjson.encode` for a Lua runtime; ``null``: what is `cjson.null` there."""
-    return runtime.compile(_ENCODER.encode())(null)
+    return runtime.compile(_ENCODER.read_bytes())(null)
 
 
-def decoder(runtime: Any, null: object) -> Callable[[object], Any]:
-    """Return `cjson.decode` for a Lua runtime; ``null``: what is `cjson.null` there."""
+class Decoder:
+    """`cjson.decode` for a Lua runtime.
 
-    def value_of(value: Any) -> Any:
-        if isinstance(value, str):
-            return value.encode()
-        if isinstance(value, list):
-            return [value_of(item) for item in value]
-        return null if value is None else value
+    Args:
+        runtime: the runtime, whose strings are bytes.
+        null: what is `cjson.null` there.
+    """
 
-    def object_of(pairs: Sequence[tuple[str, Any]]) -> dict[bytes, Any]:
-        return {
-            name.encode(): value.encode() if type(value) is str else value_of(value)  # mostly texts: one call less
-            for name, value in pairs
-        }
+    def __init__(self, runtime: Any, null: object) -> None:
+        self._null = null
+        self._table = runtime.table_from
+        # Every number of Lua is a float, and so an integer may have any size.
+        self._scan = json.JSONDecoder(object_pairs_hook=self._object, parse_int=float).decode
 
-    # Every number of Lua is a float, and so an integer may have any size.
-    scan = json.JSONDecoder(object_pairs_hook=object_of, parse_int=float).decode
-    to_table = runtime.table_from
-
-    def decode(text: object) -> Any:
+    def __call__(self, text: object) -> Any:
+        """Return what a JSON text says, in tables of Lua."""
         if not isinstance(text, bytes):
             raise SimpleError(f"ERR bad argument #1 to 'decode' (string expected, got {type(text).__name__})")
         try:
-            value = scan(text.decode())
+            value = self._scan(text.decode())
             if type(value) is not dict:
-                value = value_of(value)
+                value = self._value(value)
         except (ValueError, RecursionError) as error:
             raise SimpleError(f"ERR cjson.decode: {error}") from error
-        return to_table(value, recursive=True) if isinstance(value, (dict, list)) else value
+        return self._table(value, recursive=True) if isinstance(value, (dict, list)) else value
 
-    return decode
+    def _object(self, pairs: Sequence[tuple[str, Any]]) -> dict[bytes, Any]:
+        return {
+            name.encode(): value.encode() if type(value) is str else self._value(value)  # mostly texts: one call less
+            for name, value in pairs
+        }
+
+    def _value(self, value: Any) -> Any:
+        if isinstance(value, str):
+            return value.encode()
+        if isinstance(value, list):
+            return [self._value(item) for item in value]
+        return self._null if value is None else value

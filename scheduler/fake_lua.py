@@ -1,8 +1,8 @@
 """The Lua of fakeredis without its overhead: the same scripts, commands and answers, several times as fast.
 
-fakeredis compiles a script at every call, collects all of Lua's garbage after it, lists the global variables before each
-command, and takes each command through its whole machinery. Here a script is compiled once, Lua collects when it sees
-fit, a global is refused where it is set, and the commands that our scripts call most go straight to the data.
+fakeredis compiles a script at every call, collects all of Lua's garbage after it, lists the global variables before
+each command, and takes each command through its whole machinery. Here a script is compiled once, Lua collects when it
+sees fit, a global is refused where it is set, and the commands that our scripts call most go straight to the data.
 """
 
 import logging
@@ -57,7 +57,7 @@ def hasten(server: FakeServer) -> RunScript | None:
 def _fits() -> bool:
     """Return whether what is fast here answers in this version of fakeredis as the version itself does."""
     try:
-        return _rehearsed(_hasten) == _rehearsed(lambda _: None)
+        return bool(_rehearsed(_hasten) == _rehearsed(lambda _: None))
     except Exception:  # whatever a version may raise that nobody here has seen
         logger.debug("this version of fakeredis is not known", exc_info=True)
         return False
@@ -75,7 +75,7 @@ def _hasten(server: Any) -> RunScript:
     from fakeredis.commands_mixins import scripting_mixin  # here, because a version without it is no error
 
     from .fake_commands import Commands
-    from .fake_json import decoder, encoder
+    from .fake_json import Decoder, encoder
 
     lua, socket, set_arguments = server._lua_runtime, server._lua_current_socket, server._lua_set_keys_argv
     mixin, null = scripting_mixin.ScriptingCommandsMixin, scripting_mixin._lua_cjson_null
@@ -89,7 +89,7 @@ def _hasten(server: Any) -> RunScript:
 
     names[b"redis"][b"call"] = commands.call
     names[b"redis"][b"pcall"] = lambda *command: run_safely(socket[0], lean, known, *command)
-    names[b"cjson"][b"encode"], names[b"cjson"][b"decode"] = encoder(lua, null), decoder(lua, null)
+    names[b"cjson"][b"encode"], names[b"cjson"][b"decode"] = encoder(lua, null), Decoder(lua, null)
     lua.execute(_REFUSE_GLOBALS)
     server._lua_runtime, server._lua_set_keys_argv = lean, begin
     return _Runner(server, scripting_mixin.LUA_MODULE.LuaError)
