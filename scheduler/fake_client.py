@@ -62,20 +62,21 @@ class LocalRedis(FakeRedis):
         if not self._fake.connected or socket._killed:
             raise redis.ConnectionError("the fake server is not connected")
         fields = [arg if type(arg) is bytes else self._to_bytes(arg) for arg in args]
-        if args[0] == "EVALSHA" and fields[1] in self._fake.script_cache:
+        script = self._fake.script_cache.get(fields[1]) if args[0] == "EVALSHA" else None
+        if script is not None:
             first = 3 + int(args[2])
-            return self._answer_script(socket, fields[1], fields[3:first], fields[first:])
+            return self._answer_script(socket, script, fields[3:first], fields[first:])
         socket._process_command([*fields[0].split(), *fields[1:]])  # a name of two words travels as two
         return self._parse(connection, args[0], **options)
 
-    def _answer_script(self, socket: Any, sha1: bytes, keys: Sequence[bytes], args: Sequence[bytes]) -> Any:
+    def _answer_script(self, socket: Any, script: bytes, keys: Sequence[bytes], args: Sequence[bytes]) -> Any:
         server = self._fake
         with server.lock:
             now = time.time()
             for database in server.dbs.values():
                 database.time = now
             try:
-                reply = self._run_script(socket, sha1, keys, args)
+                reply = self._run_script(socket, script, keys, args)
             except SimpleError as error:
                 raise socket._decode_error(error) from error
         return socket._decode_result(reply)

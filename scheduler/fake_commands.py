@@ -62,7 +62,8 @@ class Commands:
         # Nobody can begin to watch before the script has ended: that takes the server's lock.
         self._watched = bool(database._watches or database.condition._waiters or database._change_callbacks)
         # Whoever subscribed may have asked for what happens to keys, which only fakeredis tells.
-        self._own = {} if server.subscribers or server.psubscribers else self._all
+        heard = any(server.subscribers.values()) or any(server.psubscribers.values())
+        self._own = {} if heard else self._all
 
     def call(self, name: bytes, *args: Any) -> Any:
         """Run a command and return its reply, as Lua sees it."""

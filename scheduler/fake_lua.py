@@ -5,6 +5,7 @@ each command, and takes each command through its whole machinery. Here a script 
 sees fit, a global is refused where it is set, and the commands that our scripts call most go straight to the data.
 """
 
+import hashlib
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache, lru_cache
@@ -16,7 +17,7 @@ from fakeredis._helpers import SimpleError
 
 logger = logging.getLogger(__name__)
 
-#: A script of one server: its socket, its SHA1, its keys and its arguments; what fakeredis' command would return.
+#: Runs a script for a socket, with its keys and its arguments; returns what fakeredis' command would.
 RunScript = Callable[[Any, bytes, Sequence[bytes], Sequence[bytes]], Any]
 
 _COLLECT = "collectgarbage()"  # what fakeredis executes after each script
@@ -119,15 +120,16 @@ class _Runner:
         self._server = server
         self._lua_error = lua_error
 
-    def __call__(self, socket: Any, sha1: bytes, keys: Sequence[bytes], args: Sequence[bytes]) -> Any:
+    def __call__(self, socket: Any, script: bytes, keys: Sequence[bytes], args: Sequence[bytes]) -> Any:
         server, runtime = self._server, self._server._lua_runtime
         server._lua_current_socket[0] = socket
         socket._script_resp = 2  # every script begins with the replies of RESP2
         server._lua_set_keys_argv(runtime.table_from(keys), runtime.table_from(args))
         try:
-            answer = runtime.execute(server.script_cache[sha1])
+            answer = runtime.execute(script)
         except self._lua_error as error:
-            raise SimpleError(msgs.SCRIPT_ERROR_MSG.format(sha1.decode(), error)) from error
+            sha1 = hashlib.sha1(script).hexdigest()
+            raise SimpleError(msgs.SCRIPT_ERROR_MSG.format(sha1, error)) from error
         finally:
             socket._script_resp = None
         return socket._convert_lua_result(answer, nested=False)
