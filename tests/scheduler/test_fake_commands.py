@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import redis as redis_py
 from fakeredis import FakeRedis
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from scheduler.fake import fake_redis, fake_server
@@ -132,6 +132,7 @@ def pair() -> tuple[redis_py.Redis, redis_py.Redis]:
     return fake_redis(fake_server()), as_it_is()
 
 
+@settings(max_examples=60, deadline=None)
 @given(commands=st.lists(anything, max_size=25))
 def test_whatever_a_script_does_it_does_the_same(
     pair: tuple[redis_py.Redis, redis_py.Redis], commands: Sequence[Command]

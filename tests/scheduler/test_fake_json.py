@@ -4,7 +4,7 @@ import json
 
 import pytest
 import redis as redis_py
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from scheduler.fake import fake_redis, fake_server
@@ -134,6 +134,7 @@ _json = st.recursive(
 )
 
 
+@settings(max_examples=60, deadline=None)
 @given(value=_json, spaced=st.booleans(), escaped=st.booleans())
 def test_everything_comes_back(fake: redis_py.Redis, value: object, spaced: bool, escaped: bool) -> None:
     text = json.dumps(value, indent=1 if spaced else None, ensure_ascii=escaped)
