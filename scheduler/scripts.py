@@ -4,16 +4,16 @@ A script's header is the truth about its arguments: the names after ``KEYS`` bec
 ``ARGV`` the table ``A``, and the callers below pass them by these names.
 """
 
+import hashlib
 import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, cached_property
 from importlib.resources import files
 from typing import Any
 
 import redis
-from redis.commands.core import Script
 
 from .bytes_redis import available
 from .keys import ThreadKeys
@@ -25,13 +25,18 @@ _to_json = json.JSONEncoder(separators=(",", ":")).encode
 QUESTIONS = "questions"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Source:
     """One Lua file: its text as it is sent to Redis, and the names its header declares."""
 
     text: str
     keys: tuple[str, ...]
     args: tuple[str, ...]
+
+    @cached_property
+    def sha(self) -> str:
+        """The hash by which Redis knows it."""
+        return hashlib.sha1(self.text.encode(), usedforsecurity=False).hexdigest()
 
 
 @dataclass(slots=True)
@@ -79,7 +84,6 @@ class Scripts:
 
     def __init__(self, client: redis.Redis) -> None:
         self._redis = client
-        self._scripts: dict[str, Script] = {}
 
     def start_run(self, place: Place, request: Request) -> list[Any]:
         """Begin a run."""
@@ -195,11 +199,13 @@ class Scripts:
         return self._call(name, [*keys, *more_keys], values)
 
     def _call(self, name: str, keys: Sequence[str], args: Sequence[Any]) -> Any:
-        script = self._scripts.get(name)
-        if script is None:
-            script = self._scripts[name] = self._redis.register_script(load(name).text)
+        source = load(name)
         with available(name.replace("_", " ")):
-            return script(keys=keys, args=args)
+            try:
+                return self._redis.evalsha(source.sha, len(keys), *keys, *args)
+            except redis.exceptions.NoScriptError:  # a server that has not seen it, or was restarted
+                self._redis.script_load(source.text)
+                return self._redis.evalsha(source.sha, len(keys), *keys, *args)
 
     @staticmethod
     def _strings(answer: Sequence[Any]) -> list[Any]:
