@@ -9,6 +9,7 @@ from functools import partial
 from typing import Any
 
 import redis
+from hiredis import pack_command
 
 
 class LeanRedis(redis.Redis):
@@ -27,7 +28,7 @@ class LeanRedis(redis.Redis):
         """Send a command and return its reply, as Redis.execute_command does."""
         connection = self._borrow()
         try:
-            exchange = partial(self._send_command_parse_response, connection, args[0], *args, **options)
+            exchange = partial(self._exchange, connection, args, options)
             reply = connection.retry.call_with_retry(exchange, lambda _: connection.disconnect())
         except redis.ResponseError:  # a reply like any other: it was read to its end
             self._idle.append(connection)
@@ -46,6 +47,12 @@ class LeanRedis(redis.Redis):
         while self._idle:
             self._idle.pop().disconnect()
         super().close()
+
+    def _exchange(self, connection: Any, args: tuple[Any, ...], options: dict[str, Any]) -> Any:
+        words = args[0].split() if " " in args[0] else args[:1]  # such as SCRIPT LOAD
+        connection.send_packed_command((pack_command((*words, *args[1:])),))
+        parse: Any = self.parse_response  # redis-py says nothing of its type
+        return parse(connection, args[0], **options)
 
     def _borrow(self) -> Any:
         if self._pid != os.getpid():  # after a fork the sockets are the parent's
