@@ -44,6 +44,7 @@ class Commands:
             b"HMGET": (self._hmget, range(2, _MANY)),
             b"HSET": (self._hset, range(3, _MANY, 2)),
             b"HSETNX": (self._hsetnx, range(3, 4)),
+            b"HSTRLEN": (self._hstrlen, range(2, 3)),
             b"HVALS": (self._hvals, range(1, 2)),
             b"LPUSH": (self._lpush, range(2, _MANY)),
             b"RPUSH": (self._rpush, range(2, _MANY)),
@@ -165,6 +166,9 @@ class Commands:
 
     def _hsetnx(self, key: bytes, field: bytes, value: bytes) -> int:
         return 0 if field in self._fields(key) else self._hset(key, field, value)
+
+    def _hstrlen(self, key: bytes, field: bytes) -> int:
+        return len(self._fields(key).get(field, b""))
 
     def _hvals(self, key: bytes) -> Any:
         return self._table([*self._fields(key).values()])

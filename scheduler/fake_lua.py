@@ -31,7 +31,8 @@ _REHEARSAL = """
 local function call(...) return redis.call(...) end
 local answers = {
   call("HSET", "h", "a", 1, "b", "2"), call("HSETNX", "h", "a", 2), call("HGET", "h", "a"), call("HGET", "h", "c"),
-  call("HMGET", "h", "a", "c"), call("HEXISTS", "h", "b"), call("HINCRBY", "h", "a", 3), call("HDEL", "h", "b"),
+  call("HMGET", "h", "a", "c"), call("HEXISTS", "h", "b"), call("HSTRLEN", "h", "b"),
+  call("HINCRBY", "h", "a", 3), call("HDEL", "h", "b"),
   call("HVALS", "h"), call("ZADD", "z", 1, "a"), call("ZADD", "z", 2, "b"), call("ZREM", "z", "b"),
   call("LPUSH", "l", "a", "b"), call("RPUSH", "l", "c"), call("LRANGE", "l", 0, -1), call("ZRANGE", "z", 0, -1),
   call("XADD", "x", "1-0", "a", "b"), call("XRANGE", "x", "-", "+"), call("DEL", "h", "no"), call("EXISTS", "h"),

@@ -27,7 +27,7 @@ return replies
 Command = Sequence[str | int | float | bool]
 
 COMMANDS: list[list[Command]] = [
-    [("HSET", "h", "a", "1"), ("HSET", "h", "a", "2", "b", "3"), ("HGET", "h", "a"), ("HGET", "h", "no")],
+    [("HSET", "h", "a", "1"), ("HSET", "h", "a", "2", "b", "3"), ("HGET", "h", "a"), ("HSTRLEN", "h", "no")],
     [("HGET", "no", "a"), ("HMGET", "no", "a", "b"), ("HEXISTS", "no", "a"), ("HVALS", "no"), ("HGETALL", "no")],
     [("HSET", "h", "a", 1), ("HSET", "h", 2, 1.5), ("HSET", "h", "big", 2.0**60, "small", -0.25), ("HVALS", "h")],
     [("HSET", "h", "a"), ("HSET", "h", "a", "1", "b"), ("HGET", "h"), ("HGET", "h", "a", "b"), ("HMGET", "h")],
@@ -113,7 +113,7 @@ keys, names = st.sampled_from(["k", "l"]), st.sampled_from(["a", "b", "c"])
 values = st.one_of(names, st.integers(-3, 3), st.sampled_from([0.5, "x" * 70, "7", "-0", ""]))
 entry_ids = st.builds(lambda first, second: f"{first}-{second}", st.integers(0, 3), st.integers(0, 3))
 anything = st.one_of(
-    st.tuples(st.sampled_from(["HGET", "HEXISTS", "HDEL", "ZREM"]), keys, names),
+    st.tuples(st.sampled_from(["HGET", "HEXISTS", "HSTRLEN", "HDEL", "ZREM"]), keys, names),
     st.tuples(st.sampled_from(["HDEL", "HMGET", "ZREM"]), keys, names, names),
     st.tuples(st.sampled_from(["HSET", "HSETNX", "HINCRBY"]), keys, names, values),
     st.tuples(st.just("HSET"), keys, names, values, names, values),
