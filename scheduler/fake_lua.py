@@ -34,7 +34,8 @@ def hasten(server: FakeServer) -> bool:
 
 
 def _hasten(server: Any) -> None:
-    from fakeredis.commands_mixins import scripting_mixin  # here, because a version without it is no error
+    from fakeredis._helpers import SimpleError  # here, because a version without it is no error
+    from fakeredis.commands_mixins import scripting_mixin
 
     lean, socket = _LeanRuntime(server._lua_runtime), server._lua_current_socket
     mixin = scripting_mixin.ScriptingCommandsMixin
@@ -45,7 +46,14 @@ def _hasten(server: Any) -> None:
     names[b"redis"][b"call"] = lambda *command: run(socket[0], lean, known, *command)
     names[b"redis"][b"pcall"] = lambda *command: run_safely(socket[0], lean, known, *command)
     names[b"cjson"][b"encode"] = lambda value: encode(lean, known, value)
-    names[b"cjson"][b"decode"] = lambda text: decode(lean, known, text)
+
+    def decode_or_refuse(text: Any) -> Any:
+        try:
+            return decode(lean, known, text)
+        except ValueError as error:  # as a server's answer, and not out of the sending of somebody's pipeline
+            raise SimpleError(f"ERR {error}") from error
+
+    names[b"cjson"][b"decode"] = decode_or_refuse
     server._lua_runtime.execute(_REFUSE_GLOBALS)
     server._lua_runtime = lean
 
