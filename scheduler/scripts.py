@@ -6,7 +6,7 @@ A script's header is the truth about its arguments: the names after ``KEYS`` bec
 
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from importlib.resources import files
@@ -15,7 +15,7 @@ from typing import Any
 import redis
 from redis.commands.core import Script
 
-from .bytes_redis import available
+from .bytes_redis import available, is_unavailable
 from .keys import ThreadKeys
 
 _FOLDER = files("scheduler") / "lua"
@@ -152,10 +152,13 @@ class Scripts:
         """Look at a run that fell due; return timeout, superstep, lost, or nothing to do."""
         return str(self._run("look_at_run", place, args).decode())
 
-    def redispatch_step(self, place: Place, **args: str | int) -> dict[str, Any] | None:
-        """Look at a step that fell due; return its record when its message is to be sent again."""
-        record = self._run("redispatch_step", place, args)
-        return None if record is None else dict(json.loads(record))
+    def redispatch_step(
+        self, steps: Iterable[tuple[Place, str]], *, wait_ms: int, wait_max_ms: int
+    ) -> list[bytes | Exception | None]:
+        """Look at steps that fell due; return the record (JSON) of each whose message is to be sent again."""
+        waits = {"wait_ms": wait_ms, "wait_max_ms": wait_max_ms}
+        args = ((at, {"step": step, "member": at.member(step), "token": at.keys.token, **waits}) for at, step in steps)
+        return self._run_each("redispatch_step", args)
 
     def put_checkpoint(self, place: Place, request: Request) -> list[Any]:
         """Move the cursor of a thread that rests."""
@@ -176,11 +179,9 @@ class Scripts:
         """Publish a live event; return its sequence number, or 0 when the run is over."""
         return int(self._run("publish_event", place, args))
 
-    def take_due(self, due_key: str, **args: int) -> list[str]:
-        """Take what fell due in one partition."""
-        source = load("take_due")
-        members = self._call("take_due", [due_key], [args[name] for name in source.args])
-        return [member.decode() for member in members]
+    def take_due(self, due_keys: Iterable[str], *, limit: int, hold_ms: int) -> list[list[bytes] | Exception]:
+        """Take what fell due in each of some partitions."""
+        return self._call_each("take_due", ([[due_key], [limit, hold_ms]] for due_key in due_keys))
 
     def cache_put(self, item_key: str, index_key: str, **args: str | int | bytes) -> None:
         """Keep an entry of the cache."""
@@ -189,17 +190,34 @@ class Scripts:
     def _run(
         self, name: str, place: Place, args: Mapping[str, Any] | Sequence[Any], more_keys: Sequence[str] = ()
     ) -> Any:
-        source = load(name)
-        keys = [place.named(key) for key in source.keys]
-        values = [args[arg] for arg in source.args] if isinstance(args, Mapping) else args
+        keys, values = _passed(load(name), place, args)
         return self._call(name, [*keys, *more_keys], values)
 
+    def _run_each(self, name: str, calls: Iterable[tuple[Place, Mapping[str, Any]]]) -> list[Any]:
+        source = load(name)
+        return self._call_each(name, (_passed(source, place, args) for place, args in calls))
+
     def _call(self, name: str, keys: Sequence[str], args: Sequence[Any]) -> Any:
+        script = self._script(name)
+        with available(name.replace("_", " ")):
+            return script(keys=keys, args=args)
+
+    def _call_each(self, name: str, calls: Iterable[Sequence[Sequence[Any]]]) -> list[Any]:
+        """Call a script many times in one round trip; the answer to a call that failed is its error."""
+        script, pipeline = self._script(name), self._redis.pipeline(transaction=False)
+        for keys, args in calls:
+            script(keys=keys, args=args, client=pipeline)
+        with available(name.replace("_", " ")):
+            answers = pipeline.execute(raise_on_error=False)
+            for error in filter(is_unavailable, answers):  # a server that is full or only reads says so to every call
+                raise error
+        return answers
+
+    def _script(self, name: str) -> Script:
         script = self._scripts.get(name)
         if script is None:
             script = self._scripts[name] = self._redis.register_script(load(name).text)
-        with available(name.replace("_", " ")):
-            return script(keys=keys, args=args)
+        return script
 
     @staticmethod
     def _strings(answer: Sequence[Any]) -> list[Any]:
@@ -225,6 +243,13 @@ def shared() -> list[str]:
     """Return the functions that all scripts share, in the order of their files' names: `move` calls `arguments`."""
     paths = sorted((_FOLDER / "shared").iterdir(), key=lambda path: path.name)
     return [path.read_text(encoding="utf-8") for path in paths]
+
+
+def _passed(
+    source: Source, place: Place, args: Mapping[str, Any] | Sequence[Any]
+) -> tuple[Sequence[str], Sequence[Any]]:
+    keys = [place.named(key) for key in source.keys]
+    return keys, [args[arg] for arg in source.args] if isinstance(args, Mapping) else args
 
 
 def _declared(text: str, what: str) -> tuple[str, ...]:
