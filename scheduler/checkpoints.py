@@ -135,6 +135,17 @@ class CheckpointStore:
             raise CheckpointNotFound(thread_id, checkpoint_id)
         return self._restored(keys, ns, [entries[0][1][b"record"]])[0]
 
+    def holds(self, keys: ThreadKeys, ns: str, checkpoint_id: str) -> bool:
+        """Return whether a checkpoint is remembered."""
+        return (keys.token, ns, checkpoint_id) in self._seen
+
+    def take(self, keys: ThreadKeys, ns: str, record: bytes, chunks: Mapping[str, bytes]) -> StoredCheckpoint:
+        """Return a checkpoint of which everything came along, and remember it."""
+        values = ChannelValues(self._redis, keys.channels(ns), self._serde).taking(chunks)
+        stored = _stored(self._serde.loads(record), values)
+        self.remember(keys, ns, stored)
+        return stored
+
     def history(
         self, keys: ThreadKeys, ns: str, before: str | None = None, limit: int | None = None
     ) -> list[StoredCheckpoint]:

@@ -2,10 +2,14 @@
 
 from collections.abc import Iterable, Mapping
 from operator import is_
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, Self
 
 from .bytes_redis import BytesRedis
+from .json_text import encoded
 from .serde import Serde
+
+#: A state of at most so many chunks is sent to a worker with its lease.
+_MOST_TOGETHER = 32
 
 
 class ChannelRef(NamedTuple):
@@ -18,6 +22,13 @@ class ChannelRef(NamedTuple):
     def fields(self, channel: str, start: int = 0) -> list[str]:
         """Return the hash fields of its chunks."""
         return [f"{channel}@{self.generation}.{index}" for index in range(start, self.chunks)]
+
+
+def chunk_names(refs: Mapping[str, ChannelRef]) -> str:
+    """Return the names of the chunks of a state (JSON); nothing where they are too many to travel together."""
+    if sum(ref.chunks for ref in refs.values()) > _MOST_TOGETHER:
+        return ""
+    return encoded([name for channel, ref in refs.items() for name in ref.fields(channel)]).decode()
 
 
 class ChannelValues:
@@ -33,6 +44,11 @@ class ChannelValues:
         for name, ref in refs.items():
             self._known[name, ref.generation, ref.chunks] = values[name]
 
+    def taking(self, chunks: Mapping[str, bytes]) -> Self:
+        """Take chunks that are at hand already."""
+        self._chunks = {name: self._serde.loads(data) for name, data in chunks.items()}
+        return self
+
     def fetch(self, wanted: Iterable[Mapping[str, ChannelRef]]) -> None:
         """Fetch what is not known of the values that checkpoints refer to, in one round trip."""
         fields = {
@@ -41,7 +57,7 @@ class ChannelValues:
         if fields:
             ordered = sorted(fields)
             found = self._redis.hmget(self._key, ordered)
-            self._chunks = {name: self._serde.loads(data) for name, data in zip(ordered, found, strict=True) if data}
+            self.taking({name: data for name, data in zip(ordered, found, strict=True) if data})
 
     def value(self, name: str, ref: ChannelRef) -> Any:
         """Return a value that was fetched."""

@@ -1,7 +1,7 @@
 """How steps reach the workers: the message, and the port that carries it."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from .frame import Frame
@@ -14,11 +14,15 @@ class StepRef:
     thread_id: str
     run_id: str
     step_id: str
+    #: Where it lies, as a hint: a worker that holds this checkpoint need not be sent its state.
+    ns: str = field(default="", compare=False)
+    checkpoint_id: str = field(default="", compare=False)
 
     @classmethod
     def from_message(cls, message: Mapping[str, Any]) -> "StepRef":
         """Return the reference that a message's keyword arguments hold."""
-        return cls(message["thread"], message["run"], message["step"])
+        hints = message.get("frame", ""), message.get("checkpoint", "")
+        return cls(message["thread"], message["run"], message["step"], *hints)
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +75,7 @@ class StepOrder:
     def from_record(cls, thread_id: str, record: Mapping[str, Any]) -> "StepOrder":
         """Return the order for the next attempt at a step in flight."""
         return cls(
-            StepRef(thread_id, record["run"], record["id"]),
+            StepRef(thread_id, record["run"], record["id"], record["ns"], record["checkpoint"]),
             record["graph"],
             record["node"],
             frame_of(record),

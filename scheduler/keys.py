@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from functools import cached_property, lru_cache
 from urllib.parse import quote
 
 from xxhash import xxh64_intdigest
@@ -13,54 +14,54 @@ _MEMO_SIZE = 10_000
 _SAFE = "-_.@/+=,"  # everything else is escaped, so that no id can end its part of a key
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class ThreadKeys:
     """The keys of one thread; all in one Redis Cluster slot."""
 
     token: str
     root: str
 
-    @property
+    @cached_property
     def thread(self) -> str:
         """Hash: status, graph, active run, fence, log sequence and head."""
         return f"{self.root}:thread:{self.token}"
 
-    @property
+    @cached_property
     def steps(self) -> str:
         """Hash: step id -> record of the step in flight (JSON)."""
         return f"{self.root}:steps:{self.token}"
 
-    @property
+    @cached_property
     def runs(self) -> str:
         """List: run ids, the newest first."""
         return f"{self.root}:runs:{self.token}"
 
-    @property
+    @cached_property
     def log(self) -> str:
         """Stream: the execution log, hash-chained."""
         return f"{self.root}:log:{self.token}"
 
-    @property
+    @cached_property
     def events(self) -> str:
         """Stream: what nodes write while they run; trimmed."""
         return f"{self.root}:events:{self.token}"
 
-    @property
+    @cached_property
     def due(self) -> str:
         """Sorted set of the partition: when somebody must look at a step again (ms)."""
         return f"{self.root}:due"
 
-    @property
+    @cached_property
     def index(self) -> str:
         """Sorted set of the partition: thread tokens by their last change (ms)."""
         return f"{self.root}:threads"
 
-    @property
+    @cached_property
     def frames(self) -> str:
         """Set: the namespaces of the frames below the root."""
         return f"{self.root}:frames:{self.token}"
 
-    @property
+    @cached_property
     def deadlines(self) -> str:
         """Hash: question id -> until when it waits, and the step at the root that waits (JSON); and its default."""
         return f"{self.root}:deadlines:{self.token}"
@@ -71,7 +72,7 @@ class ThreadKeys:
 
     def run(self, run_id: str) -> str:
         """Hash: one run."""
-        return f"{self.root}:run:{self.token}:{quote(run_id, safe=_SAFE)}"
+        return f"{self.root}:run:{self.token}:{_escaped(run_id)}"
 
     def frame(self, ns: str) -> str:
         """Hash: the cursor of one frame."""
@@ -109,7 +110,7 @@ class Keys:
         """Return the keys of a thread."""
         keys = self._threads.get(thread_id)
         if keys is None:
-            token = quote(thread_id, safe=_SAFE)
+            token = _escaped(thread_id)
             keys = ThreadKeys(token, self._partition(xxh64_intdigest(thread_id.encode()) % PARTITIONS))
             if len(self._threads) >= _MEMO_SIZE:  # a memo, not a registry: it must not grow with the threads ever seen
                 self._threads.clear()
@@ -134,8 +135,8 @@ class Keys:
 
     def memory_item(self, namespace: Iterable[str], key: str) -> str:
         """Hash: one item of the long-term memory."""
-        path = ".".join(quote(label, safe=_SAFE) for label in namespace)  # labels have no dot
-        return f"{self.prefix}:{{memory}}:item:{path}:{quote(key, safe=_SAFE)}"
+        path = ".".join(map(_escaped, namespace))  # labels have no dot
+        return f"{self.prefix}:{{memory}}:item:{path}:{_escaped(key)}"
 
     def cache_namespaces(self) -> str:
         """Set: the namespaces that the cache was ever written to."""
@@ -147,11 +148,16 @@ class Keys:
 
     def cache_item(self, namespace: Iterable[str], key: str) -> str:
         """String: one value of the cache; in the Redis Cluster slot of its namespace."""
-        return f"{self.prefix}:{{cache{_path(namespace)}}}:item:{quote(key, safe=_SAFE)}"
+        return f"{self.prefix}:{{cache{_path(namespace)}}}:item:{_escaped(key)}"
 
     def _partition(self, number: int) -> str:
         return f"{self.prefix}:{{p{number}}}"
 
 
 def _path(namespace: Iterable[str]) -> str:
-    return "".join(f":{quote(label, safe=_SAFE)}" for label in namespace)
+    return "".join(f":{_escaped(label)}" for label in namespace)
+
+
+@lru_cache(_MEMO_SIZE)
+def _escaped(text: str) -> str:
+    return quote(text, safe=_SAFE)

@@ -7,14 +7,19 @@ from typing import Any
 
 from graphs.checkpoint import Step, handler_step
 
+from .checkpoints import StoredCheckpoint
 from .claim import Claim, Handed
 from .connection import Connection
 from .dialogue import Dialogue
 from .dispatch import StepOrder, StepRef, frame_of
+from .run import Run
 from .runs import RunStore
-from .scripts import Place
+from .scripts import Leased, Place
 
 logger = logging.getLogger(__name__)
+
+#: A state of at most so many bytes is sent with the lease; a larger one may be known in part, and is loaded in pieces.
+_TRAVELS_BYTES = 64 * 1024
 
 
 class Leases:
@@ -37,46 +42,13 @@ class Leases:
         Raises:
             RunNotFound: the run's record is gone.
         """
-        place = self._connection.place(ref.thread_id, ref.run_id)
-        verdict, record, caller = self._connection.scripts.lease_step(
-            place,
-            step=ref.step_id,
-            run=ref.run_id,
-            member=self._member(place, ref.step_id),
-            worker=self._worker,
-            delivery=delivery,
-            nonce=secrets.token_hex(8),
-            lease_ms=self._connection.settings.lease_ms,
-            max_attempts=self._connection.settings.max_attempts,
-        )
-        if not record:
-            logger.debug("step not claimed", extra={"thread_id": ref.thread_id, "step_id": ref.step_id, "why": verdict})
-            return None
-        run = self._runs.load(ref.thread_id, ref.run_id)
-        frame = frame_of(record)
-        stored = self._connection.checkpoints.load(place.keys, frame.ns, record["checkpoint"], ref.thread_id)
-        step, handed = self._step(place, record, stored.checkpoint.steps)
-        return Claim(
-            ref,
-            verdict,
-            run,
-            stored,
-            step,
-            frame,
-            record.get("fence", 0),
-            record["attempt"],
-            record.get("first", 0),
-            self._worker,
-            delivery,
-            record["losses"],
-            record.get("soft_ms"),
-            self._dialogue(place, frame.ns, step) if record.get("resumed") else Dialogue(),
-            bool(record.get("returned")),
-            bool(record.get("calls") or frame.ns) or stored.origin.run_id != ref.run_id,
-            StepOrder.from_record(ref.thread_id, caller) if caller.get("state") == "called" else None,
-            handed,
-            record.get("since", 0),
-        )
+        place = self._connection.place(ref.thread_id, ref.run_id, ref.ns)
+        leased = self._lease(place, ref, delivery)
+        if leased.step:
+            return self._claim(place, ref, delivery, leased)
+        why = {"thread_id": ref.thread_id, "step_id": ref.step_id, "why": leased.verdict}
+        logger.debug("step not claimed", extra=why)
+        return None
 
     def renew(self, ref: StepRef, delivery: str) -> bool:
         """Keep a lease; return whether it is still ours."""
@@ -110,6 +82,61 @@ class Leases:
             max_events=self._connection.settings.max_events,
             event=event,
         )
+
+    def _lease(self, place: Place, ref: StepRef, delivery: str) -> Leased:
+        knows_run = self._runs.knows(ref.thread_id, ref.run_id)
+        holds = self._connection.checkpoints.holds(place.keys, ref.ns, ref.checkpoint_id)
+        return self._connection.scripts.lease_step(
+            place,
+            step=ref.step_id,
+            run=ref.run_id,
+            member=self._member(place, ref.step_id),
+            worker=self._worker,
+            delivery=delivery,
+            nonce=secrets.token_hex(8),
+            lease_ms=self._connection.settings.lease_ms,
+            max_attempts=self._connection.settings.max_attempts,
+            knows_run="1" if knows_run else "",
+            checkpoint=ref.checkpoint_id if holds else "",
+            max_bytes=_TRAVELS_BYTES,
+        )
+
+    def _claim(self, place: Place, ref: StepRef, delivery: str, leased: Leased) -> Claim:
+        record, caller, frame = leased.step, leased.caller, frame_of(leased.step)
+        run, stored = self._run(ref, leased), self._stored(ref, frame.ns, place, leased)
+        step, handed = self._step(place, record, stored.checkpoint.steps)
+        return Claim(
+            ref,
+            leased.verdict,
+            run,
+            stored,
+            step,
+            frame,
+            record.get("fence", 0),
+            record["attempt"],
+            record.get("first", 0),
+            self._worker,
+            delivery,
+            record["losses"],
+            record.get("soft_ms"),
+            self._dialogue(place, frame.ns, step) if record.get("resumed") else Dialogue(),
+            bool(record.get("returned")),
+            bool(record.get("calls") or frame.ns) or stored.origin.run_id != ref.run_id,
+            StepOrder.from_record(ref.thread_id, caller) if caller.get("state") == "called" else None,
+            handed,
+            record.get("since", 0),
+        )
+
+    def _run(self, ref: StepRef, leased: Leased) -> Run:
+        if leased.run is not None:
+            self._runs.take(ref.thread_id, ref.run_id, leased.run)
+        return self._runs.load(ref.thread_id, ref.run_id)
+
+    def _stored(self, ref: StepRef, ns: str, place: Place, leased: Leased) -> StoredCheckpoint:
+        """Return the checkpoint of a step: it came along, or is remembered, or is loaded."""
+        if leased.state is not None:
+            return self._connection.checkpoints.take(place.keys, ns, *leased.state)
+        return self._connection.checkpoints.load(place.keys, ns, leased.step["checkpoint"], ref.thread_id)
 
     def _step(self, place: Place, record: Mapping[str, Any], steps: Sequence[Step]) -> tuple[Step, Handed | None]:
         """Return a step of a checkpoint; or that of an error handler, and what it takes over."""

@@ -9,6 +9,7 @@ from graphs.checkpoint import Result, Step
 from graphs.graph import Graph
 
 from .checkpoints import Encoded
+from .chunks import chunk_names
 from .connection import Connection
 from .dispatch import StepOrder, StepRef
 from .frame import Frame
@@ -52,7 +53,8 @@ class Move:
             "entries": list(self.entries),
         }
         if self.encoded:
-            body["cursor"] = self.encoded[-1].stored.checkpoint.id
+            stored = self.encoded[-1].stored
+            body["cursor"], body["chunks"] = stored.checkpoint.id, chunk_names(stored.refs)
         records = [encoded.record for encoded in self.encoded]
         payloads = [envelope.payload for envelope in envelopes]
         return Request(body | more, [*records, *chunks.values(), *self.results.values(), *payloads])
@@ -94,7 +96,7 @@ class Orders:
         limit_s = None if limits is None else limits.run_timeout_s
         soft_ms = None if limit_s is None else round(limit_s * 1000)
         return StepOrder(
-            StepRef(self.run.thread_id, self.run.id, step.id),
+            StepRef(self.run.thread_id, self.run.id, step.id, self.frame.ns, checkpoint_id),
             self.run.graph,
             step.node,
             self.frame,

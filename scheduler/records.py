@@ -1,6 +1,5 @@
 """What the tasks returned that a step called in its body: kept, so that its next attempt need not run them again."""
 
-import json
 from collections.abc import Iterable
 from typing import Any
 
@@ -11,6 +10,7 @@ from graphs.commands import RETURN
 from .claim import Claim
 from .connection import Connection
 from .errors import LeaseLost
+from .json_text import encoded
 from .scripts import Place
 
 
@@ -44,7 +44,7 @@ class Records:
             caller=claim.ref.step_id,
             fence=claim.fence,
             task=task.id,
-            entry=json.dumps({"kind": "task", **ids, "ms": ms}),
+            entry=encoded({"kind": "task", **ids, "ms": ms}),
             result=self._connection.serde.dumps({"updates": [{RETURN: value}]}, f"What task {task.node!r} returns"),
         )
         if not stored:

@@ -28,12 +28,16 @@ class RunStore:
         Raises:
             RunNotFound: the thread has no run of this id.
         """
-        plan = self._plans.get((thread_id, run_id))
-        if plan is None:
-            plan = self._plans[thread_id, run_id] = self.get(thread_id, run_id)
-            while len(self._plans) > _CACHE_SIZE:
-                self._plans.popitem(last=False)
-        return plan
+        return self._plans.get((thread_id, run_id)) or self._keep(self.get(thread_id, run_id))
+
+    def knows(self, thread_id: str, run_id: str) -> bool:
+        """Return whether ``load`` would ask nobody."""
+        return (thread_id, run_id) in self._plans
+
+    def take(self, thread_id: str, run_id: str, fields: Mapping[bytes, bytes]) -> None:
+        """Remember a run whose fields came along."""
+        if fields:
+            self._keep(self._run(thread_id, run_id, fields))
 
     def get(self, thread_id: str, run_id: str) -> Run:
         """Return a run as it is now.
@@ -113,6 +117,12 @@ class RunStore:
         if finding == "lost":
             self.end(thread_id, run_id, lost("(inline)", 1), lapsed=True)
         return finding
+
+    def _keep(self, run: Run) -> Run:
+        self._plans[run.thread_id, run.id] = run
+        while len(self._plans) > _CACHE_SIZE:
+            self._plans.popitem(last=False)
+        return run
 
     def _run(self, thread_id: str, run_id: str, fields: Mapping[bytes, bytes]) -> Run:
         plan: dict[str, Any] = self._connection.serde.loads(fields[b"plan"])

@@ -4,34 +4,38 @@ A script's header is the truth about its arguments: the names after ``KEYS`` bec
 ``ARGV`` the table ``A``, and the callers below pass them by these names.
 """
 
-import json
+import hashlib
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, cached_property
 from importlib.resources import files
 from typing import Any
 
 import redis
-from redis.commands.core import Script
 
 from .bytes_redis import available, is_unavailable
+from .json_text import decoded, encoded
 from .keys import ThreadKeys
 
 _FOLDER = files("scheduler") / "lua"
-_to_json = json.JSONEncoder(separators=(",", ":")).encode
 
 #: How the due set names, in the place of a step, the questions of a thread that have a deadline.
 QUESTIONS = "questions"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Source:
     """One Lua file: its text as it is sent to Redis, and the names its header declares."""
 
     text: str
     keys: tuple[str, ...]
     args: tuple[str, ...]
+
+    @cached_property
+    def sha(self) -> str:
+        """The hash by which Redis knows it."""
+        return hashlib.sha1(self.text.encode(), usedforsecurity=False).hexdigest()
 
 
 @dataclass(slots=True)
@@ -43,7 +47,7 @@ class Request:
 
     def args(self) -> list[bytes]:
         """Return the script's arguments."""
-        return [_to_json(self.body).encode(), *self.blobs]
+        return [encoded(self.body), *self.blobs]
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +75,21 @@ class Place:
         return str(getattr(self.keys, name))
 
 
+@dataclass(frozen=True, slots=True)
+class Leased:
+    """What a worker is told that asks for a lease."""
+
+    verdict: str
+    #: The step's record; nothing where the message came to nothing.
+    step: dict[str, Any]
+    #: The record of the step that called its frame; nothing at the root.
+    caller: dict[str, Any]
+    #: The fields of its run, where the worker did not know them.
+    run: dict[bytes, bytes] | None = None
+    #: The record of the checkpoint and the chunks of its channels, where the worker did not hold it and it is small.
+    state: tuple[bytes, dict[str, bytes]] | None = None
+
+
 class Scripts:
     """Runs the scripts on one Redis.
 
@@ -79,17 +98,16 @@ class Scripts:
 
     def __init__(self, client: redis.Redis) -> None:
         self._redis = client
-        self._scripts: dict[str, Script] = {}
 
     def start_run(self, place: Place, request: Request) -> list[Any]:
         """Begin a run."""
         return self._strings(self._run("start_run", place, request.args()))
 
-    def lease_step(self, place: Place, **args: str | int) -> tuple[str, dict[str, Any], dict[str, Any]]:
-        """Take the lease on a step; return the verdict, its record, and that of the step that called its frame."""
-        verdict, *records = self._run("lease_step", place, args)
-        step, caller = [*map(json.loads, records), {}, {}][:2]
-        return verdict.decode(), step, caller
+    def lease_step(self, place: Place, **args: str | int) -> "Leased":
+        """Take the lease on a step."""
+        verdict, *told = self._run("lease_step", place, args)
+        step, caller, run, state = told or (None, None, None, None)
+        return Leased(verdict.decode(), _record(step), _record(caller), _pairs(run), state and _state(*state))
 
     def renew_step(self, place: Place, **args: str | int) -> bool:
         """Keep the lease on a step; return whether it is still this worker's."""
@@ -99,7 +117,7 @@ class Scripts:
         """Hand a lease back; return whether it was this worker's."""
         return bool(self._run("release_step", place, args))
 
-    def retry_step(self, place: Place, **args: str | int) -> bool:
+    def retry_step(self, place: Place, **args: str | int | bytes) -> bool:
         """Let a step wait for its next attempt; return whether the lease was still good."""
         return bool(self._run("retry_step", place, args))
 
@@ -113,7 +131,7 @@ class Scripts:
         Return how many siblings are open, or -1 when the lease was lost, and the record of the one that goes now.
         """
         remaining, *held = self._run("put_result", place, args)
-        return int(remaining), json.loads(held[0]) if held else None
+        return int(remaining), decoded(held[0]) if held else None
 
     def put_call(self, place: Place, **args: str | int | bytes) -> bool:
         """Keep what a task returned; return whether the lease of the step that called it was still good."""
@@ -134,7 +152,7 @@ class Scripts:
     def end_run(self, place: Place, request: Request) -> tuple[str, list[dict[str, Any]]]:
         """End a run; return ended, over or open, and the records of the steps that were in flight."""
         answer, *steps = self._run("end_run", place, request.args())
-        return answer.decode(), [json.loads(step) for step in steps]
+        return answer.decode(), [decoded(step) for step in steps]
 
     def drain_run(self, place: Place, **args: str) -> bool:
         """Ask a run to stop between two steps; return whether it is still active."""
@@ -181,7 +199,7 @@ class Scripts:
 
     def take_due(self, due_keys: Iterable[str], *, limit: int, hold_ms: int) -> list[list[bytes] | Exception]:
         """Take what fell due in each of some partitions."""
-        return self._call_each("take_due", ([[due_key], [limit, hold_ms]] for due_key in due_keys))
+        return self._call_each("take_due", (([due_key], [limit, hold_ms]) for due_key in due_keys))
 
     def cache_put(self, item_key: str, index_key: str, **args: str | int | bytes) -> None:
         """Keep an entry of the cache."""
@@ -198,30 +216,47 @@ class Scripts:
         return self._call_each(name, (_passed(source, place, args) for place, args in calls))
 
     def _call(self, name: str, keys: Sequence[str], args: Sequence[Any]) -> Any:
-        script = self._script(name)
+        source = load(name)
         with available(name.replace("_", " ")):
-            return script(keys=keys, args=args)
+            try:
+                return self._redis.evalsha(source.sha, len(keys), *keys, *args)
+            except redis.exceptions.NoScriptError:  # a server that has not seen it, or was restarted
+                self._redis.script_load(source.text)
+                return self._redis.evalsha(source.sha, len(keys), *keys, *args)
 
-    def _call_each(self, name: str, calls: Iterable[Sequence[Sequence[Any]]]) -> list[Any]:
+    def _call_each(self, name: str, calls: Iterable[tuple[Sequence[str], Sequence[Any]]]) -> list[Any]:
         """Call a script many times in one round trip; the answer to a call that failed is its error."""
-        script, pipeline = self._script(name), self._redis.pipeline(transaction=False)
-        for keys, args in calls:
-            script(keys=keys, args=args, client=pipeline)
+        source, asked = load(name), list(calls)
         with available(name.replace("_", " ")):
-            answers = pipeline.execute(raise_on_error=False)
+            answers = self._answers(source, asked)
+            if any(isinstance(answer, redis.exceptions.NoScriptError) for answer in answers):
+                self._redis.script_load(source.text)
+                answers = self._answers(source, asked)
             for error in filter(is_unavailable, answers):  # a server that is full or only reads says so to every call
                 raise error
         return answers
 
-    def _script(self, name: str) -> Script:
-        script = self._scripts.get(name)
-        if script is None:
-            script = self._scripts[name] = self._redis.register_script(load(name).text)
-        return script
+    def _answers(self, source: Source, calls: Iterable[tuple[Sequence[str], Sequence[Any]]]) -> list[Any]:
+        pipeline = self._redis.pipeline(transaction=False)
+        for keys, args in calls:
+            pipeline.evalsha(source.sha, len(keys), *keys, *args)
+        return list(pipeline.execute(raise_on_error=False))
 
     @staticmethod
     def _strings(answer: Sequence[Any]) -> list[Any]:
         return [part.decode() if isinstance(part, bytes) else part for part in answer]
+
+
+def _record(raw: bytes | None) -> dict[str, Any]:
+    return {} if raw is None else dict(decoded(raw))
+
+
+def _pairs(flat: Any) -> dict[bytes, bytes] | None:
+    return None if flat is None else dict(zip(flat[::2], flat[1::2], strict=True))
+
+
+def _state(record: bytes, names: bytes, chunks: Sequence[bytes]) -> tuple[bytes, dict[str, bytes]]:
+    return record, dict(zip(decoded(names), chunks, strict=True))
 
 
 def names() -> list[str]:

@@ -6,7 +6,6 @@ each keeps its result, and whoever brings in the last one closes; should that on
 entry leads the next worker to the closing.
 """
 
-import json
 import logging
 from collections.abc import Mapping
 from typing import Any
@@ -22,6 +21,7 @@ from .deadlines import deadline_record
 from .dispatch import StepOrder
 from .errors import LeaseLost
 from .failure import Failure
+from .json_text import encoded
 from .moves import Orders, committed_entry, hand_out
 from .scripts import Request
 
@@ -29,7 +29,7 @@ __all__ = ["REFUSED", "Steps"]
 
 logger = logging.getLogger(__name__)
 
-_NO_DEADLINE = ("", b"")
+_NO_DEADLINE = (b"", b"")
 
 
 class Steps(Closing):
@@ -114,7 +114,7 @@ class Steps(Closing):
             member=self._member(place, claim.ref.step_id),
             fence=claim.fence,
             delay_ms=0 if inline else delay_ms,  # inline, the process itself waits
-            entry=json.dumps(entry),
+            entry=encoded(entry),
         )
         if not given_back:
             raise LeaseLost(claim.ref.thread_id, claim.ref.step_id)
@@ -144,12 +144,12 @@ class Steps(Closing):
         self._connection.dispatcher.send([order])
         return Progress((order,))
 
-    def _deadline(self, node: str, asked: GraphInterrupt) -> tuple[str, bytes]:
+    def _deadline(self, node: str, asked: GraphInterrupt) -> tuple[bytes, bytes]:
         """Return until when a question waits and its default answer, as the script takes them."""
         if asked.deadline is None:
             return _NO_DEADLINE
         record = deadline_record(asked.interrupts[0].id, asked.deadline)
-        return json.dumps(record), self._connection.serde.dumps(asked.deadline.default, f"The default of node {node!r}")
+        return encoded(record), self._connection.serde.dumps(asked.deadline.default, f"The default of node {node!r}")
 
     def _put(
         self,
@@ -157,7 +157,7 @@ class Steps(Closing):
         graph: Graph | None,
         entry: Mapping[str, Any],
         result: bytes,
-        deadline: tuple[str, bytes] = _NO_DEADLINE,
+        deadline: tuple[bytes, bytes] = _NO_DEADLINE,
     ) -> Progress:
         place = self._place(claim)
         remaining, held = self._connection.scripts.put_result(
@@ -168,7 +168,7 @@ class Steps(Closing):
             fence=claim.fence,
             close_ms=self._connection.settings.lease_ms,
             wait_ms=self._connection.settings.queue_wait_ms,
-            entry=json.dumps({**entry, **claim.ids}),
+            entry=encoded({**entry, **claim.ids}),
             result=result,
             deadline=deadline[0],
             default=deadline[1],

@@ -1,6 +1,5 @@
 """Takes what fell due and sends it on its way again; never runs a node itself. Any number of them work side by side."""
 
-import json
 import logging
 import threading
 from collections import Counter
@@ -11,6 +10,7 @@ from .connection import Connection
 from .defaults import Defaults
 from .dispatch import StepOrder
 from .errors import StoreUnavailable
+from .json_text import decoded
 from .moves import hand_out
 from .runs import RunStore
 from .scripts import QUESTIONS, Place
@@ -155,7 +155,7 @@ def _order(entry: DueEntry, record: bytes | Exception | None) -> StepOrder | str
     try:
         if isinstance(record, Exception):
             raise record
-        return StepOrder.from_record(entry.thread_id, json.loads(record))
+        return StepOrder.from_record(entry.thread_id, decoded(record))
     except Exception as error:  # whatever is wrong with one step, the others are looked after
         return _not_handled(entry, error)
 

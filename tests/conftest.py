@@ -12,6 +12,7 @@ from tenacity import Retrying, retry_if_exception_type, stop_after_delay, wait_f
 
 import scheduler
 from scheduler.fake import fake_redis, fake_server
+from scheduler.lean_redis import LeanRedis
 
 _ROOT = Path(__file__).parent.parent
 
@@ -106,6 +107,6 @@ def redis(request: pytest.FixtureRequest) -> Iterator[redis_py.Redis]:
         with fake_redis(fake_server()) as client:
             yield client
         return
-    with redis_py.Redis.from_url(request.getfixturevalue("real_redis").url) as client:
+    with LeanRedis.from_url(request.getfixturevalue("real_redis").url) as client:
         client.flushall()
         yield client

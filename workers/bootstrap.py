@@ -18,6 +18,7 @@ from graphs.store import BaseStore
 from scheduler.connection import Connection, open_connection
 from scheduler.embedded import EmbeddedRedis
 from scheduler.errors import InvalidConfig
+from scheduler.lean_redis import LeanRedis
 from scheduler.memory import InMemoryStore
 from scheduler.settings import Settings
 
@@ -65,9 +66,7 @@ def redis_client(settings: Settings) -> redis.Redis:
     """
     backoff = ExponentialWithJitterBackoff(base=0.05, cap=_LONGEST_PAUSE_S)
     try:
-        return redis.Redis.from_url(
-            redis_url(settings), retry=Retry(backoff, _RETRIES), max_connections=_MAX_CONNECTIONS
-        )
+        return LeanRedis.from_url(redis_url(settings), retry=Retry(backoff, _RETRIES), max_connections=_MAX_CONNECTIONS)
     except ValueError as error:
         raise InvalidConfig(f"TREADLE_REDIS_URL is not the address of a Redis: {error}") from error
 

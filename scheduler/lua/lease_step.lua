@@ -1,14 +1,16 @@
 -- Take the lease on a step and hand out the thread's next fencing token.
--- KEYS thread steps due log run
--- ARGV step run member worker delivery nonce lease_ms max_attempts
--- Returns {verdict, step, caller}, with the step that called the frame or nothing: "run"; "timed_out" or "lost" when only the failure is left to record; "close" when
--- the step is finished and its superstep waits to be closed; {"held"}, {"early"} or {"gone"} for a message that
--- came to nothing.
+-- KEYS thread steps due log run frame checkpoints channels
+-- ARGV step run member worker delivery nonce lease_ms max_attempts knows_run checkpoint max_bytes
+-- Returns {verdict, step, caller, run, state}, with what the worker does not know, and else false: the step that called the
+-- frame, the run's fields, the state unless it holds the checkpoint. The verdict is "run"; "timed_out" or "lost" when only
+-- the failure is left to record; "close" when the step is finished and its superstep waits to be closed; {"held"}, {"early"}
+-- or {"gone"} for a message that came to nothing.
 local raw = redis.call("HGET", K.steps, A.step)
 if not raw then return {"gone"} end
 local function answer(verdict, step)
-  local caller = step.caller and redis.call("HGET", K.steps, step.caller)
-  return {verdict, raw, caller or nil}
+  local caller = step.caller and redis.call("HGET", K.steps, step.caller) or false
+  local run = A.knows_run == "" and redis.call("HGETALL", K.run)
+  return {verdict, raw, caller, run, A.checkpoint ~= step.checkpoint and state_of(step.checkpoint, tonumber(A.max_bytes))}
 end
 local step = cjson.decode(raw)
 if step.run ~= A.run then return {"gone"} end -- a message of a run that ended; the step is due again in another

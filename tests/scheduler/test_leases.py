@@ -1,5 +1,7 @@
 """Leases on steps: who may run one, for how long, and what becomes of an attempt whose worker is lost."""
 
+from dataclasses import replace
+
 import pytest
 from redis import Redis
 
@@ -9,6 +11,7 @@ from scheduler.connection import Connection, open_connection
 from scheduler.errors import WorkerLost
 from scheduler.failure import lost
 from scheduler.lifecycle import RunStatus
+from scheduler.scripts import Leased, Place, Scripts
 from scheduler.settings import Settings
 from scheduler.steps import Steps
 from scheduler.watchdog import Watchdog
@@ -21,6 +24,7 @@ from .stage import (
     due_ms,
     everything,
     expire_lease,
+    finish,
     kinds,
     line,
     now_ms,
@@ -223,3 +227,58 @@ def test_a_lease_that_its_pool_hands_back_says_what_became_of_the_attempt(
     taken = claim(rival, step)
     assert (taken.verdict, taken.attempt, taken.losses) == known
     assert kinds(client)[-2:] == [kind, "leased"]
+
+
+def test_a_worker_that_is_new_to_a_thread_gets_its_state_with_the_lease(
+    client: Client, rival: Steps, round_trips: list[str]
+) -> None:
+    claim(rival, begin(client, LINE, {}, "other").orders[0].ref)  # Redis has seen the script
+    due = begin(client, LINE, {"said": ["hi"]}).orders[0].ref
+    round_trips.clear()
+
+    held = claim(rival, due)
+
+    assert (held.stored.checkpoint.values["said"], held.run.graph) == (["hi"], LINE.name)
+    assert round_trips == ["EVALSHA"]
+
+
+def test_a_state_too_large_to_travel_is_loaded_apart(client: Client, rival: Steps, round_trips: list[str]) -> None:
+    claim(rival, begin(client, LINE, {}, "other").orders[0].ref)
+    text = "x" * 100_000
+    due = begin(client, LINE, {"said": [text]}).orders[0].ref
+    round_trips.clear()
+
+    held = claim(rival, due)
+
+    assert held.stored.checkpoint.values["said"] == [text]
+    assert round_trips == ["EVALSHA", "XRANGE", "HMGET"]
+
+
+def test_a_worker_that_holds_the_state_is_not_sent_it_again(
+    client: Client, steps: Steps, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    due = begin(client, LINE, {"said": ["hi"]}).orders[0].ref
+    lease, told = Scripts.lease_step, list[Leased]()
+
+    def noted(scripts: Scripts, place: Place, **args: str | int) -> Leased:
+        told.append(lease(scripts, place, **args))
+        return told[-1]
+
+    monkeypatch.setattr(Scripts, "lease_step", noted)
+
+    claim(steps, finish(steps, LINE, due).orders[0].ref)
+
+    assert [(leased.run is None, leased.state is None) for leased in told] == [(False, True), (True, True)]
+
+
+@pytest.mark.parametrize(
+    "hint", [{"ns": "", "checkpoint_id": ""}, {"ns": "elsewhere"}, {"checkpoint_id": "1-1"}], ids=str
+)
+def test_a_message_with_other_hints_leads_to_its_step_all_the_same(
+    client: Client, rival: Steps, hint: dict[str, str]
+) -> None:
+    due = begin(client, LINE, {"said": ["hi"]}).orders[0].ref
+
+    held = claim(rival, replace(due, **hint))
+
+    assert held.stored.checkpoint.values["said"] == ["hi"]

@@ -35,7 +35,8 @@ def test_the_steps_of_many_threads_are_sent_again_in_a_few_round_trips(redis: Re
     done = Watchdog(client.connection, client.runs).sweep()
 
     assert done == {"dispatched": 50}
-    assert round_trips == ["TIME", "LPUSH"]  # and three pipelines
+    once = [command for command in round_trips if command != "SCRIPT LOAD"]  # which a server needs only once
+    assert once == ["TIME", "LPUSH"]  # and three pipelines
     assert set(redis.lrange("queue", 0, -1)) == {order.ref.step_id.encode() for order in orders}
 
 

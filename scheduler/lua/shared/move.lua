@@ -21,6 +21,6 @@ local function move(request, now)
   end
   for _, queue in ipairs(request.pushes) do redis.call("LPUSH", queue, blob()) end
   local frame = {"remaining", request.remaining}
-  if request.cursor then frame[3], frame[4] = "cursor", request.cursor end
+  if request.cursor then frame = {"remaining", request.remaining, "cursor", request.cursor, "chunks", request.chunks} end
   redis.call("HSET", K.frame, unpack(frame))
 end
