@@ -68,6 +68,11 @@ def available(doing: str) -> Iterator[None]:
         raise StoreUnavailable(f"Redis could not {doing}: {error}") from error
 
 
+def is_unavailable(answer: object) -> bool:
+    """Return whether an answer is the error of a Redis that does not do its work."""
+    return isinstance(answer, _UNAVAILABLE)
+
+
 def reading(client: redis.Redis) -> BytesRedis:
     """Return a client as one whose commands raise StoreUnavailable; its replies must be bytes."""
     return cast(BytesRedis, _Reading(client))

@@ -114,12 +114,16 @@ def held_back(connection: Connection, run: Run, orders: Sequence[StepOrder]) -> 
     return [*orders[:limit], *(replace(order, held=True) for order in orders[limit:])]
 
 
-def hand_out(connection: Connection, order: StepOrder) -> None:
-    """Send the message of a step that is stored as due; the step's due entry makes up for its loss."""
-    envelope = connection.dispatcher.envelope(order)
-    if envelope is not None:
-        connection.redis.lpush(envelope.queue_key, envelope.payload)
-    connection.dispatcher.send([order])
+def hand_out(connection: Connection, *orders: StepOrder) -> None:
+    """Send the messages of steps that are stored as due; their due entries make up for a loss."""
+    pushed: dict[str, list[bytes]] = {}
+    for order in orders:
+        envelope = connection.dispatcher.envelope(order)
+        if envelope is not None:
+            pushed.setdefault(envelope.queue_key, []).append(envelope.payload)
+    for queue_key, payloads in pushed.items():
+        connection.redis.lpush(queue_key, *payloads)
+    connection.dispatcher.send(orders)
 
 
 def ended(status: RunStatus, *, error: bool = False) -> dict[str, Any]:

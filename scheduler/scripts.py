@@ -6,7 +6,7 @@ A script's header is the truth about its arguments: the names after ``KEYS`` bec
 
 import hashlib
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache, cached_property
 from importlib.resources import files
@@ -14,7 +14,7 @@ from typing import Any
 
 import redis
 
-from .bytes_redis import available
+from .bytes_redis import available, is_unavailable
 from .json_text import decoded, encoded
 from .keys import ThreadKeys
 
@@ -170,10 +170,13 @@ class Scripts:
         """Look at a run that fell due; return timeout, superstep, lost, or nothing to do."""
         return str(self._run("look_at_run", place, args).decode())
 
-    def redispatch_step(self, place: Place, **args: str | int) -> dict[str, Any] | None:
-        """Look at a step that fell due; return its record when its message is to be sent again."""
-        record = self._run("redispatch_step", place, args)
-        return None if record is None else dict(decoded(record))
+    def redispatch_step(
+        self, steps: Iterable[tuple[Place, str]], *, wait_ms: int, wait_max_ms: int
+    ) -> list[bytes | Exception | None]:
+        """Look at steps that fell due; return the record (JSON) of each whose message is to be sent again."""
+        waits = {"wait_ms": wait_ms, "wait_max_ms": wait_max_ms}
+        args = ((at, {"step": step, "member": at.member(step), "token": at.keys.token, **waits}) for at, step in steps)
+        return self._run_each("redispatch_step", args)
 
     def put_checkpoint(self, place: Place, request: Request) -> list[Any]:
         """Move the cursor of a thread that rests."""
@@ -194,11 +197,9 @@ class Scripts:
         """Publish a live event; return its sequence number, or 0 when the run is over."""
         return int(self._run("publish_event", place, args))
 
-    def take_due(self, due_key: str, **args: int) -> list[str]:
-        """Take what fell due in one partition."""
-        source = load("take_due")
-        members = self._call("take_due", [due_key], [args[name] for name in source.args])
-        return [member.decode() for member in members]
+    def take_due(self, due_keys: Iterable[str], *, limit: int, hold_ms: int) -> list[list[bytes] | Exception]:
+        """Take what fell due in each of some partitions."""
+        return self._call_each("take_due", (([due_key], [limit, hold_ms]) for due_key in due_keys))
 
     def cache_put(self, item_key: str, index_key: str, **args: str | int | bytes) -> None:
         """Keep an entry of the cache."""
@@ -207,10 +208,12 @@ class Scripts:
     def _run(
         self, name: str, place: Place, args: Mapping[str, Any] | Sequence[Any], more_keys: Sequence[str] = ()
     ) -> Any:
-        source = load(name)
-        keys = [place.named(key) for key in source.keys]
-        values = [args[arg] for arg in source.args] if isinstance(args, Mapping) else args
+        keys, values = _passed(load(name), place, args)
         return self._call(name, [*keys, *more_keys], values)
+
+    def _run_each(self, name: str, calls: Iterable[tuple[Place, Mapping[str, Any]]]) -> list[Any]:
+        source = load(name)
+        return self._call_each(name, (_passed(source, place, args) for place, args in calls))
 
     def _call(self, name: str, keys: Sequence[str], args: Sequence[Any]) -> Any:
         source = load(name)
@@ -220,6 +223,24 @@ class Scripts:
             except redis.exceptions.NoScriptError:  # a server that has not seen it, or was restarted
                 self._redis.script_load(source.text)
                 return self._redis.evalsha(source.sha, len(keys), *keys, *args)
+
+    def _call_each(self, name: str, calls: Iterable[tuple[Sequence[str], Sequence[Any]]]) -> list[Any]:
+        """Call a script many times in one round trip; the answer to a call that failed is its error."""
+        source, asked = load(name), list(calls)
+        with available(name.replace("_", " ")):
+            answers = self._answers(source, asked)
+            if any(isinstance(answer, redis.exceptions.NoScriptError) for answer in answers):
+                self._redis.script_load(source.text)
+                answers = self._answers(source, asked)
+            for error in filter(is_unavailable, answers):  # a server that is full or only reads says so to every call
+                raise error
+        return answers
+
+    def _answers(self, source: Source, calls: Iterable[tuple[Sequence[str], Sequence[Any]]]) -> list[Any]:
+        pipeline = self._redis.pipeline(transaction=False)
+        for keys, args in calls:
+            pipeline.evalsha(source.sha, len(keys), *keys, *args)
+        return list(pipeline.execute(raise_on_error=False))
 
     @staticmethod
     def _strings(answer: Sequence[Any]) -> list[Any]:
@@ -257,6 +278,13 @@ def shared() -> list[str]:
     """Return the functions that all scripts share, in the order of their files' names: `move` calls `arguments`."""
     paths = sorted((_FOLDER / "shared").iterdir(), key=lambda path: path.name)
     return [path.read_text(encoding="utf-8") for path in paths]
+
+
+def _passed(
+    source: Source, place: Place, args: Mapping[str, Any] | Sequence[Any]
+) -> tuple[Sequence[str], Sequence[Any]]:
+    keys = [place.named(key) for key in source.keys]
+    return keys, [args[arg] for arg in source.args] if isinstance(args, Mapping) else args
 
 
 def _declared(text: str, what: str) -> tuple[str, ...]:

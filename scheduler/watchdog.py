@@ -3,22 +3,48 @@
 import logging
 import threading
 from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 from .connection import Connection
 from .defaults import Defaults
 from .dispatch import StepOrder
 from .errors import StoreUnavailable
+from .json_text import decoded
 from .moves import hand_out
 from .runs import RunStore
-from .scripts import QUESTIONS
+from .scripts import QUESTIONS, Place
 from .threads import place_of
 
 logger = logging.getLogger(__name__)
 
-_BATCH = 200
+#: How much one sweep takes: what can be handled before the other schedulers take it too.
+_BATCH = 2_000
+#: A sweep that found as much is followed by another one at once: there may be more.
+_BUSY = _BATCH // 10
 _LONGEST_PAUSE_S = 5.0
 #: How long the other schedulers keep off what this one took.
 _HOLD_MS = 5_000
+
+
+@dataclass(frozen=True, slots=True)
+class DueEntry:
+    """What an entry of a due set is about: a step, ``run:ID``, or the questions of a thread."""
+
+    member: str
+    place: Place
+    thread_id: str
+    what: str
+
+    @classmethod
+    def of(cls, connection: Connection, member: str) -> "DueEntry":
+        """Return what a member of a due set says."""
+        return cls(member, *place_of(connection, member))
+
+    @property
+    def is_step(self) -> bool:
+        """Whether it is about a step."""
+        return self.what != QUESTIONS and not self.what.startswith("run:")
 
 
 class Watchdog:
@@ -35,23 +61,35 @@ class Watchdog:
         self._defaults = Defaults(connection, runs)
 
     def run(self, stop: threading.Event) -> None:
-        """Sweep until stopped; an unreachable Redis is waited for."""
+        """Sweep until stopped, without a pause while much is due; an unreachable Redis is waited for."""
         usual_s = pause_s = self._connection.settings.sweep_ms / 1000
         while not stop.wait(pause_s):
             try:
-                self.sweep()
-                pause_s = usual_s
+                pause_s = 0 if self.sweep().total() >= _BUSY else usual_s
             except StoreUnavailable as error:
-                pause_s = min(_LONGEST_PAUSE_S, 2 * pause_s)
+                pause_s = min(_LONGEST_PAUSE_S, 2 * max(pause_s, usual_s))
                 logger.warning("sweep failed", extra={"error": str(error), "again_in_s": pause_s})
 
     def sweep(self) -> Counter[str]:
         """Look once at what is due in every partition; return how often each thing was done."""
+        entries = [DueEntry.of(self._connection, member) for member in self._taken()]
         done: Counter[str] = Counter()
-        for key in self._overdue():
-            for member in self._connection.scripts.take_due(key, limit=_BATCH, hold_ms=_HOLD_MS):
-                done[self._look_at(member)] += 1
-        return done
+        for entry in entries:  # before the steps: what has a deadline does not wait until a flood of them is sent
+            if not entry.is_step:
+                done[self._look_at(entry)] += 1
+        return done + self._send_again([entry for entry in entries if entry.is_step])
+
+    def _taken(self) -> Iterator[str]:
+        """Take what is due, as much from each partition, so that a flood in one leaves the others their turn."""
+        keys = self._overdue()
+        if not keys:
+            return
+        taken = self._connection.scripts.take_due(keys, limit=max(1, _BATCH // len(keys)), hold_ms=_HOLD_MS)
+        for key, members in zip(keys, taken, strict=True):
+            if isinstance(members, Exception):
+                logger.error("partition not looked at", extra={"key": key}, exc_info=members)
+            else:
+                yield from (member.decode(errors="replace") for member in members)
 
     def _overdue(self) -> list[str]:
         """Return the partitions in which something is due, asked in one round trip."""
@@ -61,37 +99,71 @@ class Watchdog:
         pipeline = self._connection.redis.pipeline(transaction=False)
         for key in keys:
             pipeline.zcount(key, "-inf", now_ms)
-        return [key for key, count in zip(keys, pipeline.execute(), strict=True) if count]
+        return [key for key, count in zip(keys, pipeline.execute(raise_on_error=False), strict=True) if count]
 
-    def _look_at(self, member: str) -> str:
+    def _look_at(self, entry: DueEntry) -> str:
         try:
-            return self._looked_at(member)
+            if entry.what == QUESTIONS:
+                return "answered" if self._defaults.give(entry.thread_id) else "left alone"
+            return self._runs.look_at(entry.thread_id, entry.place.run_id) or "left alone"
         except StoreUnavailable:
             raise
-        except Exception:  # whatever is wrong with one thread, or with the broker, the others are looked after
-            logger.exception("due entry not handled", extra={"member": member})
-            return "not handled"
+        except Exception as error:  # whatever is wrong with one thread, the others are looked after
+            return _not_handled(entry, error)
 
-    def _looked_at(self, member: str) -> str:
-        place, thread_id, what = place_of(self._connection, member)
-        if what.startswith("run:"):
-            return self._runs.look_at(thread_id, place.run_id) or "left alone"
-        if what == QUESTIONS:
-            return "answered" if self._defaults.give(thread_id) else "left alone"
+    def _send_again(self, entries: Sequence[DueEntry]) -> Counter[str]:
+        if not entries:
+            return Counter()
         settings = self._connection.settings
-        record = self._connection.scripts.redispatch_step(
-            place,
-            step=what,
-            member=member,
-            token=place.keys.token,
+        records = self._connection.scripts.redispatch_step(
+            [(entry.place, entry.what) for entry in entries],
             wait_ms=settings.queue_wait_ms,
             wait_max_ms=settings.queue_wait_max_ms,
         )
-        if record is None:
-            return "left alone"
-        self._dispatch(StepOrder.from_record(thread_id, record))
-        return "dispatched"
+        done: Counter[str] = Counter()
+        orders = []
+        for entry, record in zip(entries, records, strict=True):
+            seen = _order(entry, record)
+            if isinstance(seen, StepOrder):
+                orders.append(seen)
+            else:
+                done[seen] += 1
+        return done + self._hand_out(orders)
 
-    def _dispatch(self, order: StepOrder) -> None:
-        hand_out(self._connection, order)
-        logger.info("step dispatched again", extra={"thread_id": order.ref.thread_id, "step_id": order.ref.step_id})
+    def _hand_out(self, orders: Sequence[StepOrder]) -> Counter[str]:
+        """Send messages together; where that fails, one by one, so that one that cannot be sent costs no other."""
+        try:
+            hand_out(self._connection, *orders)
+        except StoreUnavailable:
+            raise
+        except Exception:  # whatever is wrong with one step, or with the broker
+            if len(orders) > 1:
+                return sum((self._hand_out([order]) for order in orders), Counter())
+            logger.exception("step not sent again", extra=_ids(orders[0]))
+            return Counter({"not handled": 1})
+        for order in orders:
+            logger.debug("step dispatched again", extra=_ids(order))
+        if orders:
+            logger.info("steps dispatched again", extra={"steps": len(orders)})
+        return Counter(dispatched=len(orders))
+
+
+def _order(entry: DueEntry, record: bytes | Exception | None) -> StepOrder | str:
+    """Return the order for what a script said of a step, or what was done instead."""
+    if record is None:
+        return "left alone"
+    try:
+        if isinstance(record, Exception):
+            raise record
+        return StepOrder.from_record(entry.thread_id, decoded(record))
+    except Exception as error:  # whatever is wrong with one step, the others are looked after
+        return _not_handled(entry, error)
+
+
+def _not_handled(entry: DueEntry, error: Exception) -> str:
+    logger.error("due entry not handled", extra={"member": entry.member}, exc_info=error)
+    return "not handled"
+
+
+def _ids(order: StepOrder) -> dict[str, str]:
+    return {"thread_id": order.ref.thread_id, "step_id": order.ref.step_id}

@@ -8,6 +8,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import redis
+from celery import Celery
 from redis.backoff import ExponentialWithJitterBackoff
 from redis.retry import Retry
 
@@ -21,7 +22,7 @@ from scheduler.lean_redis import LeanRedis
 from scheduler.memory import InMemoryStore
 from scheduler.settings import Settings
 
-from .app import make_app, queue_prefix
+from .app import make_app
 from .dispatcher import CeleryDispatcher
 from .engine import Engine, open_engine
 from .settings import WorkerSettings
@@ -83,9 +84,13 @@ def connection(settings: WorkerSettings) -> Connection:
 
 def dispatcher(settings: WorkerSettings) -> CeleryDispatcher:
     """Return the way to the Celery workers."""
-    app = make_app(settings, redis_url(settings))
-    prefix = queue_prefix(settings) if settings.broker_url is None else None
-    return CeleryDispatcher(app, queue_prefix=prefix, default_queue=settings.default_queue)
+    return CeleryDispatcher(celery_app(settings), store_url=redis_url(settings), default_queue=settings.default_queue)
+
+
+@cache
+def celery_app(settings: WorkerSettings) -> Celery:
+    """Return the Celery app of a deployment, one in a process: what its user sets is known to all who publish."""
+    return make_app(settings, redis_url(settings))
 
 
 def registry(settings: WorkerSettings) -> Registry:

@@ -5,12 +5,11 @@ from typing import Any
 from celery import signals
 
 from . import bootstrap, tasks
-from .app import make_app
 from .settings import WorkerSettings
 from .supervisor import Supervisor
 
 settings = WorkerSettings()
-app = make_app(settings, bootstrap.redis_url(settings))
+app = bootstrap.celery_app(settings)
 app.set_current()
 
 

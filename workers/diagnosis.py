@@ -85,6 +85,12 @@ def of_workers(workers: Workers) -> Finding:
     return Finding(Level.OK, "workers", told)
 
 
+def of_pushing(why_not: str) -> Finding:
+    """Say which way the messages of steps go; ``why_not``: what keeps the store's scripts from pushing them, or ""."""
+    told = f"published by Celery after the commit: {why_not}" if why_not else "pushed by the script that commits"
+    return Finding(Level.OK, "messages", told)
+
+
 def of_graph(graph: Graph, workers: Workers, default_queue: str) -> Iterator[Finding]:
     """Judge whether the workers can run a graph."""
     wanted: dict[str, list[str]] = {}

@@ -1,7 +1,8 @@
-"""Hands steps to Celery: pushed by the store's own scripts where the broker is the same Redis, else published."""
+"""Hands steps to Celery: pushed by the store's own scripts, or published."""
 
 import logging
 from collections.abc import Sequence
+from functools import cached_property
 
 from celery import Celery
 from kombu.exceptions import OperationalError
@@ -9,6 +10,7 @@ from kombu.exceptions import OperationalError
 from scheduler.dispatch import Envelope, StepOrder
 
 from . import messages
+from .pushing import Pushing, pushing
 
 logger = logging.getLogger(__name__)
 
@@ -17,29 +19,29 @@ class CeleryDispatcher:
     """The way to the Celery workers.
 
     Args:
-        app: the Celery app.
-        queue_prefix: what comes before a queue's name in the store's Redis, whose scripts push the messages; None: the
-            broker is elsewhere, and the messages are published.
+        app: the Celery app; its configuration is read when the first step is handed over.
+        store_url: the store's Redis, whose scripts push the messages where they are those that Celery would publish.
         default_queue: the queue of nodes that name none.
     """
 
     inline = False
 
-    def __init__(self, app: Celery, *, queue_prefix: str | None, default_queue: str) -> None:
+    def __init__(self, app: Celery, *, store_url: str, default_queue: str) -> None:
         self._app = app
-        self._queue_prefix = queue_prefix
+        self._store_url = store_url
         self._default_queue = default_queue
 
     def envelope(self, order: StepOrder) -> Envelope | None:
-        """Return the message for a script to push, or None where the broker is elsewhere."""
-        if self._queue_prefix is None:
+        """Return the message for a script to push, or None where Celery publishes it."""
+        prefix = self._pushing.prefix
+        if prefix is None:
             return None
         queue = order.queue or self._default_queue
-        return Envelope(f"{self._queue_prefix}{queue}", messages.envelope(self._app, order, queue))
+        return Envelope(f"{prefix}{queue}", messages.envelope(self._app, order, queue))
 
     def send(self, orders: Sequence[StepOrder]) -> None:
         """Publish the messages that no script pushes."""
-        if self._queue_prefix is not None or not orders:
+        if not orders or self._pushing.prefix is not None:
             return
         try:
             self._publish(orders)
@@ -56,3 +58,10 @@ class CeleryDispatcher:
                     producer=producer,
                     **messages.options(order),
                 )
+
+    @cached_property
+    def _pushing(self) -> Pushing:
+        decided = pushing(self._app, self._store_url)
+        if decided.prefix is None:
+            logger.info("steps are published, and not pushed by the store's scripts: %s", decided.why)
+        return decided

@@ -12,9 +12,9 @@ from scheduler.errors import StoreUnavailable
 from scheduler.lifecycle import RunStatus, ThreadStatus
 
 from . import bootstrap, diagnosis
-from .app import make_app
 from .desk import Desk
 from .diagnosis import Finding, Level, RunningThread, Workers
+from .pushing import pushing
 
 _ANSWER_S = 1.0
 #: A scheduler looks several times a second, and keeps what it took for some seconds.
@@ -40,7 +40,8 @@ def examine(desk: Desk) -> Iterator[Finding]:
         yield Finding(Level.FAIL, "broker", f"does not answer: {error}")
         workers = Workers()
     yield diagnosis.of_workers(workers)
-    yield from _graphs(desk, workers)
+    yield from _graphs(desk, workers)  # whose modules may have set something on the app
+    yield diagnosis.of_pushing(_why_not_pushed(desk))
     yield diagnosis.of_overdue(_overdue(connection))
     yield from _threads(desk, workers)
 
@@ -59,9 +60,12 @@ def _config(client: redis.Redis) -> Mapping[str, str]:
         return {}
 
 
+def _why_not_pushed(desk: Desk) -> str:
+    return pushing(bootstrap.celery_app(desk.settings), bootstrap.redis_url(desk.settings)).why
+
+
 def _workers(desk: Desk) -> Workers:
-    app = make_app(desk.settings, bootstrap.redis_url(desk.settings))
-    inspect = app.control.inspect(timeout=_ANSWER_S)
+    inspect = bootstrap.celery_app(desk.settings).control.inspect(timeout=_ANSWER_S)
     queues = {
         name: frozenset(queue["name"] for queue in found) for name, found in (inspect.active_queues() or {}).items()
     }

@@ -28,7 +28,8 @@ end
 if step.state == "leased" then write_log(now, {lapse(step, now)}) end
 if step.state ~= "done" then step.state = "queued" end
 step.sends = step.sends + 1
-redis.call("HSET", K.steps, A.step, cjson.encode(step))
+raw = cjson.encode(step)
+redis.call("HSET", K.steps, A.step, raw)
 -- A backlog is not a loss: each sending waits twice as long for the next.
 redis.call("ZADD", K.due, now + math.min(A.wait_max_ms, A.wait_ms * 2 ^ step.sends), A.member)
-return cjson.encode(step)
+return raw

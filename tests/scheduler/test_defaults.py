@@ -19,7 +19,7 @@ from scheduler.dispatch import Inline, StepRef
 from scheduler.errors import AlreadyResumed
 from scheduler.settings import Settings
 from scheduler.steps import Steps
-from scheduler.watchdog import Watchdog
+from scheduler.watchdog import DueEntry, Watchdog
 from tests.fakes import RecordingDispatcher
 
 from .stage import THREAD, begin, claim, everything, fan, finish, kinds, line, state
@@ -138,12 +138,13 @@ def test_of_many_schedulers_one_gives_the_default(
     client: Client, elsewhere: Client, steps: Steps, connection: Connection
 ) -> None:
     ask(steps, LINE, begin(client, LINE, {}).orders[0].ref)
-    place, together = connection.place(THREAD), threading.Barrier(4)
+    entry = DueEntry.of(connection, connection.place(THREAD).member("questions"))
+    together = threading.Barrier(4)
     watchdogs = [Watchdog(one.connection, one.runs) for one in (client, elsewhere) * 2]
 
     def look(watchdog: Watchdog) -> None:
         together.wait(10)
-        watchdog._look_at(place.member("questions"))
+        watchdog._look_at(entry)
 
     threads = [threading.Thread(target=look, args=(watchdog,)) for watchdog in watchdogs]
     for thread in threads:

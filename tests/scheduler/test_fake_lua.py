@@ -46,6 +46,17 @@ def test_json_goes_in_and_out_of_a_script(client: redis.Redis) -> None:
     assert json.loads(answer[1]) == [1, 2.5, "é"]
 
 
+def test_what_is_no_json_is_an_error_of_its_call_alone() -> None:
+    pipeline = fake_redis(fake_server()).pipeline(transaction=False)
+    for text in ("no JSON", "[1]"):
+        pipeline.eval("return cjson.decode(ARGV[1])[1]", 0, text)
+
+    refused, answer = pipeline.execute(raise_on_error=False)
+
+    assert isinstance(refused, redis.ResponseError)
+    assert answer == 1
+
+
 def test_what_a_script_catches_is_the_error_of_the_command(client: redis.Redis) -> None:
     client.set("text", "no hash")
 

@@ -235,9 +235,9 @@ def test_what_a_watchdog_took_and_did_not_handle_falls_due_again(client: Client,
     (order,) = begin(client, LINE, {}).orders
     make_due(connection, order.ref)
 
-    taken = connection.scripts.take_due(connection.place(THREAD).keys.due, limit=10, hold_ms=5_000)
+    (taken,) = connection.scripts.take_due([connection.place(THREAD).keys.due], limit=10, hold_ms=5_000)
 
-    assert taken == [connection.place(THREAD).member(order.ref.step_id)]
+    assert taken == [connection.place(THREAD).member(order.ref.step_id).encode()]
     assert 0 < waits_ms(connection, order) <= 5_000
 
 

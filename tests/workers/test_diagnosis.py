@@ -1,5 +1,6 @@
 """What a deployment's facts mean."""
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TypedDict
@@ -19,6 +20,7 @@ from workers.diagnosis import (
     of_overdue,
     of_parked,
     of_persistence,
+    of_pushing,
     of_threads,
     of_version,
     of_workers,
@@ -176,3 +178,11 @@ def test_of_many_stuck_threads_some_are_shown_and_all_are_counted() -> None:
 
 def test_a_parked_thread_says_why() -> None:
     assert next(of_parked({"t": "Graph 'shop' changed."})).told == "is parked: Graph 'shop' changed."
+
+
+@pytest.mark.parametrize(("why_not", "told"), [("", "pushed"), ("task_routes is set", "published.*task_routes is set")])
+def test_it_says_which_way_the_messages_go(why_not: str, told: str) -> None:
+    finding = of_pushing(why_not)
+
+    assert finding.level is Level.OK
+    assert re.match(told, finding.told)

@@ -29,7 +29,7 @@ def order(**more: Any) -> StepOrder:
 def published(real_redis: RealRedis, step: StepOrder) -> dict[str, Any]:
     """Return what Celery pushes when it publishes the step itself."""
     app = make_app(WorkerSettings(), real_redis.url)
-    CeleryDispatcher(app, queue_prefix=None, default_queue="treadle").send([step])
+    CeleryDispatcher(app, store_url="redis://elsewhere", default_queue="treadle").send([step])
     with redis_py.Redis.from_url(real_redis.url) as client:
         return dict(json.loads(client.rpop("treadle:celery:treadle")))
 
@@ -37,7 +37,7 @@ def published(real_redis: RealRedis, step: StepOrder) -> dict[str, Any]:
 def pushed(real_redis: RealRedis, step: StepOrder) -> dict[str, Any]:
     """Return what the store's script would push."""
     app = make_app(WorkerSettings(), real_redis.url)
-    envelope = CeleryDispatcher(app, queue_prefix="treadle:celery:", default_queue="treadle").envelope(step)
+    envelope = CeleryDispatcher(app, store_url=real_redis.url, default_queue="treadle").envelope(step)
     assert envelope is not None
     assert envelope.queue_key == "treadle:celery:treadle"
     return dict(json.loads(envelope.payload))
@@ -49,19 +49,48 @@ def flat(message: dict[str, Any]) -> dict[tuple[str, str], Any]:
     return parts | plain | {("", "body"): json.loads(b64decode(message["body"]))}
 
 
-def test_the_pushed_message_is_the_one_celery_publishes(real_redis: RealRedis) -> None:
-    for step in (order(), order(attempt=3, soft_ms=2000, hard_ms=5000)):
-        real_redis.flush()
+def named(thread_id: str, run_id: str = "run-1", **more: Any) -> StepOrder:
+    return replace(order(**more), ref=StepRef(thread_id, run_id, "0123456789abcdef"))
 
-        by_celery, by_script = flat(published(real_redis, step)), flat(pushed(real_redis, step))
 
-        assert by_celery.keys() - UNREAD == by_script.keys() - UNREAD
-        differing = {key for key in by_script if by_script[key] != by_celery.get(key)}
-        assert differing <= RANDOM | UNREAD
+NESTED = Frame(f"outer:{'a' * 16}|inner:{'b' * 16}", "0123456789abcdef", 4)
+
+
+@pytest.mark.parametrize(
+    "step",
+    [
+        order(),
+        order(attempt=3, soft_ms=2000, hard_ms=5000),
+        order(soft_ms=1500, hard_ms=1500, queue="treadle"),
+        named("Grüße 世界 🧵", "läuft"),
+        named('100% "new" %(body)s it\'s \\ {x} <slot body>'),
+        replace(order(), frame=NESTED, node="ask%s"),
+        replace(order(), graph="support <slot task_id>", node="<slot root_id>", checkpoint_id="17%-0"),
+    ],
+    ids=["plain", "limits", "no grace", "unicode", "quotes and %", "nested", "slots"],
+)
+def test_the_pushed_message_is_the_one_celery_publishes(real_redis: RealRedis, step: StepOrder) -> None:
+    real_redis.flush()
+
+    by_celery, by_script = flat(published(real_redis, step)), flat(pushed(real_redis, step))
+
+    assert by_celery.keys() - UNREAD == by_script.keys() - UNREAD
+    differing = {key for key in by_script if by_script[key] != by_celery.get(key)}
+    assert differing <= RANDOM | UNREAD
+    assert list(by_script) == [key for key in by_celery if key in by_script]
+
+
+def test_the_pushed_body_is_the_one_celery_publishes_to_the_byte(real_redis: RealRedis) -> None:
+    real_redis.flush()
+    step = named('Grüße "100%"', attempt=2)
+
+    assert pushed(real_redis, step)["body"] == published(real_redis, step)["body"]
 
 
 def test_each_message_of_a_node_carries_its_own_ids() -> None:
-    dispatcher = CeleryDispatcher(make_app(WorkerSettings(), "redis://store"), queue_prefix="", default_queue="treadle")
+    dispatcher = CeleryDispatcher(
+        make_app(WorkerSettings(), "redis://store"), store_url="redis://store", default_queue="treadle"
+    )
     refs = [StepRef("user 1", "run-1", "0123456789abcdef"), StepRef('100% "new" %(body)s', "run-2", "fedcba9876543210")]
 
     envelopes = [dispatcher.envelope(replace(order(), ref=ref)) for ref in refs]
@@ -100,13 +129,13 @@ def test_a_foreign_broker_gets_no_pushes() -> None:
     app = make_app(WorkerSettings(broker_url="amqp://broker"), "redis://store")
 
     assert app.conf.broker_url == "amqp://broker"
-    assert CeleryDispatcher(app, queue_prefix=None, default_queue="treadle").envelope(order()) is None
+    assert CeleryDispatcher(app, store_url="redis://store", default_queue="treadle").envelope(order()) is None
 
 
 def test_a_broker_that_is_down_costs_a_message_and_not_the_run(caplog: pytest.LogCaptureFixture) -> None:
     app = make_app(WorkerSettings(broker_url="redis://127.0.0.1:1"), "redis://store")
     app.conf.task_publish_retry = False
 
-    CeleryDispatcher(app, queue_prefix=None, default_queue="treadle").send([order()])
+    CeleryDispatcher(app, store_url="redis://store", default_queue="treadle").send([order()])
 
     assert "steps not published" in caplog.text
