@@ -3,6 +3,9 @@
 The machines that this runs on are noisy, so what is compared runs in turns, and the ratios are what to read.
 """
 
+import signal
+import sys
+
 import click
 from rich.console import Console
 
@@ -26,6 +29,7 @@ ROWS = {
 @click.option("--rounds", type=click.IntRange(min=1), default=3, show_default=True, help="How often each is measured.")
 def main(rows: tuple[str, ...], rounds: int) -> None:
     """Measure ROWS, or all of them, and print their tables."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # through the blocks that stop workers and servers
     console = Console(width=140)
     for row in rows or ROWS:
         for comparison in ROWS[row]:
