@@ -135,7 +135,7 @@ COMPARISONS = [
         {f"{turns:,} turns": partial(weighed, turns) for turns in (200, 1_000, 2_000)},
         [
             Goal("2,000 turns", "KB", 3_000),
-            Goal("2,000 turns", "B/turn", 1, "200 turns"),
+            Goal("2,000 turns", "B/turn", 1.05, "200 turns"),
         ],
         warm=False,
         rounds=1,
