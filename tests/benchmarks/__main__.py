@@ -3,71 +3,40 @@
 The machines that this runs on are noisy, so what is compared runs in turns, and the ratios are what to read.
 """
 
-from collections.abc import Callable
-from contextlib import AbstractContextManager, ExitStack
-from functools import partial
-from statistics import median
+import signal
+import sys
 
 import click
 from rich.console import Console
-from rich.table import Table
 
-from . import chains, inline
+from . import chains, chat, footprint, inline, scripts, sends, starts, sweeps, table, waiting
 
-Measure = AbstractContextManager[Callable[[], float]]
+ROWS = {
+    "chains": chains.COMPARISONS,
+    "inline": inline.COMPARISONS,
+    "chat": chat.COMPARISONS,
+    "starts": starts.COMPARISONS,
+    "sends": sends.COMPARISONS,
+    "waiting": waiting.COMPARISONS,
+    "footprint": footprint.COMPARISONS,
+    "sweeps": sweeps.COMPARISONS,
+    "scripts": scripts.COMPARISONS,
+}
 
 
 @click.command()
-@click.option("--rounds", default=3, show_default=True, help="How often each is measured.")
-def main(rounds: int) -> None:
-    """Measure and print a table."""
-    console = Console(width=110)
-    console.print(
-        compared(
-            f"steps/s: {chains.THREADS} threads of {chains.STEPS} steps, one prefork worker of 2 processes",
-            {
-                "bare Celery task, stock settings": partial(chains.bare, stock=True),
-                "bare Celery task, our settings": partial(chains.bare, stock=False),
-                "Treadle: durable steps": chains.threads,
-            },
-            rounds,
-        )
-    )
-    console.print(
-        compared(
-            "µs/step in one process",
-            {
-                "the scripts alone": inline.scripts_alone,
-                "RedisSaver(inline=True)": inline.on_redis,
-                "MemorySaver": inline.memory,
-            },
-            rounds,
-        )
-    )
-
-
-def compared(title: str, cases: dict[str, Callable[[], Measure]], rounds: int) -> Table:
-    """Measure cases in turns; the first one is the baseline."""
-    figures: dict[str, list[float]] = {name: [] for name in cases}
-    with ExitStack() as stack:
-        measures = {name: stack.enter_context(case()) for name, case in cases.items()}
-        for measure in measures.values():  # the first round of each warms it up and does not count
-            measure()
-        for _ in range(rounds):
-            for name, measure in measures.items():
-                figures[name].append(measure())
-    return _table(title, figures)
-
-
-def _table(title: str, figures: dict[str, list[float]]) -> Table:
-    table = Table(title=title, title_justify="left")
-    for column in ("", "median", "min", "max", "ratio to the first"):
-        table.add_column(column, justify="left" if not column else "right")
-    baseline = median(next(iter(figures.values())))
-    for name, values in figures.items():
-        middle = median(values)
-        table.add_row(name, f"{middle:,.0f}", f"{min(values):,.0f}", f"{max(values):,.0f}", f"{middle / baseline:.2f}")
-    return table
+@click.argument("rows", nargs=-1, type=click.Choice(list(ROWS)))
+@click.option("--rounds", type=click.IntRange(min=1), default=3, show_default=True, help="How often each is measured.")
+def main(rows: tuple[str, ...], rounds: int) -> None:
+    """Measure ROWS, or all of them, and print their tables."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # through the blocks that stop workers and servers
+    console = Console(width=140)
+    for row in rows or ROWS:
+        for comparison in ROWS[row]:
+            measured = comparison.measured(rounds)
+            console.print(table.figures(measured))
+            if comparison.goals:
+                console.print(table.goals(measured))
 
 
 if __name__ == "__main__":
