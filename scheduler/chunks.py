@@ -4,6 +4,8 @@ from collections.abc import Iterable, Mapping
 from operator import is_
 from typing import Any, Final, NamedTuple
 
+from graphs.beside import grown_from
+
 from .bytes_redis import BytesRedis
 from .serde import Serde
 
@@ -55,6 +57,8 @@ class ChannelValues:
         grown = list(known)
         for tail in tails:
             grown.extend(tail)
+        if start:
+            grown_from.put(grown, known)
         return grown
 
     def _start(self, name: str, ref: ChannelRef) -> int:
@@ -72,6 +76,6 @@ def tail_of(value: Any, before: Any) -> Any:
         return SAME
     if type(value) is not list or type(before) is not list or len(value) < len(before):
         return None
-    if not all(map(is_, before, value)):
+    if grown_from.get(value) is not before and not all(map(is_, before, value)):
         return None
     return value[len(before) :] if len(value) > len(before) else SAME
