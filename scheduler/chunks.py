@@ -61,6 +61,11 @@ class ChannelValues:
             grown_from.put(grown, known)
         return grown
 
+    def newest(self, name: str, ref: ChannelRef) -> Any:
+        """Return the last chunk of a value."""
+        (data,) = self._redis.hmget(self._key, ref.fields(name, ref.chunks - 1))
+        return None if data is None else self._serde.loads(data)
+
     def _start(self, name: str, ref: ChannelRef) -> int:
         """Return how many chunks of a value are known already."""
         return next((count for count in range(ref.chunks, 0, -1) if (name, ref.generation, count) in self._known), 0)
