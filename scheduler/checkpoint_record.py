@@ -15,6 +15,8 @@ from .chunks import ChannelRef, ChannelValues
 from .packed_ids import packed, unpacked
 
 Record = list[Any]
+#: The one step that made a checkpoint, and what it wrote; without an id it is the one that was due before.
+Made = tuple[str, bytes]
 
 _SOURCES: Final = get_args(Source)
 #: Up to where every record goes; then follows what most of them do not have, by name.
@@ -42,7 +44,7 @@ class StoredCheckpoint:
     origin: Origin = field(default_factory=Origin)
 
 
-def record_of(stored: StoredCheckpoint, made_by: tuple[str, bytes] | None = None) -> Record:
+def record_of(stored: StoredCheckpoint, made_by: Made | None = None) -> Record:
     """Return a checkpoint's record; ``made_by``: the step that made it, and what is known of that."""
     checkpoint, origin = stored.checkpoint, stored.origin
     more = {
@@ -51,7 +53,7 @@ def record_of(stored: StoredCheckpoint, made_by: tuple[str, bytes] | None = None
         "children": dict(checkpoint.children),
         "metadata": dict(origin.metadata),
         "parents": dict(origin.parents),
-        "made": made_by and [packed(made_by[0]), made_by[1]],
+        "made": made_by and [made_by[1], *([packed(made_by[0])] if made_by[0] else [])],
     }
     rest = {name: value for name, value in more.items() if value}
     return [
@@ -97,10 +99,10 @@ def run_of(record: Record) -> str:
     return unpacked(record[6])
 
 
-def made_by(record: Record) -> tuple[str, bytes] | None:
+def made_by(record: Record) -> Made | None:
     """Return the one step that made a checkpoint, and what is known of it; None where that lies elsewhere."""
     made = _more(record).get("made")
-    return made and (unpacked(made[0]), made[1])
+    return made and (unpacked(made[1]) if made[1:] else "", made[0])
 
 
 def _more(record: Record) -> Mapping[str, Any]:

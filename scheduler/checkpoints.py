@@ -8,7 +8,7 @@ branches, the values of the branch are *sealed*, and the next change begins a ge
 
 import threading
 from collections import OrderedDict
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,7 +19,7 @@ from graphs.checkpoint import Checkpoint, Result, Step, handler_step
 from graphs.commands import Interrupt
 
 from .bytes_redis import BytesRedis, StreamEntries
-from .checkpoint_record import Origin, Record, StoredCheckpoint, made_by, record_of, refs_of, run_of, stored_of
+from .checkpoint_record import Made, Origin, Record, StoredCheckpoint, made_by, record_of, refs_of, run_of, stored_of
 from .chunks import SAME, ChannelRef, ChannelValues, tail_of
 from .dialogue import Dialogue, waiting
 from .echoes import with_echoes, without_echoes
@@ -93,7 +93,7 @@ class CheckpointStore:
                 where = f"State key {name!r}"
                 chunks[refs[name].fields(name, refs[name].chunks - 1)[0]] = self._serde.dumps(tail, where)
         stored = StoredCheckpoint(checkpoint, refs, origin)
-        made = None if made_by is None else (made_by[0].step.id, self.encode_result(*made_by, tails))
+        made = None if made_by is None else self._encode_made(*made_by, tails)
         return Encoded(stored, self._serde.dumps(record_of(stored, made), "The checkpoint"), chunks)
 
     def remember(self, keys: ThreadKeys, ns: str, stored: StoredCheckpoint) -> None:
@@ -167,7 +167,7 @@ class CheckpointStore:
         found |= self._results(keys, ns, [step for step in placed if step.handles])
         if of is None or all("updates" in found.get(step.id, {}) for step in placed):
             return found
-        return found | self._made(keys, ns, {step.id for step in placed}, of)
+        return found | self._made(keys, ns, [step.id for step in placed], of)
 
     def questions(self, keys: ThreadKeys, ns: str, checkpoint: Checkpoint) -> dict[str, tuple[Interrupt, ...]]:
         """Return the questions that wait for an answer, by step id, in the order of the steps' paths."""
@@ -175,18 +175,25 @@ class CheckpointStore:
         steps = sorted(in_place(checkpoint.steps, found), key=lambda step: step.path)
         return {step.id: asked for step in steps if (asked := waiting(found.get(step.id, {})))}
 
-    def encode_result(
-        self, result: Result, dialogue: Dialogue = _SILENCE, tails: Mapping[str, Any] | None = None
-    ) -> bytes:
-        """Return a step's writes as bytes; ``tails``: the chunks that came of them, which they need not repeat.
+    def encode_result(self, result: Result, dialogue: Dialogue = _SILENCE) -> bytes:
+        """Return a step's writes as bytes.
 
         Raises:
             NotSerializable: a value cannot be stored; the error names the node and the key.
         """
-        updates, echoes = without_echoes(result.updates, tails or {})
-        record = {"updates": updates, "goto": list(result.goto), **dialogue.record()}
-        if echoes:
-            record["echoes"] = echoes
+        return self._encode_writes(
+            result, {"updates": list(result.updates), "goto": list(result.goto), **dialogue.record()}
+        )
+
+    def _encode_made(self, result: Result, dialogue: Dialogue, tails: Mapping[str, Any]) -> Made:
+        """Return what is kept of the one step that made a checkpoint, of which ``tails`` are the new chunks."""
+        updates, echoes = without_echoes(result.updates, tails)
+        more = {"goto": list(result.goto), "echoes": [*map(list, echoes)], **dialogue.record()}
+        written = {"updates": updates} | {name: value for name, value in more.items() if value}
+        # a step that stands in for no other one is the only one of the checkpoint before
+        return result.step.id if result.step.handles else "", self._encode_writes(result, written)
+
+    def _encode_writes(self, result: Result, record: dict[str, Any]) -> bytes:
         if result.children:
             record["children"] = dict(result.children)
         try:
@@ -218,19 +225,19 @@ class CheckpointStore:
         found = self._redis.hmget(keys.results(ns), [step.id for step in steps])
         return {step.id: self._serde.loads(data) for step, data in zip(steps, found, strict=True) if data is not None}
 
-    def _made(self, keys: ThreadKeys, ns: str, step_ids: Collection[str], of: str) -> dict[str, Mapping[str, Any]]:
+    def _made(self, keys: ThreadKeys, ns: str, step_ids: Sequence[str], of: str) -> dict[str, Mapping[str, Any]]:
         """Return what is known of the step that made the checkpoint after another one, if it is one of these.
 
         The cursor stands on the newest checkpoint of its frame, so a superstep is closed by the next one, or never.
         """
         following = self._following(keys, ns, of)
-        step_id, data = (following and made_by(following)) or ("", b"")
-        if following is None or step_id not in step_ids:
+        made = following and made_by(following)
+        if following is None or not made or (made[0] or step_ids[0]) not in step_ids:
             return {}
-        known, refs = self._serde.loads(data), refs_of(following)
+        known, refs = {"goto": [], **self._serde.loads(made[1])}, refs_of(following)
         values = ChannelValues(self._redis, keys.channels(ns), self._serde)
         with_echoes(known["updates"], known.pop("echoes", ()), lambda name: values.newest(name, refs[name]))
-        return {step_id: known}
+        return {made[0] or step_ids[0]: known}
 
     def _following(self, keys: ThreadKeys, ns: str, checkpoint_id: str) -> Record | None:
         """Return the record of the checkpoint after another one of its frame."""

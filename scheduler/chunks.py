@@ -1,13 +1,19 @@
 """Channel values in pieces: a list that grows at its end adds a chunk, any other change begins a new generation."""
 
-from collections.abc import Iterable, Mapping
+import zlib
+from collections.abc import Collection, Iterable, Mapping
 from operator import is_
 from typing import Any, Final, NamedTuple
+
+import ormsgpack
 
 from graphs.beside import grown_from
 
 from .bytes_redis import BytesRedis
 from .serde import Serde
+
+#: How many chunks a block stands for; the newest so many, and more, are never packed.
+SPAN: Final = 32
 
 
 class ChannelRef(NamedTuple):
@@ -20,6 +26,21 @@ class ChannelRef(NamedTuple):
     def fields(self, channel: str, start: int = 0) -> list[str]:
         """Return the hash fields of its chunks."""
         return [f"{channel}@{self.generation}.{index}" for index in range(start, self.chunks)]
+
+    def value_of(self, channel: str) -> str:
+        """Return the name that the fields of a value begin with."""
+        return f"{channel}@{self.generation}"
+
+    def counter(self, channel: str) -> str:
+        """Return the hash field that says how many blocks of a value are settled."""
+        return f"{channel}@{self.generation}:"
+
+    def blocks(self, channel: str, start: int = 0) -> dict[str, range]:
+        """Return the hash fields of the blocks in which its chunks lie once they are packed, and which chunks."""
+        numbers = range(start // SPAN, (self.chunks - 1) // SPAN + 1)
+        return {
+            f"{channel}@{self.generation}:{number}": range(number * SPAN, (number + 1) * SPAN) for number in numbers
+        }
 
 
 class ChannelValues:
@@ -36,14 +57,33 @@ class ChannelValues:
             self._known[name, ref.generation, ref.chunks] = values[name]
 
     def fetch(self, wanted: Iterable[Mapping[str, ChannelRef]]) -> None:
-        """Fetch what is not known of the values that checkpoints refer to, in one round trip."""
-        fields = {
-            chunk for refs in wanted for name, ref in refs.items() for chunk in ref.fields(name, self._start(name, ref))
-        }
-        if fields:
-            ordered = sorted(fields)
-            found = self._redis.hmget(self._key, ordered)
-            self._chunks = {name: self._serde.loads(data) for name, data in zip(ordered, found, strict=True) if data}
+        """Fetch what is not known of the values that checkpoints refer to: in one round trip, or one more.
+
+        The newest chunks lie apart, the others in blocks, as a rule. Where that is not so yet, they lie apart as well.
+        """
+        needed, first, blocks = set[str](), set[str](), dict[str, tuple[str, range]]()
+        for name, ref in {(name, ref) for refs in wanted for name, ref in refs.items()}:
+            start = self._start(name, ref)
+            needed.update(ref.fields(name, start))
+            first.update(ref.fields(name, max(start, ref.chunks - 2 * SPAN)))
+            blocks |= {field: (ref.value_of(name), chunks) for field, chunks in ref.blocks(name, start).items()}
+        self._fetch(first, blocks, needed)
+        while missing := needed - self._chunks.keys():
+            before = len(missing)
+            self._fetch(missing, blocks, needed)  # packed in this moment, they are in a block by now
+            if len(needed - self._chunks.keys()) == before:
+                return
+
+    def _fetch(self, fields: Iterable[str], blocks: Mapping[str, tuple[str, range]], needed: Collection[str]) -> None:
+        names = [*sorted(fields), *blocks]
+        found = self._redis.hmget(self._key, names) if names else []
+        for name, data in zip(names, found, strict=True):
+            if data is not None and name in blocks:
+                value, chunks = blocks[name]
+                packed = zip((f"{value}.{chunk}" for chunk in chunks), unpacked_block(data), strict=True)
+                self._chunks |= {field: self._serde.loads(chunk) for field, chunk in packed if field in needed}
+            elif data is not None:
+                self._chunks[name] = self._serde.loads(data)
 
     def value(self, name: str, ref: ChannelRef) -> Any:
         """Return a value that was fetched."""
@@ -63,12 +103,19 @@ class ChannelValues:
 
     def newest(self, name: str, ref: ChannelRef) -> Any:
         """Return the last chunk of a value."""
-        (data,) = self._redis.hmget(self._key, ref.fields(name, ref.chunks - 1))
-        return None if data is None else self._serde.loads(data)
+        self._known[name, ref.generation, ref.chunks - 1] = []  # so that none of those before it are fetched
+        self.fetch([{name: ref}])
+        return self._chunks[ref.fields(name, ref.chunks - 1)[0]]
 
     def _start(self, name: str, ref: ChannelRef) -> int:
         """Return how many chunks of a value are known already."""
         return next((count for count in range(ref.chunks, 0, -1) if (name, ref.generation, count) in self._known), 0)
+
+
+def unpacked_block(data: bytes) -> list[bytes]:
+    """Return the chunks of a block."""
+    chunks: list[bytes] = ormsgpack.unpackb(zlib.decompress(data))
+    return chunks
 
 
 #: Says that a value is the one that it was.

@@ -3,8 +3,8 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
-#: Of an update its place, its key, and which messages of the chunk were given their ids by the merge.
-Echo = tuple[int, str, list[int]]
+#: Which update, which of its keys, and which messages of the chunk were given their ids by the merge.
+Echo = tuple[int, int, list[int]]
 
 _SHORT: Final = 32
 
@@ -20,17 +20,18 @@ def without_echoes(
     """
     kept, echoes = [dict(update) for update in updates], []
     for place, update in enumerate(updates):
-        for key, value in update.items():
+        for nth, (key, value) in enumerate(update.items()):
             given = _ids_given(value, tails[key]) if key in tails and _is_long(value) else None
             if given is not None:
-                echoes.append((place, key, given))
+                echoes.append((place, nth, given))
                 kept[place][key] = None  # its place among the other keys
     return kept, echoes
 
 
 def with_echoes(updates: Sequence[dict[str, Any]], echoes: Sequence[Echo], tail: Callable[[str], Any]) -> None:
     """Put the values back into updates; ``tail`` returns a channel's chunk."""
-    for place, key, given in echoes:
+    for place, nth, given in echoes:
+        key = [*updates[place]][nth]
         value = tail(key)
         updates[place][key] = [_bare(one) if at in given else one for at, one in enumerate(value)] if given else value
 

@@ -41,6 +41,11 @@ class ThreadKeys:
         return f"{self.root}:log:{self.token}"
 
     @property
+    def blocks(self) -> str:
+        """List: the older part of the log, compressed."""
+        return f"{self.root}:blocks:{self.token}"
+
+    @property
     def events(self) -> str:
         """Stream: what nodes write while they run; trimmed."""
         return f"{self.root}:events:{self.token}"
