@@ -43,6 +43,11 @@ def stored(redis: Redis, key: str) -> bytes:
     return bytes(found)
 
 
+def put(redis: Redis, key: str, block: Any) -> None:
+    """Put another block in the place of the first one."""
+    redis.lset(key, 0, block)
+
+
 def test_a_log_that_was_packed_reads_as_before(
     client: Client, redis: Redis, packed: str, long_log: list[LogEntry]
 ) -> None:
@@ -63,7 +68,7 @@ def test_a_packed_log_takes_a_fraction(redis: Redis, packed: str, long_log: list
 def test_an_altered_block_is_found(client: Client, redis: Redis, packed: str) -> None:
     before, after, entries = ormsgpack.unpackb(zlib.decompress(stored(redis, packed)))
     entries[5][1] = entries[5][1].replace(b'"run"', b'"ran"')
-    redis.lset(packed, 0, zlib.compress(ormsgpack.packb([before, after, entries])))
+    put(redis, packed, zlib.compress(ormsgpack.packb([before, after, entries])))
 
     assert "was altered" in str(client.log.verify(THREAD))
 
@@ -73,7 +78,7 @@ def test_a_lost_block_is_found(client: Client, redis: Redis, packed: str, harm: 
     if harm == "removed":
         redis.lpop(packed)
     else:
-        redis.lset(packed, 0, b"nothing")
+        put(redis, packed, b"nothing")
 
     assert client.log.verify(THREAD) is not None
 
