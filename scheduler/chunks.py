@@ -57,21 +57,23 @@ class ChannelValues:
             self._known[name, ref.generation, ref.chunks] = values[name]
 
     def fetch(self, wanted: Iterable[Mapping[str, ChannelRef]]) -> None:
-        """Fetch what is not known of the values that checkpoints refer to: in one round trip, or one more.
+        """Fetch what is not known of the values that checkpoints refer to: in one round trip, as a rule.
 
-        The newest chunks lie apart, the others in blocks, as a rule. Where that is not so yet, they lie apart as well.
+        The newest chunks lie apart, the others in blocks. Where that is otherwise, a second look finds them.
         """
-        needed, first, blocks = set[str](), set[str](), dict[str, tuple[str, range]]()
+        needed, apart, blocks = set[str](), set[str](), dict[str, tuple[str, range]]()
+        packed: dict[str, tuple[str, range]] = {}
         for name, ref in {(name, ref) for refs in wanted for name, ref in refs.items()}:
-            start = self._start(name, ref)
+            start, newest = self._start(name, ref), ref.chunks - 2 * SPAN
             needed.update(ref.fields(name, start))
-            first.update(ref.fields(name, max(start, ref.chunks - 2 * SPAN)))
-            blocks |= {field: (ref.value_of(name), chunks) for field, chunks in ref.blocks(name, start).items()}
-        self._fetch(first, blocks, needed)
+            apart.update(ref.fields(name, max(start, newest)))
+            found = {field: (ref.value_of(name), chunks) for field, chunks in ref.blocks(name, start).items()}
+            blocks |= found
+            packed |= {field: block for field, block in found.items() if block[1].start < newest}
+        self._fetch(apart, packed, needed)
         while missing := needed - self._chunks.keys():
-            before = len(missing)
             self._fetch(missing, blocks, needed)  # packed in this moment, they are in a block by now
-            if len(needed - self._chunks.keys()) == before:
+            if needed - self._chunks.keys() == missing:
                 return
 
     def _fetch(self, fields: Iterable[str], blocks: Mapping[str, tuple[str, range]], needed: Collection[str]) -> None:

@@ -1,7 +1,7 @@
 -- Put the oldest chunks of a value that lie apart into one compressed block, unless somebody else has.
 -- KEYS channels
 -- ARGV value number span block
--- Without a block they stay apart: they are too large. Returns how many blocks of the value are settled.
+-- Returns how many blocks of the value are settled; without a block its chunks stay apart: they are too large.
 local counter = A.value .. ":"
 local there = tonumber(redis.call("HGET", K.channels, counter) or 0)
 if there ~= tonumber(A.number) then return there end
