@@ -68,7 +68,7 @@ class LastValue:
 
     def apply(self, current: Any, writes: Sequence[Any]) -> Any:
         """Return the one value written."""
-        overwritten = _overwrite(self.name, writes)
+        overwritten = overwrite_in(self.name, writes)
         if overwritten is not None:
             return overwritten.value
         if len(writes) > 1:
@@ -97,7 +97,7 @@ class Reduced:
 
     def apply(self, current: Any, writes: Sequence[Any]) -> Any:
         """Return the fold of the writes over the current value."""
-        overwritten = _overwrite(self.name, writes)
+        overwritten = overwrite_in(self.name, writes)
         if overwritten is not None:
             return overwritten.value
         merged = own(current)
@@ -120,7 +120,12 @@ def channel_of(name: str, hint: Any) -> Channel:
     return Reduced(name, reducer, _empty_of(base))
 
 
-def _overwrite(name: str, writes: Sequence[Any]) -> Overwrite | None:
+def overwrite_in(name: str, writes: Sequence[Any]) -> Overwrite | None:
+    """Return the write that takes a key's value over as it is, past its reducer; None where there is none.
+
+    Raises:
+        InvalidUpdateError: there are several.
+    """
     found = [overwrite for write in writes if (overwrite := _as_overwrite(write)) is not None]
     if len(found) > 1:
         raise InvalidUpdateError(f"At key '{name}': Can receive only one Overwrite value per super-step.")

@@ -10,7 +10,7 @@ from xxhash import xxh3_64_hexdigest
 
 from .channels import Channel
 from .commands import PREVIOUS, START, Send
-from .copies import detached
+from .copies import handed
 from .errors import InvalidDestination, InvalidGraph, UnknownKey, UnknownNode, UnmappedAnswer
 from .node import Node, plain_name, variables_of
 from .schema import Schema, classes_in
@@ -219,17 +219,17 @@ class Graph:
         """
         if isinstance(keys, str):
             self._check_keys([keys])
-            return detached(values.get(keys))
+            return handed(values.get(keys))
         if keys is not None:
             self._check_keys(keys)
-            return {key: detached(values[key]) for key in keys if key in values}
+            return {key: handed(values[key]) for key in keys if key in values}
         return self.shown(values, self.output.channels)
 
     def shown(self, values: Mapping[str, Any], keys: Iterable[str] | None = None) -> Any:
         """Return the values as users see them, and may change them: a dict of copies, or a root state's bare value."""
         if self.state.is_root:
-            return detached(values.get(self.state.key))
-        return {key: detached(values[key]) for key in (self.channels if keys is None else keys) if key in values}
+            return handed(values.get(self.state.key))
+        return {key: handed(values[key]) for key in (self.channels if keys is None else keys) if key in values}
 
     def typed(self, values: Mapping[str, Any]) -> Any:
         """Return the values as an instance of the state's class, where that has fields and all it needs is there."""

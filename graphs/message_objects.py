@@ -23,16 +23,22 @@ def holds_objects(messages: Sequence[Any]) -> bool:
     return any(map(is_message_class, set(map(type, messages))))
 
 
+def are_whole_objects(messages: Sequence[Any]) -> bool:
+    """Return whether messages are all objects, and none of them a chunk."""
+    chunk = getattr(sys.modules.get("langchain_core.messages.base"), "BaseMessageChunk", ())
+    return all(is_message_class(kind) and not issubclass(kind, chunk) for kind in set(map(type, messages)))
+
+
 def as_objects(messages: Sequence[Any]) -> list[Any]:
     """Return messages of any form as message objects, whole ones for chunks; those that are objects stay the same.
 
     Raises:
         InvalidUpdateError: something is not a message.
     """
-    from langchain_core.messages import BaseMessageChunk, convert_to_messages, message_chunk_to_message
+    from langchain_core.messages import convert_to_messages, message_chunk_to_message
 
     # what an earlier merge left needs no second look: a long chat comes by here on every turn
-    if all(is_message_class(kind) and not issubclass(kind, BaseMessageChunk) for kind in set(map(type, messages))):
+    if are_whole_objects(messages):
         return list(messages)
     try:
         found = convert_to_messages([_with_content(message) for message in messages])

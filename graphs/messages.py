@@ -5,7 +5,7 @@ side of a merge holds an object, the state's annotation names their classes, or 
 objects.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from functools import partial
 from typing import Annotated, Any, Final, TypedDict, get_args
 
@@ -79,7 +79,7 @@ def messages_said(written: Any, before: Any, reducer: Any = None) -> list[Any]:
     merge = getattr(reducer, "func", reducer)
     if merge not in (add_messages, add_message_objects):
         return [one for one in _listed(written) if is_message_class(type(one))]
-    said = [one for one in map(_read, _listed(written)) if one is not None and _role(one) != REMOVE]
+    said = [one for one in map(_read, _listed(written)) if one is not None and role_of(one) != REMOVE]
     if reducer is add_messages and not holds_objects(_listed(before)) and not holds_objects(said):
         return said
     return [one if is_message_class(type(one)) else as_objects([one])[0] for one in said]
@@ -97,6 +97,17 @@ def identified(value: Any) -> Any:
     return message
 
 
+def read_messages(given: Sequence[Any], reducer: Any, *, objects: bool) -> list[Any]:
+    """Return messages given in any form as a reducer merges them: dicts, or objects.
+
+    Raises:
+        InvalidUpdateError: something is not a message.
+    """
+    if not objects:
+        return [_as_message(one) for one in given]
+    return in_format(as_objects(given), getattr(reducer, "keywords", {}).get("format"))
+
+
 def _listed(messages: Any) -> list[Any]:
     return messages if isinstance(messages, list) else [messages]
 
@@ -105,7 +116,7 @@ def _merged(left: Sequence[Any], right: Sequence[Any]) -> list[Any]:
     merged = _by_id(left)
     for one in right:
         message = _as_message(one)
-        if _role(message) == REMOVE:
+        if role_of(message) == REMOVE:
             _remove(merged, id_of(message))
         else:
             _put(merged, message)
@@ -125,7 +136,7 @@ def _by_id(messages: Sequence[Any]) -> dict[Any, Any]:
 
 def _put(merged: dict[Any, Any], message: Any) -> None:
     if id_of(message) is None:
-        message = _with_id(message, _next_id(merged, message))
+        message = with_id(message, next_id(next(reversed(merged), ""), merged, message))
     merged[id_of(message)] = message  # a dict keeps the place of a key that it already has
 
 
@@ -136,22 +147,24 @@ def _remove(merged: dict[Any, Any], message_id: Any) -> None:
         raise InvalidUpdateError(f"There is no message with id {message_id!r} to remove.")
 
 
-def _role(message: Any) -> str:
+def role_of(message: Any) -> str:
+    """Return a message's role."""
     return str(message["role"] if isinstance(message, dict) else message.type)
 
 
-def _with_id(message: Any, message_id: str) -> Any:
+def with_id(message: Any, message_id: str) -> Any:
+    """Return a message with an id."""
     update = {"id": message_id}
     return message | update if isinstance(message, dict) else message.model_copy(update=update)
 
 
-def _next_id(merged: dict[Any, Any], message: Any) -> str:
-    """Return an id that no message has and that every process finds again."""
-    found = str(next(reversed(merged), ""))
+def next_id(last: Any, taken: Container[Any], message: Any) -> str:
+    """Return an id that is not taken and that every process finds again: ``last`` is that of the message before it."""
+    found = str(last)
     content = message.get("content") if isinstance(message, dict) else message.content
     while True:
-        found = xxh3_64_hexdigest(repr((found, _role(message), content)).encode())
-        if found not in merged:
+        found = xxh3_64_hexdigest(repr((found, role_of(message), content)).encode())
+        if found not in taken:
             return found
 
 

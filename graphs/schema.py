@@ -10,6 +10,7 @@ from typing import Annotated, Any, Final, Literal, Union, get_args, get_origin, 
 
 from .channels import MISSING, Channel, Reduced, channel_of
 from .commands import END, RETURN
+from .conversation import channel_of_chat
 from .copies import detached, own
 from .errors import InvalidGraph, InvalidInput, InvalidUpdateError
 from .message_objects import is_message_class
@@ -215,8 +216,8 @@ def _channel(key: str, hint: Any) -> Channel:
         and channel.reducer is add_messages
         and any(map(is_message_class, classes_in(hint)))
     ):
-        return dataclasses.replace(channel, reducer=add_message_objects)
-    return channel
+        channel = dataclasses.replace(channel, reducer=add_message_objects)
+    return channel_of_chat(channel)
 
 
 def _kind(cls: type) -> Kind:

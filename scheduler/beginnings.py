@@ -16,6 +16,7 @@ from .answers import assigned
 from .checkpoints import Encoded, Origin, StoredCheckpoint, in_place
 from .connection import Connection
 from .deadlines import overdue
+from .dialogue import Dialogue
 from .errors import AlreadyResumed
 from .ids import new_checkpoint_id
 from .lifecycle import ThreadEvent
@@ -130,9 +131,8 @@ class Beginnings:
         goto = route(graph, START, fresh(graph, arrived.values, tuple(updates)), offered, self._call)
         result = Result(arrived.steps[0], tuple(updates), goto)
         applied = plan_next(graph, arrived, [result], new_checkpoint_id(arrived.id), stand.ns)
-        second = self._encoded(stand, applied, first)
-        results = {result.step.id: self._connection.checkpoints.encode_result(result)}
-        return Beginning([second], results, applied, applied.steps, ThreadEvent.RESUME)
+        second = self._encoded(stand, applied, first, made_by=(result, Dialogue()))
+        return Beginning([second], {}, applied, applied.steps, ThreadEvent.RESUME)
 
     def _going_on(self, stand: Stand) -> Beginning:
         if stand.head is None:
@@ -188,10 +188,8 @@ class Beginnings:
 
     def _known(self, stand: Stand, head: Checkpoint) -> Known:
         keys = self._connection.place(stand.run.thread_id).keys
-        return self._connection.checkpoints.results(keys, stand.ns, head.steps)
+        return self._connection.checkpoints.results(keys, stand.ns, head.steps, head.id)
 
-    def _encoded(
-        self, stand: Stand, checkpoint: Checkpoint, parent: StoredCheckpoint | None, *, branching: bool = False
-    ) -> Encoded:
+    def _encoded(self, stand: Stand, checkpoint: Checkpoint, parent: StoredCheckpoint | None, **how: Any) -> Encoded:
         origin = Origin(stand.run.id, stand.run.metadata, stand.parents)
-        return self._connection.checkpoints.encode(checkpoint, parent, origin, branching=branching)
+        return self._connection.checkpoints.encode(checkpoint, parent, origin, **how)

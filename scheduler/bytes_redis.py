@@ -13,7 +13,8 @@ from .errors import StoreUnavailable
 
 _UNAVAILABLE = (redis.ConnectionError, redis.TimeoutError, redis.ReadOnlyError, redis.OutOfMemoryError)
 
-StreamEntries = list[tuple[bytes, dict[bytes, bytes]]]
+StreamEntry = tuple[bytes, dict[bytes, bytes]]
+StreamEntries = list[StreamEntry]
 
 
 class BytesRedis(Protocol):
@@ -33,6 +34,9 @@ class BytesRedis(Protocol):
 
     def smembers(self, name: str) -> set[bytes]:
         """Return the members of a set."""
+
+    def llen(self, name: str) -> int:
+        """Return how long a list is."""
 
     def lrange(self, name: str, start: int, end: int) -> list[bytes]:
         """Return a part of a list."""

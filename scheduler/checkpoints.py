@@ -9,7 +9,7 @@ branches, the values of the branch are *sealed*, and the next change begins a ge
 import threading
 from collections import OrderedDict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from xxhash import xxh3_64_hexdigest
@@ -18,36 +18,19 @@ from graphs.channels import MISSING
 from graphs.checkpoint import Checkpoint, Result, Step, handler_step
 from graphs.commands import Interrupt
 
-from .bytes_redis import BytesRedis
+from .bytes_redis import BytesRedis, StreamEntries
+from .checkpoint_record import Made, Origin, Record, StoredCheckpoint, made_by, record_of, refs_of, run_of, stored_of
 from .chunks import SAME, ChannelRef, ChannelValues, tail_of
 from .dialogue import Dialogue, waiting
+from .echoes import with_echoes, without_echoes
 from .errors import CheckpointNotFound
 from .keys import ThreadKeys
 from .serde import Serde
 
+__all__ = ["CheckpointStore", "Encoded", "Origin", "StoredCheckpoint", "in_place", "result_of"]
+
 _CACHE_SIZE = 512
 _SILENCE = Dialogue()
-
-
-@dataclass(frozen=True, slots=True)
-class Origin:
-    """Where a checkpoint comes from."""
-
-    #: The run that made it; empty for a person's update.
-    run_id: str = ""
-    #: The user's metadata.
-    metadata: Mapping[str, Any] = field(default_factory=dict)
-    #: Where the graphs above stood when this one was called: frame -> checkpoint id; nothing at the root.
-    parents: Mapping[str, str] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
-class StoredCheckpoint:
-    """A checkpoint, and what is known of it only because it is stored."""
-
-    checkpoint: Checkpoint
-    refs: Mapping[str, ChannelRef] = field(default_factory=dict)
-    origin: Origin = field(default_factory=Origin)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,9 +56,22 @@ class CheckpointStore:
         self._lock = threading.Lock()  # a process may work on several threads at once
 
     def encode(
-        self, checkpoint: Checkpoint, parent: StoredCheckpoint | None, origin: Origin, *, branching: bool = False
+        self,
+        checkpoint: Checkpoint,
+        parent: StoredCheckpoint | None,
+        origin: Origin,
+        *,
+        branching: bool = False,
+        made_by: tuple[Result, Dialogue] | None = None,
     ) -> Encoded:
-        """Return what has to be written for a checkpoint; ``branching``: its parent is not where its frame stands.
+        """Return what has to be written for a checkpoint.
+
+        Args:
+            checkpoint: the checkpoint.
+            parent: the one before it.
+            origin: where it comes from.
+            branching: whether its parent is not where its frame stands.
+            made_by: the one step that made it, and what this asked: kept with it, and not apart.
 
         Raises:
             NotSerializable: a value cannot be stored.
@@ -83,6 +79,7 @@ class CheckpointStore:
         """
         refs: dict[str, ChannelRef] = {}
         chunks: dict[str, bytes] = {}
+        tails: dict[str, Any] = {}
         generation = xxh3_64_hexdigest(checkpoint.id.encode())
         for name, value in checkpoint.values.items():
             known = _known(parent, name, sealed=branching)
@@ -92,10 +89,12 @@ class CheckpointStore:
             else:
                 refs[name], tail = ChannelRef(generation, 1), value
             if tail is not SAME:
+                tails[name] = tail
                 where = f"State key {name!r}"
                 chunks[refs[name].fields(name, refs[name].chunks - 1)[0]] = self._serde.dumps(tail, where)
         stored = StoredCheckpoint(checkpoint, refs, origin)
-        return Encoded(stored, self._serde.dumps(_record(stored), "The checkpoint"), chunks)
+        made = None if made_by is None else self._encode_made(*made_by, tails)
+        return Encoded(stored, self._serde.dumps(record_of(stored, made), "The checkpoint"), chunks)
 
     def remember(self, keys: ThreadKeys, ns: str, stored: StoredCheckpoint) -> None:
         """Keep a checkpoint that was written or loaded."""
@@ -133,16 +132,18 @@ class CheckpointStore:
         entries = self._redis.xrange(keys.checkpoints(ns), checkpoint_id, checkpoint_id)
         if not entries:
             raise CheckpointNotFound(thread_id, checkpoint_id)
-        return self._restored(keys, ns, [entries[0][1][b"record"]])[0]
+        return self._restored(keys, ns, entries)[0]
 
     def holds(self, keys: ThreadKeys, ns: str, checkpoint_id: str) -> bool:
         """Return whether a checkpoint is remembered."""
         return (keys.token, ns, checkpoint_id) in self._seen
 
-    def take(self, keys: ThreadKeys, ns: str, record: bytes, chunks: Mapping[str, bytes]) -> StoredCheckpoint:
+    def take(
+        self, keys: ThreadKeys, ns: str, checkpoint_id: str, record: bytes, chunks: Mapping[str, bytes]
+    ) -> StoredCheckpoint:
         """Return a checkpoint of which everything came along, and remember it."""
         values = ChannelValues(self._redis, keys.channels(ns), self._serde).taking(chunks)
-        stored = _stored(self._serde.loads(record), values)
+        stored = stored_of(checkpoint_id, self._serde.loads(record), values)
         self.remember(keys, ns, stored)
         return stored
 
@@ -154,24 +155,36 @@ class CheckpointStore:
             return []
         newest = f"({before}" if before else "+"
         entries = self._redis.xrevrange(keys.checkpoints(ns), newest, "-", count=limit)
-        return self._restored(keys, ns, [entry[1][b"record"] for entry in entries])
+        return self._restored(keys, ns, entries)
 
     def is_last_of_run(self, keys: ThreadKeys, ns: str, stored: StoredCheckpoint) -> bool:
         """Return whether the run that made a checkpoint made no later one in its frame."""
-        later = self._redis.xrange(keys.checkpoints(ns), f"({stored.checkpoint.id}", "+", count=1)
-        return all(self._serde.loads(fields[b"record"])["run"] != stored.origin.run_id for _, fields in later)
+        following = self._following(keys, ns, stored.checkpoint.id)
+        return following is None or run_of(following) != stored.origin.run_id
 
-    def results(self, keys: ThreadKeys, ns: str, steps: Sequence[Step]) -> dict[str, Mapping[str, Any]]:
+    def results(
+        self, keys: ThreadKeys, ns: str, steps: Sequence[Step], of: str | None = None
+    ) -> dict[str, Mapping[str, Any]]:
         """Return what is known of steps, and of the error handlers that took their place, by step id.
 
         That is ``updates`` and ``goto``, or ``error`` and, by its name, the ``handler`` that takes over.
+
+        Args:
+            keys, ns: the frame.
+            steps: the steps.
+            of: the checkpoint at which they are due, where its superstep may be closed: what a single step wrote lies
+                with the checkpoint that it made.
         """
         found = self._results(keys, ns, steps)
-        return found | self._results(keys, ns, [step for step in in_place(steps, found) if step.handles])
+        placed = in_place(steps, found)
+        found |= self._results(keys, ns, [step for step in placed if step.handles])
+        if of is None or all("updates" in found.get(step.id, {}) for step in placed):
+            return found
+        return found | self._made(keys, ns, [step.id for step in placed], of)
 
     def questions(self, keys: ThreadKeys, ns: str, checkpoint: Checkpoint) -> dict[str, tuple[Interrupt, ...]]:
         """Return the questions that wait for an answer, by step id, in the order of the steps' paths."""
-        found = self.results(keys, ns, checkpoint.steps)
+        found = self.results(keys, ns, checkpoint.steps, checkpoint.id)
         steps = sorted(in_place(checkpoint.steps, found), key=lambda step: step.path)
         return {step.id: asked for step in steps if (asked := waiting(found.get(step.id, {})))}
 
@@ -181,7 +194,19 @@ class CheckpointStore:
         Raises:
             NotSerializable: a value cannot be stored; the error names the node and the key.
         """
-        record = {"updates": list(result.updates), "goto": list(result.goto), **dialogue.record()}
+        return self._encode_writes(
+            result, {"updates": list(result.updates), "goto": list(result.goto), **dialogue.record()}
+        )
+
+    def _encode_made(self, result: Result, dialogue: Dialogue, tails: Mapping[str, Any]) -> Made:
+        """Return what is kept of the one step that made a checkpoint, of which ``tails`` are the new chunks."""
+        updates, echoes = without_echoes(result.updates, tails)
+        more = {"goto": list(result.goto), "echoes": [*map(list, echoes)], **dialogue.record()}
+        written = {"updates": updates} | {name: value for name, value in more.items() if value}
+        # a step that stands in for no other one is the only one of the checkpoint before
+        return result.step.id if result.step.handles else "", self._encode_writes(result, written)
+
+    def _encode_writes(self, result: Result, record: dict[str, Any]) -> bytes:
         if result.children:
             record["children"] = dict(result.children)
         try:
@@ -213,14 +238,33 @@ class CheckpointStore:
         found = self._redis.hmget(keys.results(ns), [step.id for step in steps])
         return {step.id: self._serde.loads(data) for step, data in zip(steps, found, strict=True) if data is not None}
 
-    def _restored(self, keys: ThreadKeys, ns: str, records: Iterable[bytes]) -> list[StoredCheckpoint]:
-        plain = [self._serde.loads(record) for record in records]
+    def _made(self, keys: ThreadKeys, ns: str, step_ids: Sequence[str], of: str) -> dict[str, Mapping[str, Any]]:
+        """Return what is known of the step that made the checkpoint after another one, if it is one of these.
+
+        The cursor stands on the newest checkpoint of its frame, so a superstep is closed by the next one, or never.
+        """
+        following = self._following(keys, ns, of)
+        made = following and made_by(following)
+        if following is None or not made or (made[0] or step_ids[0]) not in step_ids:
+            return {}
+        known, refs = {"goto": [], **self._serde.loads(made[1])}, refs_of(following)
+        values = ChannelValues(self._redis, keys.channels(ns), self._serde)
+        with_echoes(known["updates"], known.pop("echoes", ()), lambda name: values.newest(name, refs[name]))
+        return {made[0] or step_ids[0]: known}
+
+    def _following(self, keys: ThreadKeys, ns: str, checkpoint_id: str) -> Record | None:
+        """Return the record of the checkpoint after another one of its frame."""
+        entries = self._redis.xrange(keys.checkpoints(ns), f"({checkpoint_id}", "+", count=1)
+        return self._serde.loads(entries[0][1][b"record"]) if entries else None
+
+    def _restored(self, keys: ThreadKeys, ns: str, entries: StreamEntries) -> list[StoredCheckpoint]:
+        records = [(id_.decode(), self._serde.loads(fields[b"record"])) for id_, fields in entries]
         values = ChannelValues(self._redis, keys.channels(ns), self._serde)
         latest = self._latest(keys, ns)
         if latest is not None:
             values.know(latest.refs, latest.checkpoint.values)
-        values.fetch([_refs(record) for record in plain])
-        restored = [_stored(record, values) for record in plain]
+        values.fetch([refs_of(record) for _, record in records])
+        restored = [stored_of(id_, record, values) for id_, record in records]
         for stored in restored[:1]:
             self.remember(keys, ns, stored)
         return restored
@@ -248,53 +292,3 @@ def result_of(step: Step, known: Mapping[str, Any]) -> Result:
 def _known(parent: StoredCheckpoint | None, name: str, *, sealed: bool) -> ChannelRef | None:
     ref = parent.refs.get(name) if parent is not None else None
     return ref._replace(sealed=True) if ref is not None and sealed else ref
-
-
-def _record(stored: StoredCheckpoint) -> dict[str, Any]:
-    checkpoint = stored.checkpoint
-    return {
-        "id": checkpoint.id,
-        "parent": checkpoint.parent_id,
-        "source": checkpoint.source,
-        "number": checkpoint.number,
-        "refs": {name: list(ref) for name, ref in stored.refs.items()},
-        "joins": {name: sorted(arrived) for name, arrived in checkpoint.joins.items()},
-        "steps": [_step_record(step) for step in checkpoint.steps],
-        "deferred": list(checkpoint.deferred),
-        "writers": list(checkpoint.writers),
-        "children": dict(checkpoint.children),
-        "run": stored.origin.run_id,
-        "metadata": dict(stored.origin.metadata),
-        "parents": dict(stored.origin.parents),
-    }
-
-
-def _step_record(step: Step) -> list[Any]:
-    plain: list[Any] = [step.id, step.node, list(step.path), list(step.triggers)]
-    sent = () if step.arg is MISSING else (step.arg,) if step.timeout is None else (step.arg, step.timeout)
-    return [*plain, *sent]
-
-
-def _step(id_: str, node: str, path: list[str | int], triggers: list[str], *sent: Any) -> Step:
-    return Step(id_, node, tuple(path), tuple(triggers), *sent)
-
-
-def _refs(record: Mapping[str, Any]) -> dict[str, ChannelRef]:
-    return {name: ChannelRef(*ref) for name, ref in record["refs"].items()}
-
-
-def _stored(record: Mapping[str, Any], values: ChannelValues) -> StoredCheckpoint:
-    refs = _refs(record)
-    checkpoint = Checkpoint(
-        record["id"],
-        record["parent"],
-        record["source"],
-        record["number"],
-        {name: values.value(name, ref) for name, ref in refs.items()},
-        {name: frozenset(arrived) for name, arrived in record["joins"].items()},
-        tuple(_step(*step) for step in record["steps"]),
-        tuple(record["deferred"]),
-        tuple(record["writers"]),
-        record["children"],
-    )
-    return StoredCheckpoint(checkpoint, refs, Origin(record["run"], record["metadata"], record["parents"]))

@@ -1,8 +1,13 @@
 """Channel values in pieces: a list that grows at its end adds a chunk, any other change begins a new generation."""
 
-from collections.abc import Iterable, Mapping
+import zlib
+from collections.abc import Collection, Iterable, Mapping
 from operator import is_
 from typing import Any, Final, NamedTuple, Self
+
+import ormsgpack
+
+from graphs.beside import grown_from
 
 from .bytes_redis import BytesRedis
 from .json_text import encoded
@@ -10,6 +15,8 @@ from .serde import Serde
 
 #: A state of at most so many chunks is sent to a worker with its lease.
 _MOST_TOGETHER = 32
+#: How many chunks a block stands for; the newest so many, and more, are never packed.
+SPAN: Final = 32
 
 
 class ChannelRef(NamedTuple):
@@ -22,6 +29,21 @@ class ChannelRef(NamedTuple):
     def fields(self, channel: str, start: int = 0) -> list[str]:
         """Return the hash fields of its chunks."""
         return [f"{channel}@{self.generation}.{index}" for index in range(start, self.chunks)]
+
+    def value_of(self, channel: str) -> str:
+        """Return the name that the fields of a value begin with."""
+        return f"{channel}@{self.generation}"
+
+    def counter(self, channel: str) -> str:
+        """Return the hash field that says how many blocks of a value are settled."""
+        return f"{channel}@{self.generation}:"
+
+    def blocks(self, channel: str, start: int = 0) -> dict[str, range]:
+        """Return the hash fields of the blocks in which its chunks lie once they are packed, and which chunks."""
+        numbers = range(start // SPAN, (self.chunks - 1) // SPAN + 1)
+        return {
+            f"{channel}@{self.generation}:{number}": range(number * SPAN, (number + 1) * SPAN) for number in numbers
+        }
 
 
 def chunk_names(refs: Mapping[str, ChannelRef]) -> str:
@@ -50,14 +72,35 @@ class ChannelValues:
         return self
 
     def fetch(self, wanted: Iterable[Mapping[str, ChannelRef]]) -> None:
-        """Fetch what is not known of the values that checkpoints refer to, in one round trip."""
-        fields = {
-            chunk for refs in wanted for name, ref in refs.items() for chunk in ref.fields(name, self._start(name, ref))
-        }
-        if fields:
-            ordered = sorted(fields)
-            found = self._redis.hmget(self._key, ordered)
-            self.taking({name: data for name, data in zip(ordered, found, strict=True) if data})
+        """Fetch what is not known of the values that checkpoints refer to: in one round trip, as a rule.
+
+        The newest chunks lie apart, the others in blocks. Where that is otherwise, a second look finds them.
+        """
+        needed, apart, blocks = set[str](), set[str](), dict[str, tuple[str, range]]()
+        packed: dict[str, tuple[str, range]] = {}
+        for name, ref in {(name, ref) for refs in wanted for name, ref in refs.items()}:
+            start, newest = self._start(name, ref), ref.chunks - 2 * SPAN
+            needed.update(ref.fields(name, start))
+            apart.update(ref.fields(name, max(start, newest)))
+            found = {field: (ref.value_of(name), chunks) for field, chunks in ref.blocks(name, start).items()}
+            blocks |= found
+            packed |= {field: block for field, block in found.items() if block[1].start < newest}
+        self._fetch(apart, packed, needed)
+        while missing := needed - self._chunks.keys():
+            self._fetch(missing, blocks, needed)  # packed in this moment, they are in a block by now
+            if needed - self._chunks.keys() == missing:
+                return
+
+    def _fetch(self, fields: Iterable[str], blocks: Mapping[str, tuple[str, range]], needed: Collection[str]) -> None:
+        names = [*sorted(fields), *blocks]
+        found = self._redis.hmget(self._key, names) if names else []
+        for name, data in zip(names, found, strict=True):
+            if data is not None and name in blocks:
+                value, chunks = blocks[name]
+                packed = zip((f"{value}.{chunk}" for chunk in chunks), unpacked_block(data), strict=True)
+                self._chunks |= {field: self._serde.loads(chunk) for field, chunk in packed if field in needed}
+            elif data is not None:
+                self._chunks[name] = self._serde.loads(data)
 
     def value(self, name: str, ref: ChannelRef) -> Any:
         """Return a value that was fetched."""
@@ -71,11 +114,25 @@ class ChannelValues:
         grown = list(known)
         for tail in tails:
             grown.extend(tail)
+        if start:
+            grown_from.put(grown, known)
         return grown
+
+    def newest(self, name: str, ref: ChannelRef) -> Any:
+        """Return the last chunk of a value."""
+        self._known[name, ref.generation, ref.chunks - 1] = []  # so that none of those before it are fetched
+        self.fetch([{name: ref}])
+        return self._chunks[ref.fields(name, ref.chunks - 1)[0]]
 
     def _start(self, name: str, ref: ChannelRef) -> int:
         """Return how many chunks of a value are known already."""
         return next((count for count in range(ref.chunks, 0, -1) if (name, ref.generation, count) in self._known), 0)
+
+
+def unpacked_block(data: bytes) -> list[bytes]:
+    """Return the chunks of a block."""
+    chunks: list[bytes] = ormsgpack.unpackb(zlib.decompress(data))
+    return chunks
 
 
 #: Says that a value is the one that it was.
@@ -88,6 +145,6 @@ def tail_of(value: Any, before: Any) -> Any:
         return SAME
     if type(value) is not list or type(before) is not list or len(value) < len(before):
         return None
-    if not all(map(is_, before, value)):
+    if grown_from.get(value) is not before and not all(map(is_, before, value)):
         return None
     return value[len(before) :] if len(value) > len(before) else SAME

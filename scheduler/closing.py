@@ -133,12 +133,12 @@ class Closing(Leases):
         before, run = claim.stored.checkpoint, claim.run
         after = plan_next(graph, before, results, new_checkpoint_id(before.id), claim.ns)
         origin = Origin(run.id, run.metadata, claim.stored.origin.parents)
+        made_by = (results[0], claim.dialogue) if single else None
         move = Move(
             self._place(claim),
             before.id,
-            [self._connection.checkpoints.encode(after, claim.stored, origin)],
-            self._kept(claim, results[0]) if single else {},
-            [*(step.id for step in before.steps), *(one.step.id for one in results if one.step.handles)],
+            [self._connection.checkpoints.encode(after, claim.stored, origin, made_by=made_by)],
+            closed=[*(step.id for step in before.steps), *(one.step.id for one in results if one.step.handles)],
             entries=[_advanced_entry(claim, after, results[0] if single else None)],
         )
         last = verdict(after, breakpoints(claim, graph), claim.frame.first_number + run.recursion_limit)
@@ -159,9 +159,6 @@ class Closing(Leases):
         if self._commit(claim, move, blobs, single=single, **ending) != "committed":
             return Progress()  # somebody else closed it first
         return Progress(ended=_STATUS[last]) if claim.frame.caller is None else _given_back(claim)
-
-    def _kept(self, claim: Claim, result: Result) -> dict[str, bytes]:
-        return {result.step.id: self._connection.checkpoints.encode_result(result, claim.dialogue)}
 
     def _commit(self, claim: Claim, move: Move, blobs: Sequence[bytes] = (), *, single: bool, **more: Any) -> str:
         fenced = {"fence": claim.fence, "step": claim.ref.step_id} if single else {}

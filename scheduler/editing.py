@@ -84,7 +84,7 @@ class Editor:
         elif config.ns:
             raise InvalidUpdateError(f"No state to update at {config.ns!r}: the graph there has not been called yet.")
         steps = () if stored is None else stored.checkpoint.steps
-        known = checkpoints.results(keys, config.ns, steps)
+        known = checkpoints.results(keys, config.ns, steps, config.checkpoint_id)
         return Draft(graph, config, stored, cursor, known, live=config.checkpoint_id is None)
 
     def _store(self, draft: Draft, edits: Sequence[Edit]) -> None:

@@ -9,8 +9,10 @@ from graphs.frames import below
 
 from .connection import Connection
 from .errors import RunNotFound
+from .keys import ThreadKeys
 from .lifecycle import RunStatus
 from .log import LogEntry, entry_of, sequence
+from .log_blocks import packed_after
 
 _BLOCK_MS = 1_000  # shorter than the client's socket timeout, and how soon a deleted thread is noticed
 
@@ -54,7 +56,7 @@ class Follower:
         """
         keys = self._connection.place(thread_id).keys
         while True:
-            happened = self._read([keys.log, keys.events], after, _block_ms(deadline))
+            happened = self._read(keys, after, _block_ms(deadline))
             for one in happened:
                 after = one.seq
                 if one.run_id == run_id:
@@ -83,7 +85,16 @@ class Follower:
                 if isinstance(one, LogEntry) and one.kind == "returned" and one.ns == ns:
                     return
 
-    def _read(self, streams: list[str], after: int, block_ms: int) -> list[Happening]:
+    def _read(self, keys: ThreadKeys, after: int, block_ms: int) -> list[Happening]:
+        happened = self._read_live([keys.log, keys.events], after, block_ms)
+        if not happened or happened[0].seq == after + 1:
+            return happened
+        # what is missing in between are old events, or entries that were packed before they could be read here
+        packed = [entry_of(*entry) for entry in packed_after(self._connection, keys, after)]
+        by_seq = {one.seq: one for one in (*packed, *happened)}
+        return [by_seq[seq] for seq in sorted(by_seq)]
+
+    def _read_live(self, streams: list[str], after: int, block_ms: int) -> list[Happening]:
         found = self._connection.redis.xread(dict.fromkeys(streams, f"{after}-0"), block=block_ms)
         pairs = found.items() if isinstance(found, dict) else found  # RESP3 answers with a map
         happened = [self._happening(seq, fields) for _, entries in pairs for seq, fields in _flat(entries)]

@@ -280,7 +280,8 @@ class FrameView:
 
     def _results(self, steps: Sequence[Step] | None = None) -> dict[str, Mapping[str, Any]]:
         keys, standing = self.look.connection.place(self.look.thread_id).keys, self._standing()
-        return self.look.connection.checkpoints.results(keys, self.ns, standing.steps if steps is None else steps)
+        wanted = standing.steps if steps is None else steps
+        return self.look.connection.checkpoints.results(keys, self.ns, wanted, standing.id)
 
 
 _SHOWERS: Mapping[str, Callable[[FrameView, LogEntry], Iterator[Part]]] = {

@@ -42,6 +42,11 @@ class ThreadKeys:
         return f"{self.root}:log:{self.token}"
 
     @cached_property
+    def blocks(self) -> str:
+        """List: the older part of the log, compressed."""
+        return f"{self.root}:blocks:{self.token}"
+
+    @cached_property
     def events(self) -> str:
         """Stream: what nodes write while they run; trimmed."""
         return f"{self.root}:events:{self.token}"

@@ -134,9 +134,10 @@ class Leases:
 
     def _stored(self, ref: StepRef, ns: str, place: Place, leased: Leased) -> StoredCheckpoint:
         """Return the checkpoint of a step: it came along, or is remembered, or is loaded."""
+        checkpoints, id_ = self._connection.checkpoints, leased.step["checkpoint"]
         if leased.state is not None:
-            return self._connection.checkpoints.take(place.keys, ns, *leased.state)
-        return self._connection.checkpoints.load(place.keys, ns, leased.step["checkpoint"], ref.thread_id)
+            return checkpoints.take(place.keys, ns, id_, *leased.state)
+        return checkpoints.load(place.keys, ns, id_, ref.thread_id)
 
     def _step(self, place: Place, record: Mapping[str, Any], steps: Sequence[Step]) -> tuple[Step, Handed | None]:
         """Return a step of a checkpoint; or that of an error handler, and what it takes over."""

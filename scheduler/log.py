@@ -1,15 +1,16 @@
 """The execution log: what happened to a thread, in order, each entry hashed with the one before it."""
 
-import hashlib
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from .bytes_redis import StreamEntries, StreamEntry
 from .connection import Connection
 from .errors import ThreadNotFound
 from .ids import check_thread_id
 from .keys import ThreadKeys
+from .log_blocks import SPAN, Block, chained
 
 _PAGE = 500
 
@@ -45,10 +46,8 @@ class Log:
 
     def read(self, thread_id: str, after: int = 0) -> Iterator[LogEntry]:
         """Yield a thread's entries from the oldest on, or those after a sequence number."""
-        key = self._connection.place(check_thread_id(thread_id)).keys.log
-        while entries := self._connection.redis.xrange(key, f"({after}-0", "+", count=_PAGE):
-            yield from (entry_of(seq, fields) for seq, fields in entries)
-            after = sequence(entries[-1][0])
+        keys = self._connection.place(check_thread_id(thread_id)).keys
+        yield from (entry_of(seq, fields) for seq, fields in self._raw(keys, after))
 
     def verify(self, thread_id: str) -> str | None:
         """Check the hash chain; return None when it holds, else a sentence that names the first entry that does not.
@@ -60,28 +59,49 @@ class Log:
         head, newest = self._end(keys)
         if head is None:
             raise ThreadNotFound(thread_id)
+        try:
+            return self._broken(keys, head.decode(), newest)
+        except ValueError as error:  # what is packed has checksums of its own
+            return str(error)
+
+    def _broken(self, keys: ThreadKeys, head: str, newest: int) -> str | None:
         seen, expected = 0, ""
-        for seq, text, stored in self._raw(keys.log, newest):
-            expected = hashlib.sha1(expected.encode() + text, usedforsecurity=False).hexdigest()
-            if stored != expected:
+        for id_, fields in self._raw(keys, 0, newest):
+            seq, text = sequence(id_), fields[b"entry"]
+            expected = chained(expected, text)
+            if fields[b"hash"].decode() != expected:
                 return f"Entry {seq} was altered, or an entry between {seen} and {seq} was removed."
             seen = seq
-        return None if head.decode() == expected else f"The log ends at entry {seen}, but the thread knows a later one."
+        return None if head == expected else f"The log ends at entry {seen}, but the thread knows a later one."
 
-    def _end(self, keys: ThreadKeys) -> tuple[bytes | None, str]:
-        """Return the hash and the stream id of the last entry, read together: a thread that runs goes on writing."""
+    def _end(self, keys: ThreadKeys) -> tuple[bytes | None, int]:
+        """Return the last entry's hash and sequence number, read together: a thread that runs goes on writing."""
         pipeline = self._connection.redis.pipeline(transaction=True)
         pipeline.hget(keys.thread, "head")
         pipeline.xrevrange(keys.log, "+", "-", count=1)
         head, newest = pipeline.execute()
-        return head, newest[0][0].decode() if newest else "0-0"
+        return head, sequence(newest[0][0]) if newest else 0
 
-    def _raw(self, key: str, newest: str) -> Iterator[tuple[int, bytes, str]]:
-        after = 0
-        while entries := self._connection.redis.xrange(key, f"({after}-0", newest, count=_PAGE):
-            for seq, fields in entries:
-                yield sequence(seq), fields[b"entry"], fields[b"hash"].decode()
-            after = sequence(entries[-1][0])
+    def _raw(self, keys: ThreadKeys, after: int, last: int | None = None) -> Iterator[StreamEntry]:
+        """Yield entries as the stream has, or had, them: those after a sequence number, and up to another."""
+        while True:
+            block, entries = self._page(keys, after, "+" if last is None else f"{last}-0")
+            if block is not None:
+                yield from Block.read(block).part(after, last)
+                after = (after // SPAN + 1) * SPAN
+            elif entries:
+                yield from entries
+                after = sequence(entries[-1][0])
+            else:
+                return
+
+    def _page(self, keys: ThreadKeys, after: int, newest: str) -> tuple[bytes | None, StreamEntries]:
+        """Return the block in which entries after a sequence number lie, or a page of the stream, read together."""
+        pipeline = self._connection.redis.pipeline(transaction=True)
+        pipeline.lindex(keys.blocks, after // SPAN)
+        pipeline.xrange(keys.log, f"({after}-0", newest, count=_PAGE)
+        block, entries = pipeline.execute()
+        return block, entries
 
 
 def entry_of(seq: bytes, fields: Mapping[bytes, bytes]) -> LogEntry:

@@ -2,13 +2,13 @@
 
 from collections import OrderedDict
 from collections.abc import Mapping
-from typing import Any
 
 from .connection import Connection
 from .errors import RunNotFound
 from .failure import Failure, cancelled, lost, status_of, timed_out
 from .lifecycle import RunStatus
 from .moves import ended, finish_entries
+from .plan import plan_of
 from .run import Run
 from .scripts import Request
 
@@ -125,7 +125,7 @@ class RunStore:
         return run
 
     def _run(self, thread_id: str, run_id: str, fields: Mapping[bytes, bytes]) -> Run:
-        plan: dict[str, Any] = self._connection.serde.loads(fields[b"plan"])
+        plan = plan_of(thread_id, self._connection.serde.loads(fields[b"plan"]))
         error = fields.get(b"error")
         return Run(
             run_id,

@@ -193,6 +193,14 @@ class Scripts:
         args = {"token": place.keys.token, "runs": len(run_ids)}
         return self._strings(self._run("delete_thread", place, args, more))
 
+    def pack_chunks(self, place: Place, **args: str | int | bytes) -> int:
+        """Put the oldest chunks of a value into a block; return how many of its blocks are settled."""
+        return int(self._run("pack_chunks", place, args))
+
+    def pack_log(self, place: Place, **args: int | bytes) -> int:
+        """Put the oldest entries of a log into a block; return how many blocks it has."""
+        return int(self._run("pack_log", place, args))
+
     def publish_event(self, place: Place, **args: str | int | bytes) -> int:
         """Publish a live event; return its sequence number, or 0 when the run is over."""
         return int(self._run("publish_event", place, args))

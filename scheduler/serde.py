@@ -13,6 +13,7 @@ from uuid import UUID
 import ormsgpack
 
 from graphs.commands import Overwrite, Send
+from graphs.copies import Handed
 from graphs.schema import is_pydantic
 from graphs.timeouts import TimeoutPolicy
 
@@ -139,7 +140,9 @@ class _Encoder:
                 raise
         return ormsgpack.packb(_in_pairs(value), default=self._extend, option=_OPTIONS)
 
-    def _extend(self, value: Any) -> ormsgpack.Ext:
+    def _extend(self, value: Any) -> Any:
+        if isinstance(value, Handed):
+            return _in_pairs([*value])
         known = _PLAIN.get(type(value))
         if known is not None:
             tag, to_plain, _ = known

@@ -131,7 +131,7 @@ class Snapshots:
     def _snapshot(self, reading: _Reading, stored: StoredCheckpoint) -> StateSnapshot:
         checkpoint, graph = stored.checkpoint, reading.graph
         keys = self._connection.place(reading.thread_id).keys
-        results = self._connection.checkpoints.results(keys, reading.ns, checkpoint.steps)
+        results = self._connection.checkpoints.results(keys, reading.ns, checkpoint.steps, checkpoint.id)
         values, done = with_finished(graph, checkpoint, results) if reading.live else (checkpoint.values, ())
         finished = {result.step.id for result in done}
         steps = _shown_order(graph, in_place(checkpoint.steps, results) if reading.live else checkpoint.steps)

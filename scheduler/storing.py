@@ -6,13 +6,16 @@ from typing import Any
 
 from graphs.planner import Verdict
 
+from .chunk_blocks import ChunkBlocks
 from .connection import Connection
 from .dispatch import StepOrder
 from .errors import CursorMoved, TransitionNotAllowed
 from .failure import Failure
 from .lifecycle import RunStatus, ThreadEvent, allowed_in
+from .log_blocks import LogBlocks
 from .moves import Move, ended, finish_entries
 from .openings import Beginning
+from .plan import stored_plan
 from .run import Run
 from .thread import Thread
 from .threads import ThreadStore
@@ -61,6 +64,8 @@ class Storing:
     def __init__(self, connection: Connection, threads: ThreadStore) -> None:
         self._connection = connection
         self._threads = threads
+        self._log_blocks = LogBlocks(connection)
+        self._chunk_blocks = ChunkBlocks(connection.redis, connection.scripts)
 
     def store(self, planned: Planned) -> Started:
         """Store a run that begins, and hand its first steps to the queue.
@@ -92,10 +97,12 @@ class Storing:
             **({"ended": ended(planned.end, error=planned.failure is not None)} if planned.end is not None else {}),
         )
         request.blobs += [] if planned.failure is None else [self._connection.serde.dumps(planned.failure)]
-        request.blobs.insert(0, self._connection.serde.dumps(run.plan(), "The run's config or context"))
+        request.blobs.insert(0, self._connection.serde.dumps(stored_plan(run), "The run's config or context"))
         answer = self._connection.scripts.start_run(place, request)
         self._check(run, beginning.event, answer)
         move.done(self._connection)
+        self._log_blocks.pack(run.thread_id, answer[1])
+        self._chunk_blocks.pack(place, beginning.encoded[-1].stored.refs if beginning.encoded else {})
         return Started(run, tuple(move.orders), planned.end, answer[1])
 
     def _check(self, run: Run, event: ThreadEvent, answer: Sequence[Any]) -> None:

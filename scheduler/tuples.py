@@ -87,7 +87,8 @@ class Tuples:
     def _tuple(self, thread_id: str, ns: str, stored: StoredCheckpoint) -> CheckpointTuple:
         checkpoint, parents = stored.checkpoint, stored.origin.parents
         parent_id = self._history.parent_id(thread_id, ns, stored)
-        results = self._connection.checkpoints.results(self._connection.place(thread_id).keys, ns, checkpoint.steps)
+        keys = self._connection.place(thread_id).keys
+        results = self._connection.checkpoints.results(keys, ns, checkpoint.steps, checkpoint.id)
         at = datetime.fromtimestamp(created_ms(checkpoint.id) / 1000, UTC).isoformat()
         return CheckpointTuple(
             config_of(thread_id, checkpoint.id, ns, parents),

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from graphs.channels import Reduced
+from graphs.conversation import Conversation
 from graphs.errors import InvalidUpdateError
 from graphs.messages import REMOVE, REMOVE_ALL_MESSAGES, Message, MessagesState, add_messages
 from graphs.schema import schema_of
@@ -132,7 +132,7 @@ def test_the_same_words_after_a_reordering_are_a_new_message() -> None:
 
 
 def test_the_messages_of_a_messages_state_start_empty_and_are_merged() -> None:
-    assert schema_of(MessagesState).channels == {"messages": Reduced("messages", add_messages, list)}
+    assert schema_of(MessagesState).channels == {"messages": Conversation("messages", add_messages, list)}
 
 
 contents = st.sampled_from(["hi", "ho", ""])

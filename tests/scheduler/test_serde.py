@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 from pydantic import BaseModel, field_validator
 
 from graphs.commands import Overwrite
+from graphs.copies import handed
 from scheduler.errors import NotSerializable, StateTooLarge
 from scheduler.serde import Serde, Unknown, class_name
 
@@ -296,3 +297,11 @@ def test_bytes_that_are_not_ours_are_an_error_and_never_run(data: bytes) -> None
         assert not isinstance(error, SystemError)
     else:
         assert value != {"a": 1}
+
+
+def test_a_list_that_a_caller_was_handed_is_stored_as_a_plain_one() -> None:
+    taken = handed([{"number": number, 1: "odd"} for number in range(300)])
+
+    back = Serde().loads(Serde().dumps({"taken": taken}))
+
+    assert back == {"taken": [{"number": number, 1: "odd"} for number in range(300)]}

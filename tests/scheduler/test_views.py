@@ -342,7 +342,7 @@ class LiveReader:
         """Take in what has happened since the last look."""
         connection = self._client.connection
         keys = connection.place(THREAD).keys
-        for one in Follower(connection)._read([keys.log, keys.events], self._after, 1):
+        for one in Follower(connection)._read(keys, self._after, 1):
             self._after = one.seq
             view = View(Look(connection, self._client.snapshots, THREAD, one.run_id, STEADY), Root(self._graph))
             self.seen[one.run_id] += self._views.setdefault(one.run_id, view).parts(one)
