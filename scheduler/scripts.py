@@ -15,6 +15,8 @@ from .json_text import decoded, encoded
 from .keys import ThreadKeys
 from .lua_files import Source, load
 
+#: A state of at most so many bytes travels with an answer; a larger one may be known in part, and is loaded in pieces.
+TRAVELS_BYTES = 64 * 1024
 #: How the due set names, in the place of a step, the questions of a thread that have a deadline.
 QUESTIONS = "questions"
 
@@ -69,6 +71,17 @@ class Leased:
     state: tuple[bytes, dict[str, bytes]] | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """Where a thread stands."""
+
+    #: Its fields; nothing where it is not there.
+    thread: dict[bytes, bytes]
+    cursor: bytes | None
+    #: As for Leased, of the checkpoint at the cursor.
+    state: tuple[bytes, dict[str, bytes]] | None = None
+
+
 class Scripts:
     """Runs the scripts on one Redis.
 
@@ -87,6 +100,11 @@ class Scripts:
         verdict, *told = self._run("lease_step", place, args)
         step, caller, run, state = told or (None, None, None, None)
         return Leased(verdict.decode(), _record(step), _record(caller), _pairs(run), state and _state(*state))
+
+    def look_at_thread(self, place: Place, **args: str | int) -> "Standing":
+        """Read a thread, and where it stands."""
+        fields, cursor, state = self._run("look_at_thread", place, args)
+        return Standing(_pairs(fields) or {}, cursor, state and _state(*state))
 
     def renew_step(self, place: Place, **args: str | int) -> bool:
         """Keep the lease on a step; return whether it is still this worker's."""
