@@ -2,7 +2,7 @@
 
 import logging
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from graphs.checkpoint import Step, handler_step
@@ -104,7 +104,7 @@ class Leases:
     def _claim(self, place: Place, ref: StepRef, delivery: str, leased: Leased) -> Claim:
         record, caller, frame = leased.step, leased.caller, frame_of(leased.step)
         run, stored = self._run(ref, leased), self._stored(ref, frame.ns, place, leased)
-        step, handed = self._step(place, record, stored.checkpoint.steps)
+        step, handed = self._step(place, record, stored.steps_by_id)
         return Claim(
             ref,
             leased.verdict,
@@ -139,9 +139,8 @@ class Leases:
             return checkpoints.take(place.keys, ns, id_, *leased.state)
         return checkpoints.load(place.keys, ns, id_, ref.thread_id)
 
-    def _step(self, place: Place, record: Mapping[str, Any], steps: Sequence[Step]) -> tuple[Step, Handed | None]:
+    def _step(self, place: Place, record: Mapping[str, Any], by_id: Mapping[str, Step]) -> tuple[Step, Handed | None]:
         """Return a step of a checkpoint; or that of an error handler, and what it takes over."""
-        by_id = {step.id: step for step in steps}
         if "handles" not in record:
             return by_id[record["id"]], None
         failed = by_id[record["handles"]]

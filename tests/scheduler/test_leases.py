@@ -1,10 +1,12 @@
 """Leases on steps: who may run one, for how long, and what becomes of an attempt whose worker is lost."""
 
+from collections.abc import Iterator
 from dataclasses import replace
 
 import pytest
 from redis import Redis
 
+from graphs.checkpoint import Step
 from graphs.errors import NodeTimeoutError
 from scheduler.client import Client
 from scheduler.connection import Connection, open_connection
@@ -24,6 +26,7 @@ from .stage import (
     due_ms,
     everything,
     expire_lease,
+    fan,
     finish,
     kinds,
     line,
@@ -38,6 +41,16 @@ LINE = line("a", "b")
 LIMITED = line("a", "b", a={"timeout": 5})
 
 
+class Counted(tuple[Step, ...]):
+    """Steps that count how often they are gone through."""
+
+    walks = 0
+
+    def __iter__(self) -> Iterator[Step]:
+        self.walks += 1
+        return super().__iter__()
+
+
 def test_a_claim_brings_the_state_and_a_fencing_token_that_only_rises(client: Client, steps: Steps) -> None:
     step = begin(client, LINE, {"answer": 1}).orders[0].ref
 
@@ -48,6 +61,20 @@ def test_a_claim_brings_the_state_and_a_fencing_token_that_only_rises(client: Cl
     assert (first.verdict, first.attempt, first.stored.checkpoint.values["answer"]) == ("run", 1, 1)
     assert (second.verdict, second.attempt, second.stored.checkpoint.values["answer"]) == ("run", 1, 2)
     assert second.fence > first.fence
+
+
+def test_claiming_all_steps_of_a_superstep_goes_through_them_once(
+    client: Client, connection: Connection, steps: Steps
+) -> None:
+    orders = begin(client, fan("a", "b", "c", "d"), {}).orders
+    keys, id_ = connection.place(THREAD).keys, orders[0].checkpoint_id
+    stored = connection.checkpoints.load(keys, "", id_, THREAD)
+    counted = Counted(stored.checkpoint.steps)
+    connection.checkpoints.remember(keys, "", replace(stored, checkpoint=replace(stored.checkpoint, steps=counted)))
+
+    claimed = [claim(steps, order.ref).step.node for order in orders]
+
+    assert (claimed, counted.walks) == (["a", "b", "c", "d"], 1)
 
 
 def test_the_first_claim_makes_a_pending_run_a_running_one(client: Client, steps: Steps) -> None:
