@@ -68,3 +68,7 @@ def seconds(value: Duration | None, what: str) -> float | None:
     if isinstance(plain, bool) or not isinstance(plain, int | float) or not plain > 0:
         raise InvalidGraph(f"The {what} must be a positive number of seconds or a timedelta, got {value!r}.")
     return float(plain)
+
+
+#: The limits of what has none.
+UNLIMITED = TimeoutPolicy()

@@ -11,7 +11,8 @@ import redis
 
 from .errors import StoreUnavailable
 
-_UNAVAILABLE = (redis.ConnectionError, redis.TimeoutError, redis.ReadOnlyError, redis.OutOfMemoryError)
+#: What redis-py raises then.
+UNAVAILABLE = (redis.ConnectionError, redis.TimeoutError, redis.ReadOnlyError, redis.OutOfMemoryError)
 
 StreamEntry = tuple[bytes, dict[bytes, bytes]]
 StreamEntries = list[StreamEntry]
@@ -68,13 +69,18 @@ def available(doing: str) -> Iterator[None]:
     """Say StoreUnavailable where Redis does not answer, is full, or only reads; ``doing`` says what it could not do."""
     try:
         yield
-    except _UNAVAILABLE as error:
-        raise StoreUnavailable(f"Redis could not {doing}: {error}") from error
+    except UNAVAILABLE as error:
+        raise unavailable(doing, error) from error
+
+
+def unavailable(doing: str, error: Exception) -> StoreUnavailable:
+    """Return what is said of an error of a Redis that does not do its work."""
+    return StoreUnavailable(f"Redis could not {doing}: {error}")
 
 
 def is_unavailable(answer: object) -> bool:
     """Return whether an answer is the error of a Redis that does not do its work."""
-    return isinstance(answer, _UNAVAILABLE)
+    return isinstance(answer, UNAVAILABLE)
 
 
 def reading(client: redis.Redis) -> BytesRedis:

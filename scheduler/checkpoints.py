@@ -53,6 +53,7 @@ class CheckpointStore:
         self._redis = client
         self._serde = serde
         self._seen: OrderedDict[tuple[str, str, str], StoredCheckpoint] = OrderedDict()
+        self._newest: dict[tuple[str, str], str] = {}  # frame -> the last one that was seen of it
         self._lock = threading.Lock()  # a process may work on several threads at once
 
     def encode(
@@ -101,14 +102,18 @@ class CheckpointStore:
         with self._lock:
             self._seen[keys.token, ns, stored.checkpoint.id] = stored
             self._seen.move_to_end((keys.token, ns, stored.checkpoint.id))
+            self._newest[keys.token, ns] = stored.checkpoint.id
             while len(self._seen) > _CACHE_SIZE:
-                self._seen.popitem(last=False)
+                (token, of, id_), _ = self._seen.popitem(last=False)
+                if self._newest[token, of] == id_:
+                    del self._newest[token, of]
 
     def forget(self, keys: ThreadKeys) -> None:
         """Drop what is remembered of a thread that was deleted."""
         with self._lock:
             for key in [key for key in self._seen if key[0] == keys.token]:
                 del self._seen[key]
+                self._newest.pop(key[:2], None)
 
     def named(self, keys: ThreadKeys, ns: str, checkpoint_id: str, thread_id: str) -> StoredCheckpoint:
         """Return a checkpoint that somebody from outside names: it may have been deleted since it was remembered.
@@ -133,6 +138,10 @@ class CheckpointStore:
         if not entries:
             raise CheckpointNotFound(thread_id, checkpoint_id)
         return self._restored(keys, ns, entries)[0]
+
+    def newest(self, keys: ThreadKeys, ns: str) -> str:
+        """Return the id of the last checkpoint of a frame that is remembered; nothing where there is none."""
+        return self._newest.get((keys.token, ns), "")
 
     def holds(self, keys: ThreadKeys, ns: str, checkpoint_id: str) -> bool:
         """Return whether a checkpoint is remembered."""
@@ -271,11 +280,7 @@ class CheckpointStore:
 
     def _latest(self, keys: ThreadKeys, ns: str) -> StoredCheckpoint | None:
         """Return the newest checkpoint of a frame that this process has seen: what it holds need not be loaded."""
-        with self._lock:
-            of_frame = (
-                stored for (token, of, _), stored in reversed(self._seen.items()) if (token, of) == (keys.token, ns)
-            )
-            return next(of_frame, None)
+        return self._seen.get((keys.token, ns, self.newest(keys, ns)))
 
 
 def in_place(steps: Iterable[Step], found: Mapping[str, Mapping[str, Any]]) -> list[Step]:

@@ -134,22 +134,22 @@ class Closing(Leases):
         after = plan_next(graph, before, results, new_checkpoint_id(before.id), claim.ns)
         origin = Origin(run.id, run.metadata, claim.stored.origin.parents)
         made_by = (results[0], claim.dialogue) if single else None
+        last = verdict(after, breakpoints(claim, graph), claim.frame.first_number + run.recursion_limit)
+        orders = Orders(self._connection, graph, run, claim.frame)
         move = Move(
             self._place(claim),
             before.id,
             [self._connection.checkpoints.encode(after, claim.stored, origin, made_by=made_by)],
             closed=[*(step.id for step in before.steps), *(one.step.id for one in results if one.step.handles)],
+            orders=orders.of(after.steps, after.id) if last is Verdict.GO_ON else (),
             entries=[_advanced_entry(claim, after, results[0] if single else None)],
         )
-        last = verdict(after, breakpoints(claim, graph), claim.frame.first_number + run.recursion_limit)
         if last is Verdict.GO_ON:
-            orders = Orders(self._connection, graph, run, claim.frame)
-            opening = replace(move, orders=orders.of(after.steps, after.id))
             limit = run.superstep_ms if claim.frame.caller is None else {}
-            answer = self._commit(claim, opening, single=single, goes_on=True, **limit)
+            answer = self._commit(claim, move, single=single, goes_on=True, **limit)
             if answer != "drained":
-                return Progress(tuple(opening.orders)) if answer == "committed" else Progress()
-            last = Verdict.DRAINED
+                return Progress(tuple(move.orders)) if answer == "committed" else Progress()
+            move, last = replace(move, orders=()), Verdict.DRAINED
         return self._advance_to_end(claim, move, last, single=single)
 
     def _advance_to_end(self, claim: Claim, move: Move, last: Verdict, *, single: bool) -> Progress:

@@ -61,13 +61,18 @@ class LocalRedis(FakeRedis):
         socket = connection.get_socket()
         if not self._fake.connected or socket._killed:
             raise redis.ConnectionError("the fake server is not connected")
-        fields = [arg if type(arg) is bytes else self._to_bytes(arg) for arg in args]
+        fields = [self._bytes(arg) for arg in args]
         script = self._fake.script_cache.get(fields[1]) if args[0] == "EVALSHA" else None
         if script is not None:
             first = 3 + int(args[2])
             return self._answer_script(socket, script, fields[3:first], fields[first:])
         socket._process_command([*fields[0].split(), *fields[1:]])  # a name of two words travels as two
         return self._parse(connection, args[0], **options)
+
+    def _bytes(self, value: Any) -> bytes:
+        if type(value) is bytes:
+            return value
+        return value.encode() if type(value) is str else self._to_bytes(value)
 
     def _answer_script(self, socket: Any, script: bytes, keys: Sequence[bytes], args: Sequence[bytes]) -> Any:
         server = self._fake

@@ -1,6 +1,6 @@
 """Every key name in Redis: one place that spells them, one hash tag per partition."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 from urllib.parse import quote
@@ -11,6 +11,9 @@ from xxhash import xxh64_intdigest
 PARTITIONS = 64
 
 _MEMO_SIZE = 10_000
+#: How the scripts call the keys of a thread, and those that each of its frames has.
+_OF_THREADS = ("thread", "steps", "runs", "log", "blocks", "events", "due", "index", "frames", "deadlines")
+_OF_FRAMES = ("frame", "held", "checkpoints", "channels", "results")
 _SAFE = "-_.@/+=,"  # everything else is escaped, so that no id can end its part of a key
 
 
@@ -101,7 +104,17 @@ class ThreadKeys:
 
     def of_frame(self, ns: str) -> list[str]:
         """Return all keys of one frame."""
-        return [self.frame(ns), self.held(ns), self.checkpoints(ns), self.channels(ns), self.results(ns)]
+        return [self.named(name, ns) for name in _OF_FRAMES]
+
+    def named(self, name: str, ns: str) -> str:
+        """Return the key that the scripts call by a name: the thread's, or that of one of its frames."""
+        key = getattr(self, name)
+        return str(key(ns) if name in _OF_FRAMES else key)
+
+    @cached_property
+    def at_root(self) -> Mapping[str, str]:
+        """The keys of the thread and of its root, by the names that the scripts call them: most steps run there."""
+        return {name: self.named(name, "") for name in (*_OF_THREADS, *_OF_FRAMES)}
 
 
 @dataclass(frozen=True, slots=True)

@@ -51,6 +51,8 @@ class LeanRedis(redis.Redis):
     def _exchange(self, connection: Any, args: tuple[Any, ...], options: dict[str, Any]) -> Any:
         words = args[0].split() if " " in args[0] else args[:1]  # such as SCRIPT LOAD
         connection.send_packed_command((pack_command((*words, *args[1:])),))
+        if args[0] not in self.response_callbacks:
+            return connection.read_response()
         parse: Any = self.parse_response  # redis-py says nothing of its type
         return parse(connection, args[0], **options)
 

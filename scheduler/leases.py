@@ -14,12 +14,9 @@ from .dialogue import Dialogue
 from .dispatch import StepOrder, StepRef, frame_of
 from .run import Run
 from .runs import RunStore
-from .scripts import Leased, Place
+from .scripts import TRAVELS_BYTES, Leased, Place
 
 logger = logging.getLogger(__name__)
-
-#: A state of at most so many bytes is sent with the lease; a larger one may be known in part, and is loaded in pieces.
-_TRAVELS_BYTES = 64 * 1024
 
 
 class Leases:
@@ -98,7 +95,7 @@ class Leases:
             max_attempts=self._connection.settings.max_attempts,
             knows_run="1" if knows_run else "",
             checkpoint=ref.checkpoint_id if holds else "",
-            max_bytes=_TRAVELS_BYTES,
+            max_bytes=TRAVELS_BYTES,
         )
 
     def _claim(self, place: Place, ref: StepRef, delivery: str, leased: Leased) -> Claim:

@@ -5,8 +5,8 @@ from redis.client import Pipeline
 from redis.commands.core import Script
 
 from .keys import Keys
+from .lua_files import load
 from .namespaces import Span, from_entry
-from .scripts import load
 
 
 class MemoryScripts:

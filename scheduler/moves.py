@@ -13,6 +13,7 @@ from .chunks import chunk_names
 from .connection import Connection
 from .dispatch import StepOrder, StepRef
 from .frame import Frame
+from .json_text import unfinished
 from .lifecycle import RunStatus, after_run
 from .openings import Beginning
 from .run import Run
@@ -45,19 +46,22 @@ class Move:
             "fields": list(chunks),
             "results": list(self.results),
             "closed": list(self.closed),
-            "steps": [order.record() for order in self.orders],
+            "steps": [order.ref.step_id for order in self.orders],
+            "held": sum(order.held for order in self.orders),
             "remaining": sum(not order.done for order in self.orders),
             "pushes": [envelope.queue_key for envelope in envelopes],
             "wait_ms": connection.settings.queue_wait_ms,
             "inline": connection.dispatcher.inline,
-            "entries": list(self.entries),
+            "entries": len(self.entries),
         }
         if self.encoded:
             stored = self.encoded[-1].stored
             body["cursor"], body["chunks"] = stored.checkpoint.id, chunk_names(stored.refs)
         records = [encoded.record for encoded in self.encoded]
+        steps = [unfinished(order.record()) for order in self.orders]
         payloads = [envelope.payload for envelope in envelopes]
-        return Request(body | more, [*records, *chunks.values(), *self.results.values(), *payloads])
+        entries = map(unfinished, self.entries)
+        return Request(body | more, [*records, *chunks.values(), *self.results.values(), *steps, *payloads, *entries])
 
     def done(self, connection: Connection) -> None:
         """Remember what was stored, and publish the messages that the script could not push."""

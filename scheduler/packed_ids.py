@@ -1,15 +1,17 @@
 """Ids as the bytes that they stand for: a third to a half of their texts."""
 
-from .ids import is_checkpoint_id
-
 _MS_BYTES, _SEQUENCE_BYTES = 6, 8
 _CHECKPOINT_BYTES = _MS_BYTES + _SEQUENCE_BYTES
 
 
 def packed(id_: str) -> bytes | str:
     """Return a checkpoint's id, or one of hexadecimal digits, as bytes; any other text as it is."""
-    data = _of_checkpoint(id_) if is_checkpoint_id(id_) else _of_digits(id_)
-    return data if data is not None and unpacked(data) == id_ else id_
+    moment, dash, sequence = id_.partition("-")
+    try:
+        data = _of_checkpoint(moment, sequence) if dash else bytes.fromhex(id_)
+    except (ValueError, OverflowError):
+        return id_
+    return data if data and unpacked(data) == id_ else id_
 
 
 def unpacked(data: bytes | str) -> str:
@@ -22,16 +24,5 @@ def unpacked(data: bytes | str) -> str:
     return f"{ms:013d}-{sequence}"
 
 
-def _of_checkpoint(id_: str) -> bytes | None:
-    moment, _, sequence = id_.partition("-")
-    try:
-        return int(moment).to_bytes(_MS_BYTES, "big") + int(sequence).to_bytes(_SEQUENCE_BYTES, "big")
-    except OverflowError:
-        return None
-
-
-def _of_digits(id_: str) -> bytes | None:
-    try:
-        return bytes.fromhex(id_) or None
-    except ValueError:
-        return None
+def _of_checkpoint(moment: str, sequence: str) -> bytes:
+    return int(moment).to_bytes(_MS_BYTES, "big") + int(sequence).to_bytes(_SEQUENCE_BYTES, "big")

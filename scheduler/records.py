@@ -10,7 +10,7 @@ from graphs.commands import RETURN
 from .claim import Claim
 from .connection import Connection
 from .errors import LeaseLost
-from .json_text import encoded
+from .json_text import unfinished
 from .scripts import Place
 
 
@@ -44,7 +44,7 @@ class Records:
             caller=claim.ref.step_id,
             fence=claim.fence,
             task=task.id,
-            entry=encoded({"kind": "task", **ids, "ms": ms}),
+            entry=unfinished({"kind": "task", **ids, "ms": ms}),
             result=self._connection.serde.dumps({"updates": [{RETURN: value}]}, f"What task {task.node!r} returns"),
         )
         if not stored:

@@ -4,38 +4,21 @@ A script's header is the truth about its arguments: the names after ``KEYS`` bec
 ``ARGV`` the table ``A``, and the callers below pass them by these names.
 """
 
-import hashlib
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cache, cached_property
-from importlib.resources import files
 from typing import Any
 
 import redis
 
-from .bytes_redis import available, is_unavailable
+from .bytes_redis import UNAVAILABLE, available, is_unavailable, unavailable
 from .json_text import decoded, encoded
 from .keys import ThreadKeys
+from .lua_files import Source, load
 
-_FOLDER = files("scheduler") / "lua"
-
+#: A state of at most so many bytes travels with an answer; a larger one may be known in part, and is loaded in pieces.
+TRAVELS_BYTES = 64 * 1024
 #: How the due set names, in the place of a step, the questions of a thread that have a deadline.
 QUESTIONS = "questions"
-
-
-@dataclass(frozen=True)
-class Source:
-    """One Lua file: its text as it is sent to Redis, and the names its header declares."""
-
-    text: str
-    keys: tuple[str, ...]
-    args: tuple[str, ...]
-
-    @cached_property
-    def sha(self) -> str:
-        """The hash by which Redis knows it."""
-        return hashlib.sha1(self.text.encode(), usedforsecurity=False).hexdigest()
 
 
 @dataclass(slots=True)
@@ -70,9 +53,7 @@ class Place:
         """Return the key that a script's header calls by this name."""
         if name == "run":
             return self.keys.run(self.run_id)
-        if name in ("frame", "held", "checkpoints", "channels", "results"):
-            return str(getattr(self.keys, name)(self.ns))
-        return str(getattr(self.keys, name))
+        return self.keys.named(name, self.ns) if self.ns else self.keys.at_root[name]
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +68,17 @@ class Leased:
     #: The fields of its run, where the worker did not know them.
     run: dict[bytes, bytes] | None = None
     #: The record of the checkpoint and the chunks of its channels, where the worker did not hold it and it is small.
+    state: tuple[bytes, dict[str, bytes]] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """Where a thread stands."""
+
+    #: Its fields; nothing where it is not there.
+    thread: dict[bytes, bytes]
+    cursor: bytes | None
+    #: As for Leased, of the checkpoint at the cursor.
     state: tuple[bytes, dict[str, bytes]] | None = None
 
 
@@ -108,6 +100,11 @@ class Scripts:
         verdict, *told = self._run("lease_step", place, args)
         step, caller, run, state = told or (None, None, None, None)
         return Leased(verdict.decode(), _record(step), _record(caller), _pairs(run), state and _state(*state))
+
+    def look_at_thread(self, place: Place, **args: str | int) -> "Standing":
+        """Read a thread, and where it stands."""
+        fields, cursor, state = self._run("look_at_thread", place, args)
+        return Standing(_pairs(fields) or {}, cursor, state and _state(*state))
 
     def renew_step(self, place: Place, **args: str | int) -> bool:
         """Keep the lease on a step; return whether it is still this worker's."""
@@ -225,12 +222,14 @@ class Scripts:
 
     def _call(self, name: str, keys: Sequence[str], args: Sequence[Any]) -> Any:
         source = load(name)
-        with available(name.replace("_", " ")):
-            try:
-                return self._redis.evalsha(source.sha, len(keys), *keys, *args)
-            except redis.exceptions.NoScriptError:  # a server that has not seen it, or was restarted
+        try:
+            return self._redis.evalsha(source.sha, len(keys), *keys, *args)
+        except redis.exceptions.NoScriptError:  # a server that has not seen it, or was restarted
+            with available(name.replace("_", " ")):
                 self._redis.script_load(source.text)
                 return self._redis.evalsha(source.sha, len(keys), *keys, *args)
+        except UNAVAILABLE as error:
+            raise unavailable(name.replace("_", " "), error) from error
 
     def _call_each(self, name: str, calls: Iterable[tuple[Sequence[str], Sequence[Any]]]) -> list[Any]:
         """Call a script many times in one round trip; the answer to a call that failed is its error."""
@@ -267,39 +266,8 @@ def _state(record: bytes, names: bytes, chunks: Sequence[bytes]) -> tuple[bytes,
     return record, dict(zip(decoded(names), chunks, strict=True))
 
 
-def names() -> list[str]:
-    """Return the name of every script."""
-    return sorted(path.name.removesuffix(".lua") for path in _FOLDER.iterdir() if path.name.endswith(".lua"))
-
-
-@cache
-def load(name: str) -> Source:
-    """Return a script, with the tables that its header declares and what the scripts share in front."""
-    text = (_FOLDER / f"{name}.lua").read_text(encoding="utf-8")
-    keys, args = _declared(text, "KEYS"), _declared(text, "ARGV")
-    tables = [_table("K", "KEYS", keys), _table("A", "ARGV", args)]
-    return Source("\n".join([*tables, *shared(), text]), keys, args)
-
-
-@cache
-def shared() -> list[str]:
-    """Return the functions that all scripts share, in the order of their files' names: `move` calls `arguments`."""
-    paths = sorted((_FOLDER / "shared").iterdir(), key=lambda path: path.name)
-    return [path.read_text(encoding="utf-8") for path in paths]
-
-
 def _passed(
     source: Source, place: Place, args: Mapping[str, Any] | Sequence[Any]
 ) -> tuple[Sequence[str], Sequence[Any]]:
     keys = [place.named(key) for key in source.keys]
     return keys, [args[arg] for arg in source.args] if isinstance(args, Mapping) else args
-
-
-def _declared(text: str, what: str) -> tuple[str, ...]:
-    line = re.search(rf"^-- {what} ([a-z_ ]+)", text, re.MULTILINE)
-    return tuple(line[1].split()) if line else ()
-
-
-def _table(table: str, source: str, declared: Sequence[str]) -> str:
-    fields = ", ".join(f"{name} = {source}[{index}]" for index, name in enumerate(declared, start=1))
-    return f"local {table} = {{{fields}}}"

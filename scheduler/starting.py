@@ -19,6 +19,7 @@ from .moves import Orders
 from .openings import Beginning
 from .run import Run
 from .storing import Planned, Started, Storing
+from .thread import Thread
 from .threads import ThreadStore
 
 
@@ -47,9 +48,8 @@ class Starter(Storing):
             TransitionNotAllowed: the thread is terminated or archived.
             InvalidInput, NotSerializable, StateTooLarge: the input does not fit the graph or the store.
         """
-        thread = self._threads.find(config.thread_id)
         replays = self._replays(config)
-        head = self._head(config.thread_id, replays.get("", thread.cursor if thread is not None else None))
+        thread, head = self._standing(config.thread_id, replays.get(""))
         run = self._run(graph, config, context, replays if config.ns else {})
         cursor = thread.cursor if thread is not None else None
         named = config.checkpoint_id is not None
@@ -71,10 +71,13 @@ class Starter(Storing):
         named = self._connection.checkpoints.named(keys, *of_frame, config.thread_id)
         return {**named.origin.parents, config.ns: config.checkpoint_id}
 
-    def _head(self, thread_id: str, checkpoint_id: str | None) -> StoredCheckpoint | None:
-        if checkpoint_id is None:
-            return None
-        return self._connection.checkpoints.load(self._connection.place(thread_id).keys, "", checkpoint_id, thread_id)
+    def _standing(self, thread_id: str, replayed: str | None) -> tuple[Thread | None, StoredCheckpoint | None]:
+        """Return the thread, and the checkpoint to begin from: where it stands, unless another one is replayed."""
+        if replayed is None:
+            return self._threads.standing(thread_id)
+        keys = self._connection.place(thread_id).keys
+        head = self._connection.checkpoints.load(keys, "", replayed, thread_id)
+        return self._threads.find(thread_id), head
 
     def _run(self, graph: Graph, config: RunConfig, context: Any, replays: Mapping[str, str]) -> Run:
         before = graph.interrupt_before if config.interrupt_before is None else config.interrupt_before

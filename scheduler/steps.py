@@ -21,7 +21,7 @@ from .deadlines import deadline_record
 from .dispatch import StepOrder
 from .errors import LeaseLost
 from .failure import Failure
-from .json_text import encoded
+from .json_text import encoded, unfinished
 from .moves import Orders, committed_entry, hand_out
 from .scripts import Request
 
@@ -114,7 +114,7 @@ class Steps(Closing):
             member=self._member(place, claim.ref.step_id),
             fence=claim.fence,
             delay_ms=0 if inline else delay_ms,  # inline, the process itself waits
-            entry=encoded(entry),
+            entry=unfinished(entry),
         )
         if not given_back:
             raise LeaseLost(claim.ref.thread_id, claim.ref.step_id)
@@ -168,7 +168,7 @@ class Steps(Closing):
             fence=claim.fence,
             close_ms=self._connection.settings.lease_ms,
             wait_ms=self._connection.settings.queue_wait_ms,
-            entry=encoded({**entry, **claim.ids}),
+            entry=unfinished({**entry, **claim.ids}),
             result=result,
             deadline=deadline[0],
             default=deadline[1],

@@ -7,13 +7,14 @@ from itertools import islice
 from typing import Any
 from urllib.parse import unquote
 
+from .checkpoints import StoredCheckpoint
 from .config import positive
 from .connection import Connection
 from .copying import stage
 from .errors import InvalidConfig, ThreadBusy, ThreadNotFound, TransitionNotAllowed
 from .ids import check_thread_id
 from .lifecycle import TABLE, ThreadEvent, ThreadStatus, allowed_in
-from .scripts import Place, Request
+from .scripts import TRAVELS_BYTES, Place, Request
 from .thread import PendingStep, Thread
 
 #: What a copy has of the fields of its original.
@@ -86,6 +87,20 @@ class ThreadStore:
         pipeline.hget(place.keys.frame(""), "cursor")
         fields, cursor = pipeline.execute()
         return _thread(thread_id, fields, cursor) if fields else None
+
+    def standing(self, thread_id: str) -> tuple[Thread | None, StoredCheckpoint | None]:
+        """Return a thread and the checkpoint that it stands on, if there are any; as a rule in one round trip."""
+        place, checkpoints = self._connection.place(check_thread_id(thread_id)), self._connection.checkpoints
+        newest = checkpoints.newest(place.keys, "")
+        found = self._connection.scripts.look_at_thread(place, checkpoint=newest, max_bytes=TRAVELS_BYTES)
+        if not found.thread:
+            return None, None
+        thread = _thread(thread_id, found.thread, found.cursor)
+        if thread.cursor is None:
+            return thread, None
+        if found.state is not None:
+            return thread, checkpoints.take(place.keys, "", thread.cursor, *found.state)
+        return thread, checkpoints.load(place.keys, "", thread.cursor, thread_id)
 
     def list(
         self,

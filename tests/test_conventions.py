@@ -18,10 +18,11 @@ import pytest
 from graphs.commands import Command, Interrupt
 from graphs.errors import TreadleError
 from graphs.interrupts import Deadline
-from scheduler import scripts
+from scheduler import lua_files
 from scheduler.errors import ResumeReason
 from scheduler.keys import Keys, ThreadKeys
 from scheduler.memory_scripts import MemoryScripts
+from scheduler.scripts import Scripts
 
 ROOT = Path(__file__).parent.parent
 FLOORS = ("treadle", "workers", "scheduler", "graphs")
@@ -263,7 +264,7 @@ def test_only_keys_spells_a_key() -> None:
 
 
 LUA_FILES = sorted(LUA.rglob("*.lua"))
-SCRIPTS = scripts.names()
+SCRIPTS = lua_files.names()
 #: What a script may call a key, beside the fields of `K`: one of KEYS in a loop, and a queue that its request names.
 KEY_VARIABLES = {"key", "queue"}
 
@@ -278,7 +279,7 @@ def body(name: str) -> str:
 
 
 def shared_functions() -> dict[str, str]:
-    code = re.sub(r"--.*", "", "\n".join(scripts.shared()))
+    code = re.sub(r"--.*", "", "\n".join(lua_files.shared()))
     return dict(re.findall(r"^local function (\w+)(\(.*?)^end$", code, re.MULTILINE | re.DOTALL))
 
 
@@ -307,7 +308,7 @@ def test_a_scripts_header_declares_keys_arguments_and_result(name: str) -> None:
 @pytest.mark.parametrize("name", SCRIPTS)
 def test_a_script_uses_exactly_the_keys_it_declares(name: str) -> None:
     code = with_what_it_calls(name)
-    declared = set(scripts.load(name).keys)
+    declared = set(lua_files.load(name).keys)
 
     used = declared if re.search(r"\(KEYS\)", code) else set()  # a loop over all of them
     used = used | set(re.findall(r"\bK\.(\w+)", code))
@@ -318,7 +319,7 @@ def test_a_script_uses_exactly_the_keys_it_declares(name: str) -> None:
 @pytest.mark.parametrize("name", SCRIPTS)
 def test_a_script_uses_exactly_the_arguments_it_declares(name: str) -> None:
     code = body(name)
-    declared = scripts.load(name).args
+    declared = lua_files.load(name).args
 
     used = set(re.findall(r"\bA\.(\w+)", code))
     if "ARGV[1]" in code:
@@ -342,13 +343,13 @@ def test_a_script_touches_no_key_that_it_was_not_given(name: str) -> None:
 
 
 def test_every_script_has_its_method() -> None:
-    methods = public_methods(scripts.Scripts) | {f"memory_{name}" for name in public_methods(MemoryScripts)}
+    methods = public_methods(Scripts) | {f"memory_{name}" for name in public_methods(MemoryScripts)}
 
     assert set(SCRIPTS) - methods == set()
 
 
 def test_every_method_of_scripts_has_its_script() -> None:
-    assert public_methods(scripts.Scripts) - set(SCRIPTS) == set()
+    assert public_methods(Scripts) - set(SCRIPTS) == set()
 
 
 def public_methods(owner: type) -> set[str]:

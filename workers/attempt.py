@@ -20,7 +20,7 @@ from graphs.node import Node
 from graphs.routing import fresh, route, warn_of_unknown
 from graphs.runtime import ExecutionInfo, RunControl, Runtime, server_info_of
 from graphs.store import BaseStore
-from graphs.timeouts import TimeoutPolicy
+from graphs.timeouts import UNLIMITED, TimeoutPolicy
 from graphs.updates import Written, written
 from scheduler.claim import Claim
 from scheduler.failure import Failure, revived
@@ -76,7 +76,7 @@ class Attempt:
     local: Local
     clock: Clock
 
-    @property
+    @cached_property
     def node(self) -> Node:
         """The step's node."""
         return self.graph.node(self.claim.step.node)
@@ -84,7 +84,7 @@ class Attempt:
     @property
     def limits(self) -> TimeoutPolicy:
         """The time limits of the step."""
-        return self.claim.step.timeout or self.node.timeout or TimeoutPolicy()
+        return self.claim.step.timeout or self.node.timeout or UNLIMITED
 
     def call(self, body: Body | None = None) -> Result:
         """Call the node, ask its routers, and return what it writes; ``body`` runs what it calls itself.

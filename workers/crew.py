@@ -90,6 +90,8 @@ class Crew:
         return GraphInterrupt(tuple(asked.values()), signals[0].deadline, refused)
 
     def _signals(self) -> list[GraphInterrupt]:
+        if not self._futures:
+            return []
         wait(self._futures)
         ended = [future.exception() for future in self._futures if not future.cancelled()]
         return [signal for signal in ended if isinstance(signal, GraphInterrupt)]

@@ -16,7 +16,7 @@ from graphs.graph import Child, Graph
 from graphs.interrupts import GraphInterrupt
 from graphs.retry import retry_delay_s
 from graphs.signals import ParentCommand
-from graphs.timeouts import TimeoutPolicy
+from graphs.timeouts import UNLIMITED
 from scheduler.calls import Call, Calls
 from scheduler.claim import Claim, Progress
 from scheduler.dispatch import StepRef
@@ -219,7 +219,7 @@ class Executor:
 
     def _clock(self, claim: Claim, graph: Graph) -> Clock:
         """Return the time that an attempt has, as far as this class keeps the limits."""
-        own = claim.step.timeout or graph.node(claim.step.node).timeout or TimeoutPolicy()
+        own = claim.step.timeout or graph.node(claim.step.node).timeout or UNLIMITED
         of_node = own.run_timeout_s if self._limits else None
         limits = [limit for limit in (of_node, *_left_s(claim)) if limit is not None]
         return Clock(min(limits, default=None), own.idle_timeout_s, explicit=own.refresh_on == "heartbeat")

@@ -1,7 +1,8 @@
 -- Let a step call a graph: store the frame's checkpoints, open its first steps, and hand them to the queue. A step that
 -- parks waits for the frame without a worker; one that does not runs the frame itself, under its own lease.
 -- KEYS thread steps due log frames frame held checkpoints channels results
--- ARGV request; then the blobs of checkpoints, channel fields, results and queue messages, and of an outcome at once
+-- ARGV request; then the blobs of checkpoints, channel fields, results, steps, queue messages and log entries, and of an
+-- outcome at once
 -- Returns "called", "lost" (the lease of the step), "moved" (the frame went on meanwhile) or "busy" (with another step).
 local request = cjson.decode(ARGV[1])
 local now = now_ms()
@@ -19,7 +20,7 @@ redis.call("HSET", K.frame, "call", request.call, "caller", request.caller, "rou
 redis.call("HDEL", K.frame, "outcome")
 redis.call("SADD", K.frames, request.ns)
 move(request, now)
-write_log(now, request.entries)
+write_log(now, told(request.entries))
 if request.returned then give_back(request.returned, request, now) end
 if not request.parks then return "called" end
 if request.returned then

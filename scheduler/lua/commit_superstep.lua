@@ -2,7 +2,8 @@
 -- control back to the step that called the frame.
 -- With a step and its fence, the superstep is that single step, and its lease must still be good.
 -- KEYS thread steps due log run index frame held checkpoints channels results
--- ARGV request; then the blobs of checkpoints, channel fields, results, queue messages, the run's error or the frame's outcome
+-- ARGV request; then the blobs of checkpoints, channel fields, results, steps, queue messages, log entries, the run's error
+-- or the frame's outcome
 -- Returns "committed", "moved" (somebody else closed it), "open" (a sibling still runs), "lost" (the lease), or
 -- "drained" when the run goes on and shall not: then nothing is stored.
 local request = cjson.decode(ARGV[1])
@@ -11,19 +12,20 @@ local frame = redis.call("HMGET", K.frame, "cursor", "remaining")
 if frame[1] == request.cursor then return "committed" end -- this very call, sent again
 if frame[1] ~= request.expected then return "moved" end
 if redis.call("HGET", K.thread, "run") ~= request.run then return "lost" end
+local ms
 if request.fence then
   local raw = redis.call("HGET", K.steps, request.step)
   local step = raw and cjson.decode(raw)
   if not step or step.fence ~= request.fence or step.state ~= "leased" then return "lost" end
   if step.deadline and step.deadline <= now then return "lost" end
-  request.entries[1].ms = now - step.started
+  ms = now - step.started
 elseif tonumber(frame[2]) ~= 0 then
   return "open"
 end
 if request.goes_on and redis.call("HEXISTS", K.run, "drain") == 1 then return "drained" end
 move(request, now)
 limit_superstep(request, now)
-write_log(now, request.entries)
+write_log(now, told(request.entries, ms))
 if request.returned then give_back(request.returned, request, now) end
 if request.ended then
   if request.ended.error then redis.call("HSET", K.run, "error", blob()) end

@@ -10,5 +10,5 @@ if step.deadline and step.deadline <= now then return 0 end
 if redis.call("HSETNX", K.results, A.task, A.result) == 0 then return 1 end -- this very call, sent again
 step.calls = (step.calls or 0) + 1
 redis.call("HSET", K.steps, A.caller, cjson.encode(step))
-write_log(now, {cjson.decode(A.entry)})
+write_log(now, {A.entry})
 return 1

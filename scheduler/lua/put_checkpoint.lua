@@ -1,6 +1,6 @@
 -- Move a cursor of a thread that rests: a person's update, of the root or of a frame below.
 -- KEYS thread steps due log index frame held checkpoints channels results
--- ARGV request; then the blobs of checkpoints, channel fields and results
+-- ARGV request; then the blobs of checkpoints, channel fields, results and log entries
 -- Returns {"stored"}, {"busy", run, since}, {"refused", status} or {"moved"}.
 local request = cjson.decode(ARGV[1])
 local now = now_ms()
@@ -16,5 +16,5 @@ redis.call("HSET", K.thread, "status", request.status or status, "updated", now)
 for name, value in pairs(request.thread_fields) do redis.call("HSET", K.thread, name, value) end
 redis.call("ZADD", K.index, now, request.token)
 move(request, now)
-write_log(now, request.entries)
+write_log(now, told(request.entries))
 return {"stored"}

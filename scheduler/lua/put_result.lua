@@ -18,9 +18,7 @@ local remaining = redis.call("HINCRBY", K.frame, "remaining", -1)
 if A.member ~= "" then redis.call("ZREM", K.due, A.member) end
 -- The last one answers for the closing: should its worker die now, somebody else closes.
 if A.member ~= "" and remaining == 0 then redis.call("ZADD", K.due, now + A.close_ms, A.member) end
-local entry = cjson.decode(A.entry)
-entry.ms = now - step.started
-write_log(now, {entry})
+write_log(now, {A.entry .. ',"ms":' .. now - step.started})
 local held = A.member ~= "" and redis.call("LPOP", K.held) -- a step without a due entry is inline: none is held
 if not held then return {remaining} end
 local next_step = cjson.decode(redis.call("HGET", K.steps, held))

@@ -12,7 +12,5 @@ step.state, step.due, step.timed_out, step.deadline = "waiting", now + A.delay_m
 step.returned = nil
 redis.call("HSET", K.steps, A.step, cjson.encode(step))
 if A.member ~= "" then redis.call("ZADD", K.due, step.due, A.member) end
-local entry = cjson.decode(A.entry)
-entry.ms = now - step.started
-write_log(now, {entry})
+write_log(now, {A.entry .. ',"ms":' .. now - step.started})
 return 1

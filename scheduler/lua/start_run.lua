@@ -1,7 +1,7 @@
 -- Begin a run: store its input's checkpoints, open the first steps and hand them to the queue.
 -- KEYS thread steps due log run runs index frame held checkpoints channels results
--- ARGV request; then the blobs of the run's plan, checkpoints, channel fields, results and queue messages, and of
--- the run's error
+-- ARGV request; then the blobs of the run's plan, checkpoints, channel fields, results, steps, queue messages and log
+-- entries, and of the run's error
 -- Returns {"started", seq before}, {"busy", run, since}, {"refused", status} or {"moved"}.
 local request = cjson.decode(ARGV[1])
 local now = now_ms()
@@ -31,7 +31,7 @@ if request.inline then redis.call("HSET", K.run, "until", now + request.alive_ms
 if request.deadline_ms then redis.call("HSET", K.run, "deadline", now + request.deadline_ms) end
 if look then redis.call("ZADD", K.due, now + look, request.token .. " run:" .. request.run) end
 limit_superstep(request, now)
-write_log(now, request.entries)
+write_log(now, told(request.entries))
 if request.ended then
   if request.ended.error then redis.call("HSET", K.run, "error", blob()) end
   finish(request.ended, request, now)

@@ -11,7 +11,7 @@ from typing import Any, TypedDict
 
 import redis
 
-from scheduler.scripts import load, names
+from scheduler.lua_files import load, names
 from treadle.checkpoint.redis import RedisSaver
 from treadle.graph import END, StateGraph
 

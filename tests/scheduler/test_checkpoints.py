@@ -334,3 +334,17 @@ def test_a_process_remembers_so_many_checkpoints_and_no_more(connection: Connect
     assert store.load(keys, "", "599-1", THREAD).checkpoint.number == 599
     with pytest.raises(CheckpointNotFound):
         store.load(keys, "", "0-1", THREAD)
+
+
+def test_the_newest_checkpoint_of_a_frame_is_forgotten_with_it(connection: Connection) -> None:
+    store = CheckpointStore(connection.redis, connection.serde)
+    keys, others = connection.place(THREAD).keys, connection.place("other").keys
+    store.remember(keys, "", StoredCheckpoint(Checkpoint("1-1", None, "loop", 1)))
+    assert (store.newest(keys, ""), store.newest(keys, "inside")) == ("1-1", "")
+
+    for number in range(600):
+        store.remember(others, "", StoredCheckpoint(Checkpoint(f"{number}-1", None, "loop", number)))
+
+    assert (store.newest(keys, ""), store.newest(others, "")) == ("", "599-1")
+    store.forget(others)
+    assert store.newest(others, "") == ""

@@ -10,7 +10,7 @@ import redis as redis_py
 from redis import Redis
 
 from graphs.graph import Graph
-from scheduler import scripts
+from scheduler import lua_files
 from scheduler.bytes_redis import available
 from scheduler.client import Client
 from scheduler.config import parse
@@ -18,7 +18,8 @@ from scheduler.connection import Connection
 from scheduler.errors import StoreUnavailable
 from scheduler.failure import describe
 from scheduler.keys import Keys
-from scheduler.scripts import Place, Request, Scripts, load, names
+from scheduler.lua_files import load, names
+from scheduler.scripts import Place, Request, Scripts
 from scheduler.steps import Steps
 
 from .stage import THREAD, begin, claim, expire_lease, fan, finish, kinds, line, play, record, refs, rewrite, state
@@ -43,7 +44,7 @@ def calls(text: str) -> set[str]:
 
 def functions() -> dict[str, str]:
     """Return the shared functions with their bodies."""
-    parts = re.split(r"^local function (\w+)", "\n".join(scripts.shared()), flags=re.MULTILINE)[1:]
+    parts = re.split(r"^local function (\w+)", "\n".join(lua_files.shared()), flags=re.MULTILINE)[1:]
     return dict(zip(parts[::2], parts[1::2], strict=True))
 
 

@@ -25,6 +25,7 @@ from scheduler.errors import (
     TransitionNotAllowed,
 )
 from scheduler.lifecycle import RunStatus, ThreadStatus
+from scheduler.scripts import Place, Scripts, Standing
 from scheduler.settings import Settings
 from scheduler.starting import Starter
 from scheduler.steps import Steps
@@ -345,3 +346,56 @@ def test_an_inline_run_has_one_due_entry_for_all_of_its_steps(redis: Redis) -> N
     place = client.connection.place(THREAD, started.run.id)
     assert redis.zrange(place.keys.due, 0, -1) == [place.run_member().encode()]
     assert client.runs.get(THREAD, started.run.id).inline
+
+
+def test_a_run_begins_on_a_new_thread_in_two_round_trips(client: Client, redis: Redis, round_trips: list[str]) -> None:
+    begin(client, LINE, {"said": ["x"]}, "other")  # Redis has seen the scripts
+    round_trips.clear()
+    redis.pipeline = None  # type: ignore[method-assign, assignment]
+
+    begin(client, LINE, {"said": ["hi"]})
+
+    assert round_trips == ["EVALSHA", "EVALSHA"]
+
+
+def test_a_run_begins_in_two_round_trips_on_a_thread_that_ran_elsewhere(
+    client: Client, elsewhere: Client, steps: Steps, round_trips: list[str]
+) -> None:
+    play(steps, LINE, begin(client, LINE, {"said": ["hi"]}).orders)
+    begin(elsewhere, LINE, {"said": ["x"]}, "other")
+    round_trips.clear()
+
+    begun = begin(elsewhere, LINE, {"said": ["more"]})
+
+    assert round_trips == ["EVALSHA", "EVALSHA"]
+    held = elsewhere.connection.checkpoints.newest(elsewhere.connection.place(THREAD).keys, "")
+    assert held == begun.orders[0].checkpoint_id
+    assert state(client, LINE)["said"] == ["hi", "a", "b", "more"]
+
+
+def test_a_process_that_holds_the_state_is_not_sent_it_to_begin_with(
+    client: Client, steps: Steps, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    play(steps, LINE, begin(client, LINE, {"said": ["hi"]}).orders)
+    sent: list[Standing] = []
+    look = Scripts.look_at_thread
+
+    def noted(self: Scripts, place: Place, **args: str | int) -> Standing:
+        sent.append(look(self, place, **args))
+        return sent[-1]
+
+    monkeypatch.setattr(Scripts, "look_at_thread", noted)
+
+    begin(client, LINE, {"said": ["more"]})
+
+    assert [standing.state for standing in sent] == [None]
+
+
+def test_a_state_too_large_to_travel_is_loaded_before_a_run_begins(
+    client: Client, elsewhere: Client, steps: Steps
+) -> None:
+    play(steps, LINE, begin(client, LINE, {"said": ["x" * 100_000]}).orders)
+
+    begin(elsewhere, LINE, {"said": ["more"]})
+
+    assert [len(text) for text in state(elsewhere, LINE)["said"]] == [100_000, 1, 1, 4]

@@ -1,5 +1,6 @@
 -- Store checkpoints and what they are made of, put the cursor on the last one, and open its steps.
--- Steps that are held have no message yet: as many as the run may have at a time go first, and each lets the next one go.
+-- The last steps may be held, and have no message yet: as many as the run may have at a time go first, and each lets the
+-- next one go.
 -- An inline run holds none, and has no due entries of its own steps: the process that runs them answers for the whole run.
 local function move(request, now)
   for _, id in ipairs(request.checkpoints) do redis.call("XADD", K.checkpoints, id, "record", blob()) end
@@ -10,13 +11,12 @@ local function move(request, now)
     if not request.inline then redis.call("ZREM", K.due, request.token .. " " .. step) end
   end
   if not request.inline then redis.call("DEL", K.held) end
-  for _, step in ipairs(request.steps) do
-    step.since = now
-    redis.call("HSET", K.steps, step.id, cjson.encode(step))
-    if step.state == "held" then
-      redis.call("RPUSH", K.held, step.id)
+  for index, step in ipairs(request.steps) do
+    redis.call("HSET", K.steps, step, blob() .. ',"since":' .. now .. "}")
+    if index > #request.steps - request.held then
+      redis.call("RPUSH", K.held, step)
     elseif not request.inline then
-      redis.call("ZADD", K.due, now + request.wait_ms, request.token .. " " .. step.id)
+      redis.call("ZADD", K.due, now + request.wait_ms, request.token .. " " .. step)
     end
   end
   for _, queue in ipairs(request.pushes) do redis.call("LPUSH", queue, blob()) end

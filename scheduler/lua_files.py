@@ -1,0 +1,59 @@
+"""The Lua files: their texts as they are sent to Redis, and what their headers declare.
+
+A script's header is the truth about its arguments: the names after ``KEYS`` become the table ``K``, those after
+``ARGV`` the table ``A``.
+"""
+
+import hashlib
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache, cached_property
+from importlib.resources import files
+
+_FOLDER = files("scheduler") / "lua"
+
+
+@dataclass(frozen=True)
+class Source:
+    """One Lua file: its text as it is sent to Redis, and the names its header declares."""
+
+    text: str
+    keys: tuple[str, ...]
+    args: tuple[str, ...]
+
+    @cached_property
+    def sha(self) -> str:
+        """The hash by which Redis knows it."""
+        return hashlib.sha1(self.text.encode(), usedforsecurity=False).hexdigest()
+
+
+def names() -> list[str]:
+    """Return the name of every script."""
+    return sorted(path.name.removesuffix(".lua") for path in _FOLDER.iterdir() if path.name.endswith(".lua"))
+
+
+@cache
+def load(name: str) -> Source:
+    """Return a script, with the tables that its header declares and what the scripts share in front."""
+    text = (_FOLDER / f"{name}.lua").read_text(encoding="utf-8")
+    keys, args = _declared(text, "KEYS"), _declared(text, "ARGV")
+    tables = [_table("K", "KEYS", keys), _table("A", "ARGV", args)]
+    return Source("\n".join([*tables, *shared(), text]), keys, args)
+
+
+@cache
+def shared() -> list[str]:
+    """Return the functions that all scripts share, in the order of their files' names: `move` calls `arguments`."""
+    paths = sorted((_FOLDER / "shared").iterdir(), key=lambda path: path.name)
+    return [path.read_text(encoding="utf-8") for path in paths]
+
+
+def _declared(text: str, what: str) -> tuple[str, ...]:
+    line = re.search(rf"^-- {what} ([a-z_ ]+)", text, re.MULTILINE)
+    return tuple(line[1].split()) if line else ()
+
+
+def _table(table: str, source: str, declared: Sequence[str]) -> str:
+    fields = ", ".join(f"{name} = {source}[{index}]" for index, name in enumerate(declared, start=1))
+    return f"local {table} = {{{fields}}}"
