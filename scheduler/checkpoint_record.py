@@ -5,6 +5,7 @@ Its own id is that of its entry. Beside it lies what the one step wrote that mad
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, Final, get_args
 
 from graphs.channels import MISSING
@@ -35,13 +36,18 @@ class Origin:
     parents: Mapping[str, str] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class StoredCheckpoint:
     """A checkpoint, and what is known of it only because it is stored."""
 
     checkpoint: Checkpoint
     refs: Mapping[str, ChannelRef] = field(default_factory=dict)
     origin: Origin = field(default_factory=Origin)
+
+    @cached_property
+    def steps_by_id(self) -> Mapping[str, Step]:
+        """The steps that are due: each of them is looked up here, so that a wide superstep is gone through once."""
+        return {step.id: step for step in self.checkpoint.steps}
 
 
 def record_of(stored: StoredCheckpoint, made_by: Made | None = None) -> Record:

@@ -2,7 +2,7 @@
 
 import logging
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from graphs.checkpoint import Step, handler_step
@@ -47,17 +47,20 @@ class Leases:
         logger.debug("step not claimed", extra=why)
         return None
 
-    def renew(self, ref: StepRef, delivery: str) -> bool:
-        """Keep a lease; return whether it is still ours."""
-        place = self._connection.place(ref.thread_id)
-        return self._connection.scripts.renew_step(
-            place,
-            step=ref.step_id,
-            member=self._member(place, ref.step_id),
-            worker=self._worker,
-            delivery=delivery,
-            lease_ms=self._connection.settings.lease_ms,
-        )
+    def renew(self, held: Mapping[StepRef, str]) -> dict[StepRef, bool]:
+        """Keep leases, in one round trip for all; return of each whether it is still ours.
+
+        One that cannot be read counts as lost, and stands in the way of no other.
+
+        Args:
+            held: the steps, and the delivery under which each was claimed.
+        """
+        answers = self._connection.scripts.renew_step(self._renewal(*step) for step in held.items())
+        for ref, error in zip(held, answers, strict=True):
+            if isinstance(error, Exception):
+                ids = {"thread_id": ref.thread_id, "run_id": ref.run_id, "step_id": ref.step_id}
+                logger.error("lease not renewed", extra={**ids, "error": str(error)})
+        return {ref: answer == 1 for ref, answer in zip(held, answers, strict=True)}
 
     def release(self, ref: StepRef, delivery: str, kind: str) -> bool:
         """Hand a lease back at once: ``released``, ``lost worker`` or ``timed out``; return whether it was ours."""
@@ -80,6 +83,17 @@ class Leases:
             event=event,
         )
 
+    def _renewal(self, ref: StepRef, delivery: str) -> tuple[Place, dict[str, str | int]]:
+        place = self._connection.place(ref.thread_id)
+        args: dict[str, str | int] = {
+            "step": ref.step_id,
+            "member": self._member(place, ref.step_id),
+            "worker": self._worker,
+            "delivery": delivery,
+            "lease_ms": self._connection.settings.lease_ms,
+        }
+        return place, args
+
     def _lease(self, place: Place, ref: StepRef, delivery: str) -> Leased:
         knows_run = self._runs.knows(ref.thread_id, ref.run_id)
         holds = self._connection.checkpoints.holds(place.keys, ref.ns, ref.checkpoint_id)
@@ -101,7 +115,7 @@ class Leases:
     def _claim(self, place: Place, ref: StepRef, delivery: str, leased: Leased) -> Claim:
         record, caller, frame = leased.step, leased.caller, frame_of(leased.step)
         run, stored = self._run(ref, leased), self._stored(ref, frame.ns, place, leased)
-        step, handed = self._step(place, record, stored.checkpoint.steps)
+        step, handed = self._step(place, record, stored.steps_by_id)
         return Claim(
             ref,
             leased.verdict,
@@ -136,9 +150,8 @@ class Leases:
             return checkpoints.take(place.keys, ns, id_, *leased.state)
         return checkpoints.load(place.keys, ns, id_, ref.thread_id)
 
-    def _step(self, place: Place, record: Mapping[str, Any], steps: Sequence[Step]) -> tuple[Step, Handed | None]:
+    def _step(self, place: Place, record: Mapping[str, Any], by_id: Mapping[str, Step]) -> tuple[Step, Handed | None]:
         """Return a step of a checkpoint; or that of an error handler, and what it takes over."""
-        by_id = {step.id: step for step in steps}
         if "handles" not in record:
             return by_id[record["id"]], None
         failed = by_id[record["handles"]]

@@ -106,9 +106,9 @@ class Scripts:
         fields, cursor, state = self._run("look_at_thread", place, args)
         return Standing(_pairs(fields) or {}, cursor, state and _state(*state))
 
-    def renew_step(self, place: Place, **args: str | int) -> bool:
-        """Keep the lease on a step; return whether it is still this worker's."""
-        return bool(self._run("renew_step", place, args))
+    def renew_step(self, steps: Iterable[tuple[Place, Mapping[str, str | int]]]) -> list[int | Exception]:
+        """Keep the leases on steps; return for each 1 while it is this worker's, and else 0."""
+        return self._run_each("renew_step", steps)
 
     def release_step(self, place: Place, **args: str | int) -> bool:
         """Hand a lease back; return whether it was this worker's."""

@@ -64,13 +64,13 @@ class Heartbeat:
             place = self._connection.place(thread_id, run_id)
             self._connection.scripts.renew_run(place, run=run_id, alive_ms=alive_ms)
         running = dict(self._running())
-        for ref, delivery in running.items():
-            self._renew(ref, delivery)
+        for ref, renewed in (self._steps.renew(running) if running else {}).items():
+            self._note(ref, running[ref], renewed=renewed)
         self._patience = {held: left for held, left in self._patience.items() if running.get(held[0]) == held[1]}
 
-    def _renew(self, ref: StepRef, delivery: str) -> None:
+    def _note(self, ref: StepRef, delivery: str, *, renewed: bool) -> None:
         held = (ref, delivery)
-        if self._steps.renew(ref, delivery):
+        if renewed:
             self._patience[held] = 1
             return
         left = self._patience[held] = self._patience.get(held, _BEATS_PER_LEASE) - 1

@@ -171,7 +171,7 @@ def test_a_handle_cancels_its_run_for_everybody(client: Client, elsewhere: Clien
     assert handle.cancel("enough")
 
     assert not handle.cancel()
-    assert not steps.renew(held.ref, held.delivery)
+    assert not steps.renew({held.ref: held.delivery})[held.ref]
     with pytest.raises(RunCancelled, match="enough"):
         handle.result(0)
 

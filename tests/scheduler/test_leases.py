@@ -1,16 +1,20 @@
 """Leases on steps: who may run one, for how long, and what becomes of an attempt whose worker is lost."""
 
+from collections.abc import Iterator
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from redis import Redis
 
+from graphs.checkpoint import Step
 from graphs.errors import NodeTimeoutError
 from scheduler.client import Client
 from scheduler.connection import Connection, open_connection
 from scheduler.errors import WorkerLost
 from scheduler.failure import lost
 from scheduler.lifecycle import RunStatus
+from scheduler.lua_files import load
 from scheduler.scripts import Leased, Place, Scripts
 from scheduler.settings import Settings
 from scheduler.steps import Steps
@@ -24,6 +28,7 @@ from .stage import (
     due_ms,
     everything,
     expire_lease,
+    fan,
     finish,
     kinds,
     line,
@@ -38,6 +43,29 @@ LINE = line("a", "b")
 LIMITED = line("a", "b", a={"timeout": 5})
 
 
+@pytest.fixture
+def every_trip(redis: Redis, round_trips: list[str], monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The commands that were sent one by one, and the pipelines, each of which is one round trip as well."""
+    make: Any = redis.pipeline
+
+    def noted(*args: Any, **options: Any) -> Any:
+        round_trips.append("pipeline")
+        return make(*args, **options)
+
+    monkeypatch.setattr(redis, "pipeline", noted)
+    return round_trips
+
+
+class Counted(tuple[Step, ...]):
+    """Steps that count how often they are gone through."""
+
+    walks = 0
+
+    def __iter__(self) -> Iterator[Step]:
+        self.walks += 1
+        return super().__iter__()
+
+
 def test_a_claim_brings_the_state_and_a_fencing_token_that_only_rises(client: Client, steps: Steps) -> None:
     step = begin(client, LINE, {"answer": 1}).orders[0].ref
 
@@ -48,6 +76,20 @@ def test_a_claim_brings_the_state_and_a_fencing_token_that_only_rises(client: Cl
     assert (first.verdict, first.attempt, first.stored.checkpoint.values["answer"]) == ("run", 1, 1)
     assert (second.verdict, second.attempt, second.stored.checkpoint.values["answer"]) == ("run", 1, 2)
     assert second.fence > first.fence
+
+
+def test_claiming_all_steps_of_a_superstep_goes_through_them_once(
+    client: Client, connection: Connection, steps: Steps
+) -> None:
+    orders = begin(client, fan("a", "b", "c", "d"), {}).orders
+    keys, id_ = connection.place(THREAD).keys, orders[0].checkpoint_id
+    stored = connection.checkpoints.load(keys, "", id_, THREAD)
+    counted = Counted(stored.checkpoint.steps)
+    connection.checkpoints.remember(keys, "", replace(stored, checkpoint=replace(stored.checkpoint, steps=counted)))
+
+    claimed = [claim(steps, order.ref).step.node for order in orders]
+
+    assert (claimed, counted.walks) == (["a", "b", "c", "d"], 1)
 
 
 def test_the_first_claim_makes_a_pending_run_a_running_one(client: Client, steps: Steps) -> None:
@@ -120,19 +162,34 @@ def test_a_renewal_prolongs_the_lease_and_moves_its_due_time(
     claim(steps, step, "d")
     expire_lease(connection, step)
 
-    assert steps.renew(step, "d")
+    assert steps.renew({step: "d"})[step]
 
     until = record(connection, step)["until"]
     assert 0 < until - now_ms(connection) <= connection.settings.lease_ms
     assert due_ms(connection, step) == until
 
 
+def test_many_leases_are_renewed_in_one_round_trip_and_a_broken_one_stops_no_other(
+    client: Client, steps: Steps, redis: Redis, every_trip: list[str]
+) -> None:
+    orders = begin(client, fan("a", "b", "c"), {}).orders
+    first, broken, last = (claim(steps, order.ref, "d").ref for order in orders)
+    redis.hset(client.connection.place(THREAD).keys.steps, broken.step_id, "{")
+    redis.script_load(load("renew_step").text)
+    every_trip.clear()
+
+    renewed = steps.renew({first: "d", broken: "d", last: "d"})
+
+    assert renewed == {first: True, broken: False, last: True}
+    assert every_trip == ["pipeline"]
+
+
 def test_only_the_delivery_that_holds_a_lease_renews_it(client: Client, steps: Steps, rival: Steps) -> None:
     step = begin(client, LINE, {}).orders[0].ref
     claim(steps, step, "d")
 
-    assert not steps.renew(step, "another delivery")
-    assert not rival.renew(step, "d")
+    assert not steps.renew({step: "another delivery"})[step]
+    assert not rival.renew({step: "d"})[step]
 
 
 def test_no_renewal_goes_past_the_deadline_of_the_attempt(redis: Redis) -> None:
@@ -143,7 +200,7 @@ def test_no_renewal_goes_past_the_deadline_of_the_attempt(redis: Redis) -> None:
     claim(steps, step, "d")
     claimed = record(client.connection, step)
 
-    assert steps.renew(step, "d")
+    assert steps.renew({step: "d"})[step]
 
     renewed = record(client.connection, step)
     assert renewed["deadline"] == claimed["deadline"] == claimed["started"] + 6_000

@@ -68,7 +68,7 @@ def test_a_worker_that_lost_its_lease_can_neither_fail_nor_retry_nor_renew_nor_r
         steps.fail(slow, LINE, describe(ValueError("slow")))
     with pytest.raises(LeaseLost):
         steps.retry(slow, describe(ValueError("slow")), 100)
-    assert not steps.renew(step, "slow")
+    assert not steps.renew({step: "slow"})[step]
     assert not steps.release(step, "slow", "released")
 
     assert everything(redis) == before
@@ -243,7 +243,7 @@ def test_past_its_deadline_a_step_can_be_neither_renewed_nor_committed(
     held = claim(steps, begin(client, LIMITED, {}).orders[0].ref, "d")
     pass_deadline(connection, held.ref)
 
-    assert not steps.renew(held.ref, "d")
+    assert not steps.renew({held.ref: "d"})[held.ref]
     with pytest.raises(LeaseLost):
         steps.commit(held, LIMITED, wrote(held, answer="late"))
     with pytest.raises(LeaseLost):

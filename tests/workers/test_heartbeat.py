@@ -21,11 +21,12 @@ class Leases(Steps):
     def __init__(self, connection: Connection) -> None:
         super().__init__(connection, RunStore(connection), "me")
         self.good = True
-        self.renewed = 0
+        self.renewed = self.asked = 0
 
-    def renew(self, ref: StepRef, delivery: str) -> bool:
-        self.renewed += 1
-        return self.good
+    def renew(self, held: Mapping[StepRef, str]) -> dict[StepRef, bool]:
+        self.asked += 1
+        self.renewed += len(held)
+        return dict.fromkeys(held, self.good)
 
 
 def beating(
@@ -43,6 +44,15 @@ def test_what_runs_is_renewed_with_every_beat(redis: redis_py.Redis) -> None:
         heartbeat.beat()
 
     assert (leases.renewed, lost) == (3, [])
+
+
+def test_all_that_runs_is_renewed_at_once(redis: redis_py.Redis) -> None:
+    running = {StepRef("t", "run", f"{number}"): "d" for number in range(500)}
+    heartbeat, leases, _ = beating(redis, lambda: running)
+
+    heartbeat.beat()
+
+    assert (leases.asked, leases.renewed) == (1, 500)
 
 
 def test_a_lease_that_is_gone_is_reported_with_the_second_beat(redis: redis_py.Redis) -> None:
