@@ -9,7 +9,7 @@ import sys
 import click
 from rich.console import Console
 
-from . import chains, chat, footprint, inline, scripts, sends, starts, sweeps, table, waiting
+from . import chains, chat, footprint, inline, scaling, scripts, sends, starts, sweeps, table, waiting
 
 ROWS = {
     "chains": chains.COMPARISONS,
@@ -21,6 +21,7 @@ ROWS = {
     "footprint": footprint.COMPARISONS,
     "sweeps": sweeps.COMPARISONS,
     "scripts": scripts.COMPARISONS,
+    "scaling": scaling.COMPARISONS,
 }
 
 
