@@ -18,8 +18,8 @@ from scheduler.calls import Calls
 from scheduler.connection import Connection, open_connection
 from scheduler.dispatch import StepRef
 from scheduler.lean_redis import LeanRedis
+from scheduler.lua_files import load, names
 from scheduler.runs import RunStore
-from scheduler.scripts import load, names
 from scheduler.steps import Steps
 from treadle.checkpoint.redis import RedisSaver
 from workers import bootstrap
