@@ -16,8 +16,8 @@ from .baseline import BEGAN
 
 #: How many steps a chain has.
 STEPS = 100
-#: How long a node waits that waits.
-WAIT_S = 5.0
+#: How long a node waits that waits: longer than a worker takes to begin as many as are to wait at the same time.
+WAIT_S = 15.0
 #: What is said in a turn of a chat, by each side.
 SAID = "x" * 200
 
