@@ -32,6 +32,9 @@ from workers.settings import WorkerSettings
 
 from .graphs import chains
 
+#: The socket of a server, and what is said to it.
+Conversation = tuple[Path, Sequence[bytes]]
+
 _READ_BYTES = 65_536
 
 
@@ -107,7 +110,7 @@ def load_scripts(client: redis.Redis) -> None:
         client.script_load(load(name).text)
 
 
-def replayed(conversations: Sequence[tuple[Path, Sequence[bytes]]]) -> None:
+def replayed(conversations: Sequence[Conversation]) -> None:
     """Say each conversation to the server behind a socket, all at the same time and each on a connection of its own."""
     with ExitStack() as closing, selectors.DefaultSelector() as selector:
         for path, commands in conversations:

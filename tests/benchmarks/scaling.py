@@ -19,18 +19,20 @@ from treadle.checkpoint.redis import RedisSaver
 from .comparison import Comparison, Goal, Measure, Sample
 from .deployment import redis_cpu_s, redis_server
 from .graphs import STEPS, chains
-from .replay import Recording, load_scripts, recorded, replayed
+from .replay import Conversation, Recording, load_scripts, recorded, replayed
 from .simulation import Costs, steps_per_second
 
 THREADS = 64
 SERVERS = (1, 2, 4)
 
+#: Servers that do not compete for the cores of this machine.
+_IN_TURN = f"{SERVERS[-1]} Redis, in turn"
 _CPU, _OFF = "Redis CPU µs/step", "model off %"
 
 
 @contextmanager
-def replay(servers: int) -> Iterator[Measure]:
-    """Yield what measures the steps of workers, said again to so many servers."""
+def replay(servers: int, *, in_turn: bool = False) -> Iterator[Measure]:
+    """Yield what measures the steps of workers, said again to so many servers: to all at once, or to each in turn."""
     recordings = _recordings()
     places = [place(recording.thread_id, servers) for recording in recordings]
     with ExitStack() as stack:
@@ -39,6 +41,7 @@ def replay(servers: int) -> Iterator[Measure]:
         for client in clients:
             load_scripts(client)
         sockets = [redises[where].socket for where in places]
+        conversations = [*zip(sockets, [one.steps for one in recordings], strict=True)]
 
         def measure() -> Sample:
             for client in clients:
@@ -46,10 +49,13 @@ def replay(servers: int) -> Iterator[Measure]:
             empty = _memory(clients)
             replayed([*zip(sockets, [one.opening for one in recordings], strict=True)])
             begun = _memory(clients)
-            sample = _spent(clients, sockets, recordings, places)
+            spent, queue_us = _spent(clients, _groups(conversations, places if in_turn else [0] * THREADS))
+            sample: dict[str, float] = {_CPU: spent.redis_s * 1e6, "its queue µs": queue_us}
+            if not in_turn:
+                sample |= _beside_model(spent, places)
             _check(redises, places, recordings)
             kept = (_memory(clients) - begun) / (THREADS * STEPS)
-            return {**sample, "KB/thread": (begun - empty) / THREADS / 1000, "KB/step": kept / 1000}
+            return sample | {"KB/thread": (begun - empty) / THREADS / 1000, "KB/step": kept / 1000}
 
         yield measure
 
@@ -76,24 +82,33 @@ def _server() -> Iterator[RealRedis]:
             server.stop()
 
 
-def _spent(
-    clients: Sequence[redis.Redis], sockets: Sequence[Path], recordings: Sequence[Recording], places: Sequence[int]
-) -> Sample:
-    """Return what the steps cost, and the rate beside the one that the model makes of these costs."""
-    steps, before, queued_us = THREADS * STEPS, Spent.until_now(clients), _queued_us(clients)
-    replayed([*zip(sockets, [one.steps for one in recordings], strict=True)])
-    spent = Spent.until_now(clients).since(before)
-    costs = Costs(spent.driver_s / steps, spent.redis_s / steps)
-    simulated = partial(steps_per_second, costs, places, steps=STEPS)
-    rate, model = steps / spent.clock_s, simulated(workers=1, cores=os.cpu_count())
+def _groups(conversations: Sequence[Conversation], groups: Sequence[int]) -> list[list[Conversation]]:
+    """Return the conversations of each group."""
+    pairs = [*zip(groups, conversations, strict=True)]
+    return [[talk for of, talk in pairs if of == group] for group in sorted(set(groups))]
+
+
+def _spent(clients: Sequence[redis.Redis], groups: Sequence[Sequence[Conversation]]) -> tuple["Spent", float]:
+    """Have the conversations of each group, one group after the other; return what a step cost, and its queue in µs."""
+    before, queued_us = Spent.until_now(clients), _queued_us(clients)
+    for group in groups:
+        replayed(group)
+    steps = THREADS * STEPS
+    return Spent.until_now(clients).since(before, steps), (_queued_us(clients) - queued_us) / steps
+
+
+def _beside_model(spent: "Spent", places: Sequence[int]) -> dict[str, float]:
+    """Return the rate beside the one that the model makes of what a step cost."""
+    simulated = partial(steps_per_second, Costs(spent.driver_s, spent.redis_s), places, steps=STEPS)
+    others = (spent.machine_s - spent.driver_s - spent.redis_s) / spent.clock_s
+    left = max(1, (os.cpu_count() or 1) - round(others))
+    rate, model = 1 / spent.clock_s, simulated(workers=1, cores=left)
     return {
-        _CPU: costs.redis_s * 1e6,
-        "its queue µs": (_queued_us(clients) - queued_us) / steps,
-        "driver µs": costs.worker_s * 1e6,
+        "driver µs": spent.driver_s * 1e6,
         "steps/s": rate,
         "model": model,
         _OFF: abs(model / rate - 1) * 100,
-        "cores others took": (spent.machine_s - spent.driver_s - spent.redis_s) / spent.clock_s,
+        "cores others took": others,
         "model, free cores": simulated(workers=THREADS),
     }
 
@@ -115,9 +130,9 @@ class Spent:
         busy = sum(machine) - machine.idle - getattr(machine, "iowait", 0)
         return cls(time.perf_counter(), time.process_time(), sum(map(redis_cpu_s, clients)), busy)
 
-    def since(self, before: "Spent") -> "Spent":
-        """Return what was spent since then."""
-        return Spent(*(now - then for now, then in zip(astuple(self), astuple(before), strict=True)))
+    def since(self, before: "Spent", steps: int) -> "Spent":
+        """Return what each of so many steps has spent since then."""
+        return Spent(*((now - then) / steps for now, then in zip(astuple(self), astuple(before), strict=True)))
 
 
 def _queued_us(clients: Sequence[redis.Redis]) -> float:
@@ -147,9 +162,10 @@ def _name(servers: int) -> str:
 COMPARISONS = [
     Comparison(
         f"scaling: {THREADS} threads of {STEPS} steps, replayed on several Redises",
-        {_name(servers): partial(replay, servers) for servers in SERVERS},
+        {_name(servers): partial(replay, servers) for servers in SERVERS}
+        | {_IN_TURN: partial(replay, SERVERS[-1], in_turn=True)},
         [
-            *(Goal(_name(servers), _CPU, 1.15, _name(1)) for servers in SERVERS[1:]),
+            Goal(_IN_TURN, _CPU, 1.15, _name(1)),
             *(Goal(_name(servers), _OFF, 20) for servers in SERVERS),
         ],
     )
