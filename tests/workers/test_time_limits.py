@@ -82,13 +82,13 @@ def lively(sign: str, is_async: bool) -> Any:
 
     def plain(state: Trail, runtime: Runtime[None]) -> dict[str, Any]:
         for _ in range(8):
-            threading.Event().wait(0.05)
+            threading.Event().wait(0.1)
             live(runtime)
         return {"trail": ["done"]}
 
     async def awaiting(state: Trail, runtime: Runtime[None]) -> dict[str, Any]:
         for _ in range(8):
-            await asyncio.sleep(0.05)
+            await asyncio.sleep(0.1)
             live(runtime)
         return {"trail": ["done"]}
 
@@ -98,23 +98,23 @@ def lively(sign: str, is_async: bool) -> Any:
 @pytest.mark.parametrize("is_async", [False, True], ids=["plain", "async"])
 @pytest.mark.parametrize("sign", ["heartbeat", "stream"])
 def test_signs_of_life_keep_a_node_from_its_idle_limit(saver: BaseCheckpointSaver, sign: str, is_async: bool) -> None:
-    graph = graph_of(saver, lively(sign, is_async), timeout=TimeoutPolicy(idle_timeout=0.2))
+    graph = graph_of(saver, lively(sign, is_async), timeout=TimeoutPolicy(idle_timeout=0.6))
 
     assert graph.invoke({"trail": []}, CONFIG) == {"trail": ["done"]}
 
 
 def test_the_tokens_of_a_model_are_signs_of_life(saver: BaseCheckpointSaver) -> None:
     def node(state: Trail, config: RunnableConfig) -> dict[str, Any]:
-        model = FakeListChatModel(responses=["8 tokens"], sleep=0.05)
+        model = FakeListChatModel(responses=["8 tokens"], sleep=0.1)
         return {"trail": ["".join(str(chunk.content) for chunk in model.stream("?", config))]}
 
-    graph = graph_of(saver, node, timeout=TimeoutPolicy(idle_timeout=0.2))
+    graph = graph_of(saver, node, timeout=TimeoutPolicy(idle_timeout=0.6))
 
     assert graph.invoke({"trail": []}, CONFIG) == {"trail": ["8 tokens"]}
 
 
 def test_where_heartbeats_alone_count_what_is_streamed_does_not(saver: BaseCheckpointSaver) -> None:
-    policy = TimeoutPolicy(idle_timeout=0.2, refresh_on="heartbeat")
+    policy = TimeoutPolicy(idle_timeout=0.6, refresh_on="heartbeat")
 
     with pytest.raises(NodeTimeoutError) as up:
         graph_of(saver, lively("stream", True), timeout=policy).invoke({"trail": []}, CONFIG)
