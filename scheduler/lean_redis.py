@@ -29,18 +29,16 @@ class LeanRedis(redis.Redis):
         connection = self._borrow()
         try:
             exchange = partial(self._exchange, connection, args, options)
-            reply = connection.retry.call_with_retry(exchange, lambda _: connection.disconnect())
+            return connection.retry.call_with_retry(exchange, lambda _: connection.disconnect())
         except redis.ResponseError:  # a reply like any other: it was read to its end
-            self._idle.append(connection)
             raise
         except BaseException:
             connection.disconnect()
-            self._idle.append(connection)
             raise
-        if connection.should_reconnect():
-            connection.disconnect()
-        self._idle.append(connection)
-        return reply
+        finally:
+            if connection.should_reconnect():
+                connection.disconnect()
+            self._idle.append(connection)
 
     def close(self) -> None:
         """Close every connection."""
