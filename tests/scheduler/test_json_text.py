@@ -4,7 +4,7 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from scheduler.json_text import decoded, encoded
@@ -17,13 +17,22 @@ VALUES = st.recursive(
 
 
 @given(VALUES)
+@example(-(2**63) - 1)
+@example(0.1 + 0.2)
 def test_a_value_comes_back_as_it_was(value: Any) -> None:
     assert decoded(encoded(value)) == value
 
 
-@pytest.mark.parametrize("value", [2**80, "\ud800", {"key": ["\udfff", -(2**70)]}], ids=repr)
+@pytest.mark.parametrize("value", [2**80 + 1, -(2**63) - 1, [[2**64 + 1]], "\ud800", {"k": ["\udfff"]}], ids=repr)
 def test_what_the_fast_library_refuses_is_written_by_pythons_own(value: Any) -> None:
     assert decoded(encoded(value)) == json.loads(encoded(value)) == value
+
+
+def test_a_value_as_deep_as_python_reads_comes_back() -> None:
+    value: Any = None
+    for _ in range(400):
+        value = [value]
+    assert decoded(encoded(value)) == value
 
 
 def test_what_is_no_json_is_an_error() -> None:
