@@ -11,8 +11,9 @@ from .connection import Connection
 from .errors import RunNotFound
 from .keys import ThreadKeys
 from .lifecycle import RunStatus
-from .log import LogEntry, entry_of, sequence
+from .log import LogEntry, entry_of
 from .log_blocks import packed_after
+from .log_chain import sequence
 
 _BLOCK_MS = 1_000  # shorter than the client's socket timeout, and how soon a deleted thread is noticed
 

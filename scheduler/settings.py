@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from pydantic import Field
+from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 
@@ -33,3 +33,11 @@ class Settings(BaseSettings):
     max_value_bytes: int = Field(32 * 1024 * 1024, ge=1024)
     #: How many live events (what nodes write) a thread keeps.
     max_events: int = Field(10_000, ge=100)
+    #: The private key that signs the heads of logs: 32 bytes in base64 (Ed25519); None: nobody signs them.
+    head_key: SecretStr | None = None
+    #: The public keys of those whose heads are believed, separated by commas; none: signatures are not looked at.
+    head_public_keys: str = ""
+
+    def trusted_heads(self) -> list[str]:
+        """Return the public keys of those whose heads are believed."""
+        return [key.strip() for key in self.head_public_keys.split(",") if key.strip()]

@@ -11,7 +11,9 @@ from graphs.errors import TreadleError
 from scheduler.errors import (
     CursorMoved,
     EmbeddedRedisError,
+    HeadRefused,
     LeaseLost,
+    LogAltered,
     RunFailed,
     StoreUnavailable,
     ThreadBusy,
@@ -31,6 +33,8 @@ _CODES: tuple[tuple[type[Exception], ExitCode], ...] = (
     (CursorMoved, ExitCode.BUSY),
     (RunFailed, ExitCode.FAILED),
     (LeaseLost, ExitCode.FAILED),
+    (LogAltered, ExitCode.FAILED),
+    (HeadRefused, ExitCode.FAILED),
     (TreadleError, ExitCode.USAGE),
     (pydantic.ValidationError, ExitCode.USAGE),
 )
