@@ -12,7 +12,7 @@ TreadleError (graphs.errors)
     ├── CursorMoved                         somebody else moved the cursor first
     ├── RunFailed ── RunTimeout, RunCancelled, NodeFailed, WorkerLost, GraphChanged
     ├── NotSerializable, StateTooLarge
-    ├── LogAltered, HeadRefused             a log that is not what was written, a head that nobody trusted has signed
+    ├── KeyMissing, SealBroken, LogAltered, HeadRefused     what is stored is not to be trusted: mistrust.py
     └── StoreUnavailable, EmbeddedRedisError
 """
 
@@ -216,30 +216,6 @@ class StateTooLarge(SchedulerError, ValueError):
             f"{self.where} takes {self.size_bytes} bytes, more than the limit of {self.limit_bytes}: "
             "keep large things elsewhere and their address in the state, or raise TREADLE_MAX_VALUE_BYTES."
         )
-
-
-class LogAltered(SchedulerError):
-    """A thread's log is not the one that was written."""
-
-    def __init__(self, thread_id: str, what: str) -> None:
-        self.thread_id = thread_id
-        self.what = what
-        super().__init__(thread_id, what)
-
-    def __str__(self) -> str:
-        return f"The log of thread {self.thread_id!r} is not what was written: {self.what}"
-
-
-class HeadRefused(SchedulerError):
-    """The head of a log is not signed by anybody who is trusted here."""
-
-    def __init__(self, thread_id: str, why: str) -> None:
-        self.thread_id = thread_id
-        self.why = why
-        super().__init__(thread_id, why)
-
-    def __str__(self) -> str:
-        return f"The head of thread {self.thread_id!r} proves nothing: {self.why}."
 
 
 class RunFailed(SchedulerError):

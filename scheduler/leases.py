@@ -12,6 +12,8 @@ from .claim import Claim, Handed
 from .connection import Connection
 from .dialogue import Dialogue
 from .dispatch import StepOrder, StepRef, frame_of
+from .failure import parked
+from .mistrust import KeyMissing, SealBroken
 from .run import Run
 from .runs import RunStore
 from .scripts import TRAVELS_BYTES, Leased, Place
@@ -42,7 +44,7 @@ class Leases:
         place = self._connection.place(ref.thread_id, ref.run_id, ref.ns)
         leased = self._lease(place, ref, delivery)
         if leased.step:
-            return self._claim(place, ref, delivery, leased)
+            return self._claim_or_park(place, ref, delivery, leased)
         why = {"thread_id": ref.thread_id, "step_id": ref.step_id, "why": leased.verdict}
         logger.debug("step not claimed", extra=why)
         return None
@@ -76,11 +78,12 @@ class Leases:
 
     def publish(self, claim: Claim, event: bytes) -> None:
         """Publish what a node writes while it runs."""
+        place = self._place(claim)
         self._connection.scripts.publish_event(
-            self._place(claim),
+            place,
             run=claim.run.id,
             max_events=self._connection.settings.max_events,
-            event=event,
+            event=self._connection.sealing.seal(event, place.keys.events),
         )
 
     def _renewal(self, ref: StepRef, delivery: str) -> tuple[Place, dict[str, str | int]]:
@@ -111,6 +114,16 @@ class Leases:
             checkpoint=ref.checkpoint_id if holds else "",
             max_bytes=TRAVELS_BYTES,
         )
+
+    def _claim_or_park(self, place: Place, ref: StepRef, delivery: str, leased: Leased) -> Claim | None:
+        """Return the claim; where this worker cannot read what is stored, no attempt of it would do better."""
+        try:
+            return self._claim(place, ref, delivery, leased)
+        except (KeyMissing, SealBroken) as error:
+            logger.error("step not readable", extra={"thread_id": ref.thread_id, "why": str(error)})
+            reason = f"{error} The worker {self._worker} could not read the thread; go on with invoke(None, config)."
+            self._runs.end(ref.thread_id, ref.run_id, parked(reason, leased.step["node"]))
+            return None
 
     def _claim(self, place: Place, ref: StepRef, delivery: str, leased: Leased) -> Claim:
         record, caller, frame = leased.step, leased.caller, frame_of(leased.step)

@@ -9,12 +9,14 @@ from typing import Any
 
 from .bytes_redis import StreamEntries, StreamEntry
 from .connection import Connection
-from .errors import InvalidConfig, LogAltered, ThreadNotFound
+from .errors import InvalidConfig, ThreadNotFound
 from .heads import Head
 from .ids import check_thread_id
 from .keys import ThreadKeys
 from .log_blocks import SPAN, Block
 from .log_chain import LogChain, sequence
+from .mistrust import LogAltered
+from .sealing import Sealing
 from .signing import Signer, check_signature
 
 _PAGE = 500
@@ -75,7 +77,8 @@ class Log:
     def read(self, thread_id: str, after: int = 0) -> Iterator[LogEntry]:
         """Yield a thread's entries from the oldest on, or those after a sequence number."""
         keys = self._connection.place(check_thread_id(thread_id)).keys
-        yield from (entry_of(seq, fields) for seq, fields in self._raw(keys, after))
+        sealing = self._connection.sealing
+        yield from (entry_of(sealing, keys, seq, fields) for seq, fields in self._raw(keys, after))
 
     def verify(self, thread_id: str, heads: Head | Iterable[Head] = ()) -> str | None:
         """Check a log against its own chain and heads taken earlier; None: it holds, else what is wrong first.
@@ -182,9 +185,11 @@ class Log:
         return block, entries
 
 
-def entry_of(seq: bytes, fields: Mapping[bytes, bytes]) -> LogEntry:
+def entry_of(sealing: Sealing, keys: ThreadKeys, seq: bytes, fields: Mapping[bytes, bytes]) -> LogEntry:
     """Return an entry as it lies in the stream."""
     data = json.loads(fields[b"entry"])
+    if "error" in data:
+        data["error"] = sealing.open_words(data["error"], keys.log)
     kind, at_ms, run_id = data.pop("kind"), int(data.pop("at")), data.pop("run", "")
     return LogEntry(sequence(seq), kind, at_ms, run_id, data, fields[b"hash"].decode())
 

@@ -151,7 +151,7 @@ class Scripts:
         answer, *steps = self._run("end_run", place, request.args())
         return answer.decode(), [decoded(step) for step in steps]
 
-    def drain_run(self, place: Place, **args: str) -> bool:
+    def drain_run(self, place: Place, **args: str | bytes) -> bool:
         """Ask a run to stop between two steps; return whether it is still active."""
         return bool(self._run("drain_run", place, args))
 

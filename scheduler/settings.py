@@ -5,6 +5,8 @@ from pathlib import Path
 from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from .sealing import Sealing, sealing_of
+
 
 class Settings(BaseSettings):
     """Where the store is, and how long things may take; times in the units of their names."""
@@ -37,6 +39,20 @@ class Settings(BaseSettings):
     head_key: SecretStr | None = None
     #: The public keys of those whose heads are believed, separated by commas; none: signatures are not looked at.
     head_public_keys: str = ""
+
+    #: The keys that seal what is stored, ``id:base64`` of 32 bytes, separated by commas: the first one seals, and each
+    #: opens what it has sealed; none: everything is stored as it is.
+    encryption_keys: SecretStr = SecretStr("")
+    #: Whether a stored value that nobody has sealed is refused.
+    encryption_strict: bool = False
+
+    def sealing(self) -> Sealing:
+        """Return what seals.
+
+        Raises:
+            InvalidConfig: a key is none.
+        """
+        return sealing_of(self.encryption_keys.get_secret_value(), strict=self.encryption_strict)
 
     def trusted_heads(self) -> list[str]:
         """Return the public keys of those whose heads are believed."""

@@ -9,8 +9,9 @@ from typing import Any, Self
 
 from graphs.errors import MissingExtra
 
-from .errors import HeadRefused, InvalidConfig
+from .errors import InvalidConfig
 from .heads import Head
+from .mistrust import HeadRefused
 
 _KEY_BYTES = 32
 

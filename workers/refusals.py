@@ -11,14 +11,13 @@ from graphs.errors import TreadleError
 from scheduler.errors import (
     CursorMoved,
     EmbeddedRedisError,
-    HeadRefused,
     LeaseLost,
-    LogAltered,
     RunFailed,
     StoreUnavailable,
     ThreadBusy,
     TransitionNotAllowed,
 )
+from scheduler.mistrust import HeadRefused, LogAltered
 
 from .exits import ExitCode
 

@@ -8,9 +8,10 @@ from redis import Redis
 
 from scheduler.client import Client
 from scheduler.connection import open_connection
-from scheduler.errors import HeadRefused, InvalidConfig
+from scheduler.errors import InvalidConfig
 from scheduler.heads import Head, head_of, read_heads
 from scheduler.log import Log
+from scheduler.mistrust import HeadRefused
 from scheduler.settings import Settings
 from scheduler.signing import Signer, check_signature
 from tests.fakes import RecordingDispatcher

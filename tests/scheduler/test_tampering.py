@@ -12,11 +12,12 @@ from redis import Redis
 
 from scheduler.client import Client
 from scheduler.connection import Connection
-from scheduler.errors import InvalidConfig, LogAltered, ThreadNotFound
+from scheduler.errors import InvalidConfig, ThreadNotFound
 from scheduler.heads import Head
 from scheduler.keys import ThreadKeys
 from scheduler.log_blocks import SPAN, LogBlocks
 from scheduler.log_chain import chain_start, chained
+from scheduler.mistrust import LogAltered
 from scheduler.scripts import Request
 
 from .stage import THREAD

@@ -8,9 +8,10 @@ from typing import TypedDict, Unpack
 
 import click
 
-from scheduler.errors import LogAltered, ThreadNotFound
+from scheduler.errors import ThreadNotFound
 from scheduler.heads import Head, read_heads
 from scheduler.log import Examined
+from scheduler.mistrust import LogAltered
 
 from ..desk import Desk
 from ..exits import ExitCode
