@@ -62,6 +62,14 @@ class Sealing:
             raise KeyMissing(key_id_of(data))
         return data
 
+    def unsealed(self, data: bytes, key: str, field: str = "") -> bytes:
+        """Return what ``open`` does, and in strict mode also what nobody has sealed."""
+        return self.open(data, key, field) if data[:1] == MARK else data
+
+    def unsealed_text(self, text: str, key: str, field: str = "") -> str:
+        """Return what ``open_text`` does, and in strict mode also what nobody has sealed."""
+        return self.open_text(text, key, field) if text.startswith(_TEXT) else text
+
     def seal_text(self, text: str, key: str, field: str = "") -> str:
         """Return a text as it is to be stored; no plain one that is sealed may begin with ``sealed:``."""
         return text
@@ -120,9 +128,10 @@ class Sealed(Sealing):
             if self._strict:
                 raise SealBroken(key, field, "nobody has sealed it, and TREADLE_ENCRYPTION_STRICT refuses that")
             return data
-        key_id, start = key_id_of(data), 2 + data[1]
+        key_id = key_id_of(data)
         if key_id not in self._keys:
             raise KeyMissing(key_id)
+        start = 2 + len(key_id)
         nonce, sealed = data[start : start + _NONCE_BYTES], data[start + _NONCE_BYTES :]
         try:
             opened: bytes = self._cipher(key_id, key).decrypt(nonce, sealed, field.encode())
@@ -173,8 +182,10 @@ def new_key() -> str:
 
 
 def key_id_of(data: bytes) -> str:
-    """Return with which key a value is sealed; nothing for one that is not."""
-    return data[2 : 2 + data[1]].decode("ascii", "replace") if data[:1] == MARK and len(data) > 1 else ""
+    """Return with which key a value is sealed; nothing for one that is not, ``?`` where it does not say."""
+    if data[:1] != MARK:
+        return ""
+    return data[2 : 2 + data[1]].decode("ascii", "replace") if data[1:2] > b"\0" else "?"
 
 
 def text_key_id(text: str) -> str:

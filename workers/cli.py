@@ -36,7 +36,8 @@ COMMANDS: Mapping[str, Mapping[str, tuple[str, str]]] = {
         "delete": ("closing", "Delete a thread with its state, history and log."),
     },
     "Keys": {
-        "keys": ("keys", "Make keys: for sealing what is stored, and for signing the heads of logs."),
+        "keys": ("keys", "Make keys: to seal what is stored, and to sign the heads of logs."),
+        "reseal": ("keys", "Seal anew, with the first key, what is sealed with another one or not at all."),
     },
     "Graphs": {
         "graphs": ("graphs", "List the graphs that this process knows."),

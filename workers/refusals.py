@@ -17,7 +17,7 @@ from scheduler.errors import (
     ThreadBusy,
     TransitionNotAllowed,
 )
-from scheduler.mistrust import HeadRefused, LogAltered
+from scheduler.mistrust import HeadRefused, LogAltered, SealBroken
 
 from .exits import ExitCode
 
@@ -34,6 +34,7 @@ _CODES: tuple[tuple[type[Exception], ExitCode], ...] = (
     (LeaseLost, ExitCode.FAILED),
     (LogAltered, ExitCode.FAILED),
     (HeadRefused, ExitCode.FAILED),
+    (SealBroken, ExitCode.FAILED),
     (TreadleError, ExitCode.USAGE),
     (pydantic.ValidationError, ExitCode.USAGE),
 )
