@@ -40,11 +40,12 @@ class Leases:
 
         Raises:
             RunNotFound: the run's record is gone.
+            KeyMissing, SealBroken: what the step needs cannot be read here.
         """
         place = self._connection.place(ref.thread_id, ref.run_id, ref.ns)
         leased = self._lease(place, ref, delivery)
         if leased.step:
-            return self._claim_or_park(place, ref, delivery, leased)
+            return self._claim(place, ref, delivery, leased)
         why = {"thread_id": ref.thread_id, "step_id": ref.step_id, "why": leased.verdict}
         logger.debug("step not claimed", extra=why)
         return None
@@ -75,6 +76,13 @@ class Leases:
             delivery=delivery,
             kind=kind,
         )
+
+    def park(self, ref: StepRef, error: KeyMissing | SealBroken) -> None:
+        """End the run of a step that nobody here can read: it is taken up again where that is mended."""
+        ids = {"thread_id": ref.thread_id, "run_id": ref.run_id, "step_id": ref.step_id}
+        logger.error("step not readable", extra={**ids, "error": str(error)})
+        reason = f"{error} Worker {self._worker} cannot go on: mend that, then use invoke(None, config)."
+        self._runs.end(ref.thread_id, ref.run_id, parked(reason))
 
     def publish(self, claim: Claim, event: bytes) -> None:
         """Publish what a node writes while it runs."""
@@ -114,16 +122,6 @@ class Leases:
             checkpoint=ref.checkpoint_id if holds else "",
             max_bytes=TRAVELS_BYTES,
         )
-
-    def _claim_or_park(self, place: Place, ref: StepRef, delivery: str, leased: Leased) -> Claim | None:
-        """Return the claim; where this worker cannot read what is stored, no attempt of it would do better."""
-        try:
-            return self._claim(place, ref, delivery, leased)
-        except (KeyMissing, SealBroken) as error:
-            logger.error("step not readable", extra={"thread_id": ref.thread_id, "why": str(error)})
-            reason = f"{error} The worker {self._worker} could not read the thread; go on with invoke(None, config)."
-            self._runs.end(ref.thread_id, ref.run_id, parked(reason, leased.step["node"]))
-            return None
 
     def _claim(self, place: Place, ref: StepRef, delivery: str, leased: Leased) -> Claim:
         record, caller, frame = leased.step, leased.caller, frame_of(leased.step)

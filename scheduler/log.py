@@ -66,6 +66,8 @@ class _End:
     oldest: int
     #: Entries up to this one are packed.
     packed: int
+    #: Where the root of the thread stands.
+    cursor: str
 
 
 class Log:
@@ -150,6 +152,8 @@ class Log:
             return f"The log ends at entry {chain.seq}, but the thread knows a later one."
         if end.counted < end.newest or 0 < end.oldest <= end.packed:
             return "The thread's count of its entries, or the place where its stream begins, was altered."
+        if chain.cursor not in (None, end.cursor):
+            return f"The log puts the thread on checkpoint {chain.cursor}, but it stands on {end.cursor or 'none'}."
         return due[0].denied_by(chain) if due else None
 
     def _end(self, keys: ThreadKeys) -> "_End":
@@ -159,9 +163,10 @@ class Log:
         pipeline.xrevrange(keys.log, "+", "-", count=1)
         pipeline.xrange(keys.log, "-", "+", count=1)
         pipeline.llen(keys.blocks)
-        (status, hash_, counted), newest, oldest, blocks = pipeline.execute()
+        pipeline.hget(keys.frame(""), "cursor")
+        (status, hash_, counted), newest, oldest, blocks, cursor = pipeline.execute()
         last, first = (sequence(found[0][0]) if found else 0 for found in (newest, oldest))
-        return _End(status is not None, hash_, int(counted or 0), last, first, blocks * SPAN)
+        return _End(status is not None, hash_, int(counted or 0), last, first, blocks * SPAN, (cursor or b"").decode())
 
     def _raw(self, keys: ThreadKeys, after: int, last: int | None = None) -> Iterator[StreamEntry]:
         """Yield entries as the stream has, or had, them: those after a sequence number, and up to another."""

@@ -1,6 +1,7 @@
 """The chain over a thread's log: each entry's hash covers its place, its text and the hash of the entry before it."""
 
 import hashlib
+import json
 from dataclasses import dataclass, field
 
 from .bytes_redis import StreamEntry
@@ -23,6 +24,8 @@ class LogChain:
     #: The last entry, and how many there were.
     seq: int = 0
     entries: int = 0
+    #: The last entry that says where the root of the thread stands.
+    placing: bytes = b""
 
     def __post_init__(self) -> None:
         self.hash = chain_start(self.thread_key)
@@ -36,7 +39,15 @@ class LogChain:
         self.digest = hashlib.sha256(self.digest.encode() + id_ + text).hexdigest()
         self.first = self.first or self.digest
         self.seq, self.entries = sequence(id_), self.entries + 1
+        if b'"checkpoint":' in text and b'"ns":' not in text:  # keys of the entry: inside of a text, quotes are escaped
+            self.placing = text
         return fields.get(b"hash") == self.hash.encode()
+
+    @property
+    def cursor(self) -> str | None:
+        """The checkpoint on which the root of the thread stands, as far as the log says so."""
+        known = json.loads(self.placing) if self.placing else None
+        return known.get("checkpoint") if isinstance(known, dict) else None
 
 
 def chain_start(thread_key: str) -> str:

@@ -268,22 +268,6 @@ def test_a_client_without_the_key_says_which_one_and_writes_nothing(opened: Open
     assert everything(redis) == before
 
 
-@pytest.mark.parametrize("keys", ["", NEW], ids=["no key", "another key"])
-def test_a_worker_without_the_key_parks_the_run_and_one_with_it_goes_on(opened: Open, keys: str) -> None:
-    client = opened(OLD)
-    begun = begin(client, LINE, {"said": ["hi"]})
-
-    assert worker(opened(keys)).claim(begun.orders[0].ref, "delivery") is None
-
-    parked = client.runs if keys == "" else opened(f"{OLD},{NEW}").runs
-    run = parked.get(THREAD, begun.run.id)
-    assert run.status == "interrupted"
-    assert run.error is not None
-    assert "sealed with key 'old'" in run.error["message"]
-    play(worker(client), LINE, begin(client, LINE).orders)
-    assert state(client, LINE)["said"] == ["hi", "a"]
-
-
 def test_values_of_two_threads_cannot_change_places(opened: Open, redis: Redis) -> None:
     client = opened(OLD)
     for name in (THREAD, "other"):

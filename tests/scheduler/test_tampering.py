@@ -13,15 +13,18 @@ from redis import Redis
 from scheduler.client import Client
 from scheduler.connection import Connection
 from scheduler.errors import InvalidConfig, ThreadNotFound
+from scheduler.failure import describe
 from scheduler.heads import Head
 from scheduler.keys import ThreadKeys
 from scheduler.log_blocks import SPAN, LogBlocks
 from scheduler.log_chain import chain_start, chained
 from scheduler.mistrust import LogAltered
 from scheduler.scripts import Request
+from scheduler.steps import Steps
 
-from .stage import THREAD
+from .stage import THREAD, begin, claim, line, play
 
+LINE = line("a")
 #: Two blocks, and as much apart.
 ENTRIES = 4 * SPAN
 #: The place of an entry in each of the two, as it is counted from 1.
@@ -384,3 +387,23 @@ def test_a_head_says_when_it_was_taken_and_nobody_has_signed_it(client: Client, 
     assert (head.thread, head.key, head.signature) == (THREAD, "", "")
     assert head.at.endswith("+00:00")
     assert isinstance(head, Head)
+
+
+def test_a_thread_that_was_put_back_to_an_older_state_is_found(client: Client, steps: Steps, redis: Redis) -> None:
+    for _ in range(2):
+        play(steps, LINE, begin(client, LINE, {}).orders)
+    older = client.connection.checkpoints.history(client.connection.place(THREAD).keys, "")[1]
+    before = client.log.verify(THREAD)
+
+    redis.hset(client.connection.place(THREAD).keys.frame(""), "cursor", older.checkpoint.id)
+
+    assert before is None
+    assert f"but it stands on {older.checkpoint.id}" in str(client.log.verify(THREAD))
+
+
+def test_what_errors_say_puts_no_thread_anywhere(client: Client, steps: Steps) -> None:
+    claimed = claim(steps, begin(client, LINE, {}).orders[0].ref)
+
+    steps.fail(claimed, LINE, describe(ValueError('{"checkpoint":"1-1"} "checkpoint":'), "a"))
+
+    assert client.log.verify(THREAD) is None

@@ -11,7 +11,9 @@ import pytest
 from redis import Redis
 
 from graphs.commands import Interrupt
+from graphs.frames import Root
 from scheduler.chunks import SPAN
+from scheduler.config import parse
 from scheduler.sealing import new_key
 from tests.conftest import RealRedis
 from tests.scheduler.stage import everything
@@ -178,3 +180,22 @@ def test_what_users_put_in_is_read_nowhere_and_comes_back(
     assert unsealed == of_threads | {"memory", "cache"}  # else this test would prove less than it says
     assert kinds_with_the_secret(store) == set()
     assert str(sealed) == str(plain)
+
+
+def test_a_worker_without_the_key_parks_the_run_and_one_with_it_goes_on(
+    store: Redis, real_redis: RealRedis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keyless = RedisSaver(real_redis.url, inline=True)
+    executor: Any = keyless.runner(None)._executor
+    monkeypatch.setenv("TREADLE_ENCRYPTION_KEYS", f"k1:{new_key()}")
+    saver = RedisSaver(real_redis.url, inline=True)
+    graph = StateGraph(State).add_node("node", lambda state: {"word": "said"}).add_edge(START, "node").compile(saver)
+    begun = saver.client.start(graph.graph, parse({"thread_id": "t"}), {"said": ["hi"]})
+
+    outcome = executor.run(begun.orders[0].ref, "delivery", lambda run: Root(graph.graph))
+
+    run = saver.client.runs.get("t", begun.run.id)
+    assert (outcome, run.status) == (None, "interrupted")
+    assert "sealed with key 'k1', which is not here" in str(run.error)
+    assert [entry.kind for entry in saver.client.log.read("t")] == ["created", "started", "leased", "finished"]
+    assert graph.invoke(None, {"thread_id": "t"}) == {"said": ["hi"], "word": "said"}
