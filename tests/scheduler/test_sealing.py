@@ -114,6 +114,7 @@ def test_nothing_that_is_stored_unsealed_looks_sealed(value: object) -> None:
 @pytest.mark.parametrize(
     "keys",
     ["old", "old:", "old:short", f":{new_key()}", f"a b:{new_key()}", f"{'x' * 33}:{new_key()}", "old:ä", f"{OLD},x"],
+    ids=["no colon", "no key", "a short one", "no id", "an odd id", "a long id", "no base64", "one of two"],
 )
 def test_a_setting_that_names_no_key_says_how_one_is_made(keys: str) -> None:
     with pytest.raises(InvalidConfig, match="keys generate") as error:
