@@ -102,17 +102,18 @@ class Closing(Leases):
 
     def _returned(self, claim: Claim, outcome: Outcome) -> tuple[dict[str, Any], list[bytes]]:
         """Return what a script is told about the caller of a frame, and the blobs that it takes for that."""
-        blobs = [self._connection.serde.dumps(outcome.record(), "What the graph above gets")]
+        frame = self._place(claim).named("frame")
+        blobs = [self._connection.stored(outcome.record(), "What the graph above gets", frame, "outcome")]
         message = self._connection.dispatcher.envelope(claim.waiting) if claim.waiting is not None else None
         if message is None:
             return {"caller": claim.frame.caller}, blobs
         return {"caller": claim.frame.caller, "queue": message.queue_key}, [*blobs, message.payload]
 
-    def _end(self, claim: Claim, outcome: Outcome, *, closing: bool, **why: str) -> Progress:
+    def _end(self, claim: Claim, outcome: Outcome, *, closing: bool, **why: Any) -> Progress:
         failure, asks = outcome.failure, outcome.kind == "interrupted"
         status = RunStatus.INTERRUPTED if failure is None else status_of(failure)
         if failure is not None and not asks:  # steps say themselves what they ask
-            why |= {"error": failure["repr"][:2000]}
+            why |= {"error": self._connection.words(self._place(claim).keys, failure["repr"][:2000])}
         place = self._connection.place(claim.ref.thread_id, claim.run.id)
         request = Request(
             {
@@ -124,7 +125,7 @@ class Closing(Leases):
                 "ended": ended(status, error=failure is not None),
                 "entries": finish_entries(claim.run.id, status, **why),
             },
-            [] if failure is None else [self._connection.serde.dumps(failure)],
+            [] if failure is None else [self._connection.stored(failure, "The failure", place.named("run"), "error")],
         )
         answer, _ = self._connection.scripts.end_run(place, request)
         return Progress(ended=status) if answer == "ended" else Progress()
@@ -155,7 +156,7 @@ class Closing(Leases):
     def _advance_to_end(self, claim: Claim, move: Move, last: Verdict, *, single: bool) -> Progress:
         failure = self._ended_by(claim, last)
         ending, blobs = self._ending(claim, last, failure)
-        move = replace(move, entries=[*move.entries, *_ending_entries(claim, last, failure)])
+        move = replace(move, entries=[*move.entries, *self._ending_entries(claim, last, failure)])
         if self._commit(claim, move, blobs, single=single, **ending) != "committed":
             return Progress()  # somebody else closed it first
         return Progress(ended=_STATUS[last]) if claim.frame.caller is None else _given_back(claim)
@@ -188,8 +189,16 @@ class Closing(Leases):
             kind: OutcomeKind = "failed" if failure else "finished" if last is Verdict.FINISHED else "interrupted"
             returned, blobs = self._returned(claim, Outcome(kind, failure=failure))
             return {"returned": returned}, blobs
-        blobs = [] if failure is None else [self._connection.serde.dumps(failure)]
+        key = self._place(claim).named("run")
+        blobs = [] if failure is None else [self._connection.stored(failure, "The failure", key, "error")]
         return {"ended": ended(_STATUS[last], error=failure is not None)}, blobs
+
+    def _ending_entries(self, claim: Claim, last: Verdict, failure: Failure | None) -> list[dict[str, Any]]:
+        if claim.frame.caller is not None:
+            return [{"kind": "returned", "run": claim.run.id, **claim.where, "outcome": last.value}]
+        why = {} if last in (Verdict.FINISHED, Verdict.DRAINED) else {"why": last.value}
+        error = {} if failure is None else {"error": self._connection.words(self._place(claim).keys, failure["repr"])}
+        return finish_entries(claim.run.id, _STATUS[last], **why, **error)
 
 
 _STATUS: Mapping[Verdict, RunStatus] = {
@@ -220,11 +229,3 @@ def _advanced_entry(claim: Claim, after: Checkpoint, single: Result | None) -> d
     if single is not None:
         return {**committed_entry(single), **claim.ids, "checkpoint": after.id}
     return {"kind": "advanced", "run": claim.run.id, **claim.where, "checkpoint": after.id}
-
-
-def _ending_entries(claim: Claim, last: Verdict, failure: Failure | None) -> list[dict[str, Any]]:
-    if claim.frame.caller is not None:
-        return [{"kind": "returned", "run": claim.run.id, **claim.where, "outcome": last.value}]
-    why = {} if last in (Verdict.FINISHED, Verdict.DRAINED) else {"why": last.value}
-    error = {} if failure is None else {"error": failure["repr"]}
-    return finish_entries(claim.run.id, _STATUS[last], **why, **error)

@@ -12,6 +12,8 @@ from .claim import Claim, Handed
 from .connection import Connection
 from .dialogue import Dialogue
 from .dispatch import StepOrder, StepRef, frame_of
+from .failure import parked
+from .mistrust import KeyMissing, SealBroken
 from .run import Run
 from .runs import RunStore
 from .scripts import TRAVELS_BYTES, Leased, Place
@@ -38,6 +40,7 @@ class Leases:
 
         Raises:
             RunNotFound: the run's record is gone.
+            KeyMissing, SealBroken: what the step needs cannot be read here.
         """
         place = self._connection.place(ref.thread_id, ref.run_id, ref.ns)
         leased = self._lease(place, ref, delivery)
@@ -74,13 +77,21 @@ class Leases:
             kind=kind,
         )
 
+    def park(self, ref: StepRef, error: KeyMissing | SealBroken) -> None:
+        """End the run of a step that nobody here can read: it is taken up again where that is mended."""
+        ids = {"thread_id": ref.thread_id, "run_id": ref.run_id, "step_id": ref.step_id}
+        logger.error("step not readable", extra={**ids, "error": str(error)})
+        reason = f"{error} Worker {self._worker} cannot go on: mend that, then use invoke(None, config)."
+        self._runs.end(ref.thread_id, ref.run_id, parked(reason))
+
     def publish(self, claim: Claim, event: bytes) -> None:
         """Publish what a node writes while it runs."""
+        place = self._place(claim)
         self._connection.scripts.publish_event(
-            self._place(claim),
+            place,
             run=claim.run.id,
             max_events=self._connection.settings.max_events,
-            event=event,
+            event=self._connection.sealing.seal(event, place.keys.events),
         )
 
     def _renewal(self, ref: StepRef, delivery: str) -> tuple[Place, dict[str, str | int]]:

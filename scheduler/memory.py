@@ -26,6 +26,7 @@ from .bytes_redis import available
 from .keys import Keys
 from .memory_scripts import MemoryScripts
 from .namespaces import Span, below, from_entry, select, span_of, to_entry
+from .sealing import PLAIN, Sealing, configured
 from .serde import Serde
 
 #: How many entries or namespaces one round trip reads at most.
@@ -62,10 +63,11 @@ class RedisStore(BaseStore):
     All its keys lie in one Redis Cluster slot. Expiry is Redis's own: nothing finds an expired item.
     """
 
-    def __init__(self, client: redis.Redis, keys: Keys, serde: Serde) -> None:
+    def __init__(self, client: redis.Redis, keys: Keys, serde: Serde, sealing: Sealing | None = None) -> None:
         self._redis = client
         self._keys = keys
         self._serde = serde
+        self._sealing = configured() if sealing is None else sealing
         self._scripts = MemoryScripts(client, keys)
 
     def batch(self, ops: Iterable[Op]) -> list[Result]:
@@ -167,8 +169,10 @@ class RedisStore(BaseStore):
     def _encode(self, op: PutOp) -> _Write:
         ttl_ms = None if op.ttl is None else round(op.ttl * _MS_PER_MINUTE)
         where = f"Item {op.key!r} in {op.namespace!r}"
+        entry = to_entry(op.namespace, op.key)
         value = None if op.value is None else self._serde.dumps(op.value, where)
-        return _Write(to_entry(op.namespace, op.key), value, ttl_ms)
+        sealed = value and self._sealing.seal(value, self._scripts.item(entry), "value")
+        return _Write(entry, sealed, ttl_ms)
 
     def _decode(self, entry: bytes, fields: Sequence[bytes | None]) -> _Record | None:
         value, created_us, updated_us, ttl_ms = fields
@@ -176,7 +180,7 @@ class RedisStore(BaseStore):
             return None
         namespace, key = from_entry(entry)
         item = Item(
-            value=self._serde.loads(value),
+            value=self._serde.loads(self._sealing.open(value, self._scripts.item(entry), "value")),
             key=key,
             namespace=namespace,
             created_at=_moment(created_us),
@@ -194,7 +198,7 @@ class InMemoryStore(RedisStore):
         # Importing fakeredis takes 0.16 s, which nobody should pay who only works with a real Redis.
         from .fake import fake_redis, fake_server
 
-        super().__init__(fake_redis(fake_server()), Keys(), Serde())
+        super().__init__(fake_redis(fake_server()), Keys(), Serde(), PLAIN)
 
 
 def _moment(microseconds: bytes) -> datetime:

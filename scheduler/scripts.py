@@ -151,7 +151,7 @@ class Scripts:
         answer, *steps = self._run("end_run", place, request.args())
         return answer.decode(), [decoded(step) for step in steps]
 
-    def drain_run(self, place: Place, **args: str) -> bool:
+    def drain_run(self, place: Place, **args: str | bytes) -> bool:
         """Ask a run to stop between two steps; return whether it is still active."""
         return bool(self._run("drain_run", place, args))
 
@@ -197,6 +197,15 @@ class Scripts:
     def pack_log(self, place: Place, **args: int | bytes) -> int:
         """Put the oldest entries of a log into a block; return how many blocks it has."""
         return int(self._run("pack_log", place, args))
+
+    def reseal_value(self, calls: Iterable[tuple[Sequence[str], Sequence[Any]]]) -> list[int]:
+        """Put values that were sealed anew in the place of others; return 1 of each that was still the same."""
+        answers = self._call_each("reseal_value", calls)
+        return [int(answer) for answer in answers]
+
+    def reseal_stream(self, keys: Sequence[str], **args: str | bytes) -> bool:
+        """Put a stream in the place of another one; return whether that was still there."""
+        return bool(self._call("reseal_stream", keys, [args[name] for name in load("reseal_stream").args]))
 
     def publish_event(self, place: Place, **args: str | int | bytes) -> int:
         """Publish a live event; return its sequence number, or 0 when the run is over."""

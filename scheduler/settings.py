@@ -2,8 +2,10 @@
 
 from pathlib import Path
 
-from pydantic import Field
+from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from .sealing import Sealing, sealing_of
 
 
 class Settings(BaseSettings):
@@ -33,3 +35,25 @@ class Settings(BaseSettings):
     max_value_bytes: int = Field(32 * 1024 * 1024, ge=1024)
     #: How many live events (what nodes write) a thread keeps.
     max_events: int = Field(10_000, ge=100)
+    #: The private key that signs the heads of logs: 32 bytes in base64 (Ed25519); None: nobody signs them.
+    head_key: SecretStr | None = None
+    #: The public keys of those whose heads are believed, separated by commas; none: signatures are not looked at.
+    head_public_keys: str = ""
+
+    #: The keys that seal what is stored, ``id:base64`` of 32 bytes, separated by commas: the first one seals, and each
+    #: opens what it has sealed; none: everything is stored as it is.
+    encryption_keys: SecretStr = SecretStr("")
+    #: Whether a stored value that nobody has sealed is refused.
+    encryption_strict: bool = False
+
+    def sealing(self) -> Sealing:
+        """Return what seals.
+
+        Raises:
+            InvalidConfig: a key is none.
+        """
+        return sealing_of(self.encryption_keys.get_secret_value(), strict=self.encryption_strict)
+
+    def trusted_heads(self) -> list[str]:
+        """Return the public keys of those whose heads are believed."""
+        return [key.strip() for key in self.head_public_keys.split(",") if key.strip()]

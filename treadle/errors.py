@@ -48,6 +48,7 @@ from scheduler.errors import (
     UnknownInterruptError,
     WorkerLost,
 )
+from scheduler.mistrust import HeadRefused, KeyMissing, LogAltered, SealBroken
 
 __all__ = [
     "AlreadyResumed",
@@ -61,6 +62,7 @@ __all__ = [
     "GraphError",
     "GraphInterrupt",
     "GraphRecursionError",
+    "HeadRefused",
     "InvalidConfig",
     "InvalidGraph",
     "InvalidInput",
@@ -68,7 +70,9 @@ __all__ = [
     "InvalidQuestion",
     "InvalidThreadId",
     "InvalidUpdateError",
+    "KeyMissing",
     "LeaseLost",
+    "LogAltered",
     "MissingExtra",
     "NodeCancelledError",
     "NodeError",
@@ -82,6 +86,7 @@ __all__ = [
     "RunNotFound",
     "RunTimeout",
     "SchedulerError",
+    "SealBroken",
     "StateTooLarge",
     "StoreUnavailable",
     "SubgraphBusy",

@@ -23,6 +23,7 @@ from scheduler.dispatch import StepRef
 from scheduler.errors import LeaseLost, StoreUnavailable
 from scheduler.failure import Failure, describe, lost, overran, parked, refused, revived, timed_out
 from scheduler.frame import Outcome as FrameOutcome
+from scheduler.mistrust import KeyMissing, SealBroken
 from scheduler.run import Run
 from scheduler.steps import REFUSED
 
@@ -101,6 +102,13 @@ class Executor:
         Raises:
             LeaseLost: the lease ended meanwhile; nothing of this attempt was stored.
         """
+        try:
+            return self._run(ref, delivery, find, local)
+        except (KeyMissing, SealBroken) as error:  # whoever has the key, or the true value, can go on
+            self._steps.park(ref, error)
+            return None
+
+    def _run(self, ref: StepRef, delivery: str, find: FindRoot, local: Local | None) -> Outcome | None:
         claim = self._steps.claim(ref, delivery)
         if claim is None:
             return None

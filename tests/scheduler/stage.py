@@ -172,6 +172,7 @@ def everything(redis: Redis) -> dict[bytes, Any]:
         b"hash": redis.hgetall,
         b"stream": redis.xrange,
         b"list": lambda key: redis.lrange(key, 0, -1),
+        b"set": lambda key: sorted(redis.smembers(key)),
         b"zset": lambda key: redis.zrange(key, 0, -1, withscores=True),
         b"string": redis.get,
     }
