@@ -171,6 +171,7 @@ def everything(redis: Redis) -> dict[bytes, Any]:
     readers: dict[bytes, Callable[[bytes], Any]] = {
         b"hash": redis.hgetall,
         b"stream": redis.xrange,
+        b"set": redis.smembers,
         b"list": lambda key: redis.lrange(key, 0, -1),
         b"zset": lambda key: redis.zrange(key, 0, -1, withscores=True),
         b"string": redis.get,
