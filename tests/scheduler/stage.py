@@ -166,8 +166,8 @@ def now_ms(connection: Connection) -> int:
     return seconds * 1000 + micros // 1000
 
 
-def everything(redis: Redis) -> dict[bytes, Any]:
-    """Return the whole key space, to be compared with a later one."""
+def everything(redis: Redis, wanted: Callable[[bytes], bool] = bool) -> dict[bytes, Any]:
+    """Return the whole key space, or the keys that are wanted, to be compared with a later one."""
     readers: dict[bytes, Callable[[bytes], Any]] = {
         b"hash": redis.hgetall,
         b"stream": redis.xrange,
@@ -177,4 +177,4 @@ def everything(redis: Redis) -> dict[bytes, Any]:
         b"string": redis.get,
     }
     keys: Any = redis.keys()
-    return {key: readers[redis.type(key)](key) for key in sorted(keys)}  # type: ignore[index]
+    return {key: readers[redis.type(key)](key) for key in sorted(filter(wanted, keys))}  # type: ignore[index]

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import count
 from typing import Any
 
@@ -53,6 +53,14 @@ class Line:
     claims: list[tuple[int, Claim]] = field(default_factory=list)
 
 
+class OnePartition(Keys):
+    """Keys of which only one partition is looked after: the others are empty."""
+
+    def due_sets(self) -> list[str]:
+        """Return the due set of the threads that are played."""
+        return [self.of_thread(THREADS[0]).due]
+
+
 class Dying(Steps):
     """A worker that dies before it closes a superstep."""
 
@@ -72,7 +80,7 @@ class Theatre:
         self.dispatcher = RecordingDispatcher()
         self.client = self.process()
         self.workers = [self.process() for _ in range(3)]
-        self.watchdogs = [Watchdog(one.connection, one.runs) for one in (self.process(), self.process())]
+        self.watchdogs = [self._watchdog(), self._watchdog()]
         chosen = zip(THREADS, plays, strict=True)
         self.lines = {thread: Line(thread, play, Oracle(play)) for thread, play in chosen}
         self._deliveries = map(str, count())
@@ -80,6 +88,10 @@ class Theatre:
     def process(self) -> Client:
         """Return a process that remembers nothing."""
         return Client(open_connection(self.redis, _SETTINGS, self.dispatcher), lambda call: call())
+
+    def _watchdog(self) -> Watchdog:
+        other = self.process()
+        return Watchdog(replace(other.connection, keys=OnePartition()), other.runs)
 
     @contextmanager
     def alone(self, line: Line) -> Iterator[None]:
@@ -202,7 +214,7 @@ class Theatre:
         """Return all that is a thread's own."""
         keys = self.client.connection.place(thread).keys
         due, index = (self.redis.zscan_iter(key, f"{keys.token}*") for key in (keys.due, keys.index))
-        own = {key.decode(): value for key, value in everything(self.redis).items()}
-        own = {key: value for key, value in own.items() if key.split(":")[3:4] == [keys.token]}
-        shared = [pair for pair in (*due, *index) if pair[0].partition(b" ")[0].decode() == keys.token]
+        token = keys.token.encode()
+        own: dict[Any, Any] = {**everything(self.redis, lambda key: key.split(b":")[3:4] == [token])}
+        shared = [pair for pair in (*due, *index) if pair[0].partition(b" ")[0] == token]
         return own | {"shared": sorted(shared)}
