@@ -1,6 +1,7 @@
-"""A machine that does to two threads whatever may happen to them, and looks after each thing whether all promises hold."""
+"""A machine that does to two threads whatever may happen to them, and sees after each thing that all promises hold."""
 
 from contextlib import suppress
+from typing import Any
 
 import hypothesis.strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
@@ -34,10 +35,11 @@ class Machine(RuleBasedStateMachine, Theatre):
         """Begin a run: with an input, or from where the thread stands, or with an answer."""
         line = self.lines[thread]
         known = self.client.threads.find(thread)
-        value = {"said": []} if known is None else Command(resume="yes") if answers else None
+        going_on = Command(resume="yes") if answers else None
+        value: Any = {"said": []} if known is None else going_on
         with self.alone(line):
             try:
-                begin(self.client, line.play.graph, value, thread, timeout=60, max_concurrency=line.play.at_once)
+                begin(self.client, line.play.graph, value, thread, timeout=3600, max_concurrency=line.play.at_once)
             except ThreadBusy:
                 assert known is not None and known.run_id is not None
             except AlreadyResumed:

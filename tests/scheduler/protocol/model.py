@@ -4,24 +4,28 @@ Whoever wants to learn the protocol reads this file. A world is all there is at 
 worker has in its hands. What may happen next:
 
 - the client begins a run, or cancels it;
-- a message reaches a worker: any one, any number of times, in any order, or never; or all that are under way are lost;
+- a message reaches a worker: any one, any number of times, in any order, or never; or all under way are lost;
 - a worker does its next thing, or dies;
 - a scheduler looks at a step that is due, or at one that it took from the due set some time ago.
 
-Time is not counted: whenever somebody looks at a lease or a pause, its moment may have passed or not. A worker that pauses is one that does nothing for a while, and a broker apart from the store is one whose messages are lost between
-commit and publishing. A worker reads and writes in turns: what it has seen may be old when
-it acts. That nothing bad comes of it is the work of the checks in the scripts; each has its name here and can be left
-out, to show what it is for.
+Time is not counted: whenever somebody looks at a lease or a pause, its moment may have passed or not. A worker that
+pauses is one that does nothing for a while, and a broker apart from the store is one whose messages are lost between
+commit and publishing. A worker reads and writes in turns: what it has seen may be old when it acts. That nothing bad
+comes of it is the work of the checks in the scripts; each has its name here, and can be left out to show what it is
+for.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from operator import attrgetter
 from typing import Literal, NamedTuple
+
+_TOKEN = attrgetter("token")
 
 State = Literal["queued", "leased", "waiting", "done"]
 #: What a worker does: it waits for a message; runs a node; records that the step was lost too often; doubts whether a
-#: superstep is complete, because it came for a step that has finished; looks at the results of one that is; or closes it,
-#: in the way that it has found.
+#: superstep is complete, because it came for a step that has finished; looks at the results of one that is; or closes
+#: it, in the way that it has found.
 Doing = Literal["waits", "runs", "records", "doubts", "looks", "advances", "fails", "pauses"]
 
 #: How a step ends; one that was handed over has failed, and its error handler stands in its place.
@@ -94,7 +98,7 @@ class Store(NamedTuple):
     #: What was written, in the order in which it applies.
     state: tuple[str, ...] = ()
     messages: frozenset[Message] = frozenset()
-    #: What nobody but the spectator knows: the tokens whose leases ran out, and whether a lease committed that was lost.
+    #: What nobody but the spectator knows: the tokens whose leases ran out, and whether one that was lost committed.
     lapsed: frozenset[int] = frozenset()
     stale: bool = False
 
@@ -121,12 +125,15 @@ class Worker(NamedTuple):
     cursor: int = 0
 
 
+IDLE = Worker()
+
+
 class World(NamedTuple):
     """Everything at one moment."""
 
     store: Store = Store()
     #: In no order: they are alike.
-    workers: tuple[Worker, ...] = (Worker(), Worker())
+    workers: tuple[Worker, ...] = (IDLE, IDLE)
 
     def now(self, store: Store) -> "World":
         """Return the world after something happened in the store alone."""
@@ -141,7 +148,7 @@ class World(NamedTuple):
     def counted_anew(self) -> "World":
         """Return the world with tokens counted anew: what matters of them is which is the higher one."""
         store, workers = self
-        known = {0, *[worker.token for worker in workers], *[step.token for step in store.steps]}
+        known = {0, *map(_TOKEN, workers), *map(_TOKEN, store.steps)}
         if len(known) > store.token:
             return self
         rank = {token: number for number, token in enumerate(sorted(known))}
@@ -158,8 +165,8 @@ class Move(NamedTuple):
     name: str = ""
     answer: str = ""
     #: Who did it, before and after.
-    was: Worker = Worker()
-    now: Worker = Worker()
+    was: Worker = IDLE
+    now: Worker = IDLE
     #: Whether the moment had passed at which the lease, or the pause, of the step ended.
     over: bool = False
     #: Of which run the message was that reached a worker.
@@ -258,18 +265,11 @@ class Protocol:
 
     def commit_superstep(self, store: Store, worker: Worker) -> tuple[str, Store]:
         """Close a superstep: apply what was written, move the cursor, and open what follows, or end the run."""
-        if "cursor" in self.checks and store.cursor != worker.cursor:
-            return "moved", store
-        if store.run != worker.run:
-            return "lost", store
-        if worker.doing == "runs":  # it is the only step: its lease must be good
-            if self._leased(store, worker) is None:
-                return "lost", store
+        refused = self._refused(store, worker)
+        if refused:
+            return refused, store
+        if worker.doing == "runs":
             store = self._watched(store, worker)
-        elif "closer" in self.checks and not self._still_closes(store, worker):
-            return "moved", store
-        elif store.remaining:
-            return "open", store
         found, names = store.found(), self._in_place(worker.cursor, store)
         wrote = [name for name in names if worker.doing == "runs" or name in found]
         due = store.due.difference(step.name for step in store.steps) if "due no more" in self.checks else store.due
@@ -312,14 +312,14 @@ class Protocol:
     def look(self, store: Store, worker: Worker) -> Worker:
         """Return what a worker goes on to do once it has read the results of a superstep."""
         if worker.doing == "doubts" and store.remaining and "complete" in self.checks:
-            return Worker()  # its message was doubled; the siblings go on
+            return IDLE  # its message was doubled; the siblings go on
         found, names = store.found(), self._in_place(worker.cursor, store)
         known = [found.get(name) for name in names]
         if any(kept is not None and kept.outcome == "failed" for kept in known):
             return worker._replace(doing="fails")
         if any(kept is None and name.endswith("'") for name, kept in zip(names, known, strict=True)):
             return worker._replace(doing="pauses")  # its handler was not opened: it stands at a breakpoint
-        return worker._replace(doing="advances") if all(known) else Worker()
+        return worker._replace(doing="advances") if all(known) else IDLE
 
     # What may happen
 
@@ -342,7 +342,7 @@ class Protocol:
             if worker.doing == "waits":
                 yield from self._received(world, worker)
             else:
-                yield Move("die", worker.name, was=worker), world.after(store, worker, Worker())
+                yield Move("die", worker.name, was=worker), world.after(store, worker, IDLE)
                 yield from self._went_on(world, worker)
 
     def _received(self, world: World, worker: Worker) -> Iterator[tuple[Move, World]]:
@@ -350,20 +350,23 @@ class Protocol:
             for over in _moments(world.store.step(message.name)):
                 verdict, store = self.lease_step(world.store, message, over=over)
                 now = self._claimed(store, message, verdict)
-                yield Move("lease_step", message.name, verdict, worker, now, over, message.run), world.after(store, worker, now)
+                yield (
+                    Move("lease_step", message.name, verdict, worker, now, over, message.run),
+                    world.after(store, worker, now),
+                )
 
     def _claimed(self, store: Store, message: Message, verdict: str) -> Worker:
         """Return what a worker has in its hands after its message."""
         step = store.step(message.name)
         if step is None or verdict not in _DOES:
-            return Worker()
+            return IDLE
         return Worker(_DOES[verdict], message.name, message.run, step.token, store.cursor)
 
     def _went_on(self, world: World, worker: Worker) -> Iterator[tuple[Move, World]]:
         """Yield what a worker may do next, with what it knows."""
         store = world.store
 
-        def did(script: str, answer: str, after: Store, now: Worker = Worker()) -> tuple[Move, World]:
+        def did(script: str, answer: str, after: Store, now: Worker = IDLE) -> tuple[Move, World]:
             return Move(script, worker.name, answer, worker, now), world.after(after, worker, now)
 
         if worker.doing in ("doubts", "looks"):
@@ -377,7 +380,7 @@ class Protocol:
             yield from (did(*done) for done in self._ended(store, worker))
         if worker.doing == "runs":
             answer, kept = self.renew_step(store, worker)
-            yield did("renew_step", answer, kept, worker if answer == "kept" else Worker())
+            yield did("renew_step", answer, kept, worker if answer == "kept" else IDLE)
             yield did("release_step", *self.release_step(store, worker))
             yield did("retry_step", *self.retry_step(store, worker))
 
@@ -385,20 +388,32 @@ class Protocol:
         """Yield how an attempt may end: the node wrote or failed, or was lost too often."""
         single = len(self.graph[worker.cursor]) == 1
         if worker.doing == "runs" and single:
-            yield "commit_superstep", *self.commit_superstep(store, worker), Worker()
+            yield "commit_superstep", *self.commit_superstep(store, worker), IDLE
         elif worker.doing == "runs":
             yield self._put(store, worker, "wrote")
         if worker.name in self.handled:
-            yield "hand_over_step", *self.hand_over_step(store, worker), Worker()
+            yield "hand_over_step", *self.hand_over_step(store, worker), IDLE
         else:
             yield self._put(store, worker, "failed")
 
     def _put(self, store: Store, worker: Worker, outcome: Outcome) -> tuple[str, str, Store, Worker]:
         answer, kept = self.put_result(store, worker, outcome)
-        now = worker._replace(doing="looks") if answer == "complete" else Worker()
+        now = worker._replace(doing="looks") if answer == "complete" else IDLE
         return f"put_result {outcome}", answer, kept, now
 
     # What the scripts share
+
+    def _refused(self, store: Store, worker: Worker) -> str:
+        """Return why a worker must not close a superstep, or nothing."""
+        if "cursor" in self.checks and store.cursor != worker.cursor:
+            return "moved"
+        if store.run != worker.run:
+            return "lost"
+        if worker.doing == "runs":  # it is the only step: its lease must be good
+            return "lost" if self._leased(store, worker) is None else ""
+        if "closer" in self.checks and not self._still_closes(store, worker):
+            return "moved"
+        return "open" if store.remaining else ""
 
     def _leased(self, store: Store, worker: Worker) -> Step | None:
         """Return the step that a worker claimed, if the lease is still the worker's."""

@@ -36,18 +36,29 @@ def _chain(*supersteps: Due) -> Callable[[Due, int], Due]:
 
 
 def _loop() -> Play:
+    """Return a graph that goes round until five words were said."""
     builder = GraphBuilder(State).add_node("a", silent).add_node("b", silent).add_edge(START, "a").add_edge("b", "a")
     builder.add_conditional_edges("a", lambda state: END)
-    following: Callable[[Due, int], Due] = lambda due, said: ("a",) if due == ("b",) else ("b",) if said < 5 else ()
-    return Play(builder.build("loop", None, None), following, lambda node, said: ("b",) if node == "a" and said < 5 else ())
+
+    def following(due: Due, said: int) -> Due:
+        return ("a",) if due == ("b",) else goto("a", said)
+
+    def goto(node: str, said: int) -> tuple[str, ...]:
+        return ("b",) if node == "a" and said < 5 else ()
+
+    return Play(builder.build("loop", None, None), following, goto)
 
 
 def _map_reduce(at_once: int | None = None) -> Play:
+    """Return a graph that sends three parts to one node, and then reduces them."""
     builder = GraphBuilder(State)
     for name in ("a", "w", "r"):
         builder.add_node(name, silent)
     builder.add_edge(START, "a").add_conditional_edges("a", lambda state: END).add_edge("w", "r")
-    goto: Callable[[str, int], Goto] = lambda node, said: tuple(Send("w", {"answer": n}) for n in range(3)) * (node == "a")
+
+    def goto(node: str, said: int) -> Goto:
+        return tuple(Send("w", {"answer": part}) for part in range(3)) if node == "a" else ()
+
     return Play(builder.build("sends", None, None), _chain(("a",), ("w0", "w1", "w2"), ("r",)), goto, at_once=at_once)
 
 

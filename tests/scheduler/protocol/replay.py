@@ -14,7 +14,7 @@ from graphs.commands import START
 from graphs.graph import Graph
 from scheduler.claim import Claim
 from scheduler.client import Client
-from scheduler.connection import Connection, open_connection
+from scheduler.connection import open_connection
 from scheduler.dispatch import StepRef
 from scheduler.errors import LeaseLost
 from scheduler.failure import describe, lost
@@ -34,7 +34,7 @@ def graph_of(protocol: Protocol) -> Graph:
     """Return the graph whose supersteps a protocol has."""
     builder = GraphBuilder(State)
     for name in (name for superstep in protocol.graph for name in superstep):
-        builder.add_node(name, silent, **({"error_handler": silent} if name in protocol.handled else {}))
+        builder.add_node(name, silent, error_handler=silent if name in protocol.handled else None)
     for name in protocol.graph[0]:
         builder.add_edge(START, name)
     for sources, targets in pairwise(protocol.graph):
@@ -100,9 +100,10 @@ class Replay:
         if thread is None:
             return {"status": "created"}
         assert thread.cursor is not None
-        steps = [json.loads(raw) for raw in self.redis.hvals(keys.steps)]  # type: ignore[union-attr]
+        steps = [json.loads(raw) for raw in self.redis.hvals(keys.steps)]
         names = {step["id"]: _name(step["node"]) for step in steps}
-        dues = [member.decode().partition(" ")[2] for member in self.redis.zrange(keys.due, 0, -1)]  # type: ignore[union-attr]
+        members: Any = self.redis.zrange(keys.due, 0, -1)
+        dues = [member.decode().partition(" ")[2] for member in members]
         head = self.connection.checkpoints.load(keys, "", thread.cursor, THREAD).checkpoint
         known = self.connection.checkpoints.results(keys, "", head.steps)
         by_id = {ref.step_id: name for (name, _), ref in self.refs.items()}
@@ -110,8 +111,10 @@ class Replay:
             "status": thread.status.value,
             "run": self.runs.index(thread.run_id) + 1 if thread.run_id else 0,
             "cursor": head.number,
-            "remaining": int(self.redis.hget(keys.frame(""), "remaining") or 0),  # type: ignore[arg-type]
-            "steps": {names[step["id"]]: (step["state"], min(step["losses"], self.protocol.max_attempts)) for step in steps},
+            "remaining": int(self.redis.hget(keys.frame(""), "remaining") or 0),
+            "steps": {
+                names[step["id"]]: (step["state"], min(step["losses"], self.protocol.max_attempts)) for step in steps
+            },
             "due": {names.get(due, due) for due in dues},
             "results": {Kept(by_id[id_], _outcome(one)) for id_, one in known.items()},
             "state": [_name(node) for node in state(self.client, self.graph).get("said", [])] if head.number else [],
@@ -220,7 +223,7 @@ class Replay:
     def _hand(self, worker: Worker) -> Hand:
         """Return the hand of a worker of the model, which counts only the tokens that still matter."""
         keys = self.connection.place(THREAD).keys
-        steps = [json.loads(raw) for raw in self.redis.hvals(keys.steps)]  # type: ignore[union-attr]
+        steps = [json.loads(raw) for raw in self.redis.hvals(keys.steps)]
         fences = sorted({0, *(step.get("fence", 0) for step in steps), *(hand.claim.fence for hand in self.hands)})
         wanted = worker.doing, worker.name, fences[worker.token]
         known = ((hand.doing, _name(hand.claim.step.node), hand.claim.fence) for hand in self.hands)

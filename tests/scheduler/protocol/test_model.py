@@ -58,10 +58,10 @@ def test_every_interleaving_keeps_every_promise(name: str, thorough: int) -> Non
 @pytest.mark.parametrize(("name", "left_out", "promise"), BROKEN, ids=[" and ".join(sorted(one[1])) for one in BROKEN])
 def test_without_a_check_a_promise_is_broken(name: str, left_out: Set[str], promise: str) -> None:
     """So the exploration can fail, and every check is there for something."""
-    protocol = replace((GRAPHS | LARGE)[name], checks=CHECKS - left_out, max_runs=2 if left_out & {"unfinished", "this run"} else 1)
-    promises = {known: holds for known, holds in PROMISES.items() if known == promise}
+    runs = 2 if left_out & {"unfinished", "this run"} else 1
+    protocol = replace((GRAPHS | LARGE)[name], checks=CHECKS - left_out, max_runs=runs)
 
-    explored = Explorer(protocol, promises).explore()
+    explored = Explorer(protocol, {known: holds for known, holds in PROMISES.items() if known == promise}).explore()
 
     assert explored.broken == promise, explored
 

@@ -6,14 +6,15 @@ import pytest
 from redis import Redis
 
 from .explorer import Explorer, Trace
-from .model import Protocol, World
+from .model import Move, Protocol, World
 from .replay import Replay, expected
 from .test_model import GRAPHS, LARGE
 
 
 def walk(protocol: Protocol, seed: int, length: int) -> Trace:
     """Return moves taken at random, one after the other."""
-    chance, world, trace = random.Random(seed), World(), []
+    chance, world = random.Random(seed), World()
+    trace: list[tuple[Move, World]] = []
     while len(trace) < length:
         choices = [*protocol.moves(world)]
         if not choices:

@@ -37,7 +37,9 @@ def _neighbour(thread: str) -> str:
 
 
 THREADS = ("t", _neighbour("t"))
-_SETTINGS = Settings(max_attempts=2, lease_ms=600_000)
+_HOUR_MS = 3_600_000
+#: No moment passes by itself.
+_SETTINGS = Settings(max_attempts=2, lease_ms=_HOUR_MS, queue_wait_ms=_HOUR_MS, queue_wait_max_ms=_HOUR_MS)
 
 
 @dataclass
@@ -51,6 +53,23 @@ class Line:
     messages: list[StepRef] = field(default_factory=list)
     #: Every claim that a worker remembers, by its number: the good ones, and those of zombies.
     claims: list[tuple[int, Claim]] = field(default_factory=list)
+
+
+@dataclass
+class Clockwork:
+    """What ids are made of, the same in every life: the same things happen to the same steps."""
+
+    ticks: int = 0
+
+    def time_ns(self) -> int:
+        """Return the time; it goes on a little with every look."""
+        self.ticks += 1
+        return self.ticks * 1_000_000
+
+    def urandom(self, size: int) -> bytes:
+        """Return bytes that nobody has had before."""
+        self.ticks += 1
+        return self.ticks.to_bytes(size)
 
 
 class OnePartition(Keys):
@@ -73,10 +92,12 @@ class Theatre:
     """Three workers, two schedulers and a client, each a process of its own."""
 
     redis: Redis
+    clockwork: Clockwork
 
     def open(self, plays: Sequence[Play]) -> None:
         """Begin with an empty store, and what is to be played."""
         self.redis.flushall()
+        self.clockwork.ticks = 0
         self.dispatcher = RecordingDispatcher()
         self.client = self.process()
         self.workers = [self.process() for _ in range(3)]
@@ -154,7 +175,7 @@ class Theatre:
         """
         steps, failure = self._steps_of_worker(worker, dies=dies), describe(ValueError("no"), claim.step.node)
         if how == "retries" and claim.verdict == "run":
-            steps.retry(claim, failure, 60_000)
+            steps.retry(claim, failure, _HOUR_MS)
         elif how == "releases":
             steps.release(claim.ref, claim.delivery, "released")
         elif how == "renews":
