@@ -171,9 +171,11 @@ class Machine(RuleBasedStateMachine, Theatre):
                 line.claims.clear()
                 self.claim(line, 0, line.messages.pop(0))
                 for worker, claim in line.claims:
-                    self.act_with(line, worker, claim, "says", dies=False)
+                    with suppress(LeaseLost):  # a caller's time limit passed while its frame gave control back
+                        self.act_with(line, worker, claim, "says", dies=False)
             self._check()
-        raise AssertionError("the run does not come to its end")
+        last = [(entry.kind, entry.data) for entry in self.client.log.read(line.id, line.oracle.seq - 9)]
+        raise AssertionError(f"the run does not come to its end: {self.steps_of(line.id)}; {last}")
 
     def _check(self) -> None:
         self.log_has_no_gap_tokens_only_rise_and_steps_commit_once_under_their_last_lease()

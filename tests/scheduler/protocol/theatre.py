@@ -38,6 +38,8 @@ def _neighbour(thread: str) -> str:
 
 THREADS = ("t", _neighbour("t"))
 _HOUR_MS = 3_600_000
+#: The first moment whose text is as long as that of today.
+_BEGINNING_MS = 10**12
 #: No moment passes by itself.
 _SETTINGS = Settings(max_attempts=2, lease_ms=_HOUR_MS, queue_wait_ms=_HOUR_MS, queue_wait_max_ms=_HOUR_MS)
 
@@ -64,7 +66,7 @@ class Clockwork:
     def time_ns(self) -> int:
         """Return the time; it goes on a little with every look."""
         self.ticks += 1
-        return self.ticks * 1_000_000
+        return (_BEGINNING_MS + self.ticks) * 1_000_000
 
     def urandom(self, size: int) -> bytes:
         """Return bytes that nobody has had before."""
