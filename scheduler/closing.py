@@ -30,26 +30,8 @@ class Closing(Leases):
 
     def close(self, claim: Claim, graph: Graph | None) -> Progress:
         """Close a superstep whose steps have all finished; harmless when somebody else is faster."""
-        due = claim.stored.checkpoint.steps
-        found = self._connection.checkpoints.results(self._place(claim).keys, claim.ns, due)
-        steps = in_place(due, found)
-        known = [found.get(step.id, {}) for step in steps]
-        failures = [one["error"] for one in known if "error" in one]
-        if failures:
-            return self._stop(claim, Outcome("failed", failure=failures[0]))
-        asked = tuple(question for one in known for question in waiting(one))
-        if asked or any(one.get("paused") for one in known):
-            refused = (one["refused"] for one in known if "refused" in one)
-            now = next((failure for failure in refused if failure["run"] == claim.run.id), None)
-            return self._stop(claim, Outcome("interrupted", questions=asked, failure=now))
-        if any(step.handles and step.id not in found for step in steps):  # a breakpoint, if nothing is open any more
-            return self._stop(claim, Outcome("interrupted"), why=Verdict.PAUSE_BEFORE.value)
-        if graph is None or not all("updates" in one for one in known):
-            return Progress()  # another worker is in the middle of it
-        try:
-            return self._advance(claim, graph, [result_of(step, found[step.id]) for step in steps], single=False)
-        except REFUSED as error:
-            return self._stop(claim, Outcome("failed", failure=describe(error)))
+        doubled = claim.verdict == "close" and not self._is_complete(claim)  # the message; the step's siblings go on
+        return Progress() if doubled else self._close(claim, graph)
 
     def end(self, claim: Claim, failure: Failure) -> Progress:
         """End the run where it stands: its cursor stays, and it can be taken up again."""
@@ -72,6 +54,32 @@ class Closing(Leases):
             raise LeaseLost(claim.ref.thread_id, claim.ref.step_id)
         return _given_back(claim)
 
+    def _is_complete(self, claim: Claim) -> bool:
+        """Return whether nothing of a superstep is open any more: only then do its results stay as they are."""
+        return int(self._connection.redis.hget(self._place(claim).named("frame"), "remaining") or 0) == 0
+
+    def _close(self, claim: Claim, graph: Graph | None) -> Progress:
+        due = claim.stored.checkpoint.steps
+        found = self._connection.checkpoints.results(self._place(claim).keys, claim.ns, due)
+        steps = in_place(due, found)
+        known = [found.get(step.id, {}) for step in steps]
+        failures = [one["error"] for one in known if "error" in one]
+        if failures:
+            return self._stop(claim, Outcome("failed", failure=failures[0]))
+        asked = tuple(question for one in known for question in waiting(one))
+        if asked or any(one.get("paused") for one in known):
+            refused = (one["refused"] for one in known if "refused" in one)
+            now = next((failure for failure in refused if failure["run"] == claim.run.id), None)
+            return self._stop(claim, Outcome("interrupted", questions=asked, failure=now))
+        if any(step.handles and step.id not in found for step in steps):  # a breakpoint, if nothing is open any more
+            return self._stop(claim, Outcome("interrupted"), why=Verdict.PAUSE_BEFORE.value)
+        if graph is None or not all("updates" in one for one in known):
+            return Progress()  # another worker is in the middle of it
+        try:
+            return self._advance(claim, graph, [result_of(step, found[step.id]) for step in steps], single=False)
+        except REFUSED as error:
+            return self._stop(claim, Outcome("failed", failure=describe(error)))
+
     def _stop(self, claim: Claim, outcome: Outcome, **why: str) -> Progress:
         """Stop where a complete superstep cannot be closed: it has failed, or it asks."""
         if claim.frame.caller is not None:
@@ -91,6 +99,7 @@ class Closing(Leases):
                 "expected": claim.stored.checkpoint.id,
                 "step": claim.ref.step_id,
                 "returned": returned,
+                "closer": _closer(claim),
                 "wait_ms": self._connection.settings.queue_wait_ms,
                 "inline": self._connection.dispatcher.inline,
                 "entries": [entry],
@@ -119,7 +128,7 @@ class Closing(Leases):
             {
                 "token": place.keys.token,
                 "run": claim.run.id,
-                "closing": closing,
+                **({"closer": _closer(claim)} if closing else {}),
                 "inline": self._connection.dispatcher.inline,
                 **({"waiting": [question.id for question in outcome.questions]} if asks else {}),
                 "ended": ended(status, error=failure is not None),
@@ -162,7 +171,7 @@ class Closing(Leases):
         return Progress(ended=_STATUS[last]) if claim.frame.caller is None else _given_back(claim)
 
     def _commit(self, claim: Claim, move: Move, blobs: Sequence[bytes] = (), *, single: bool, **more: Any) -> str:
-        fenced = {"fence": claim.fence, "step": claim.ref.step_id} if single else {}
+        fenced = _closer(claim) if single else {"closer": _closer(claim)}
         request = move.request(self._connection, **fenced, **more)
         request.blobs += blobs
         answer = self._connection.scripts.commit_superstep(move.place, request)
@@ -218,6 +227,11 @@ def breakpoints(claim: Claim, graph: Graph) -> tuple[Sequence[str], Sequence[str
         if at_root
         else (graph.interrupt_before, graph.interrupt_after)
     )
+
+
+def _closer(claim: Claim) -> dict[str, Any]:
+    """Return the step by which a worker closes a superstep, as it claimed it."""
+    return {"step": claim.ref.step_id, "fence": claim.fence}
 
 
 def _given_back(claim: Claim) -> Progress:

@@ -31,6 +31,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         default="fake",
         help="what the scheduler's tests run on: fakeredis in this process, or a redis-server that they start",
     )
+    parser.addoption(
+        "--thorough",
+        type=int,
+        default=0,
+        help="how many examples of the protocol's life are tried, for hours if need be (see tests/scheduler/protocol)",
+    )
 
 
 def pytest_configure() -> None:
@@ -96,6 +102,12 @@ class RealRedis:
         if self._process is not None:
             self._process.terminate()
             self._process.wait(20)
+
+
+@pytest.fixture(scope="session")
+def thorough(request: pytest.FixtureRequest) -> int:
+    """How many examples to try; 0: as few as the time of every day allows."""
+    return int(request.config.getoption("--thorough"))
 
 
 @pytest.fixture(scope="session")
