@@ -7,10 +7,11 @@ from typing import Any
 import click
 from celery.events.state import Task
 
-#: The name to log in with; the password is that of the environment.
+#: The name to log in with.
 USER = "treadle"
 
-_PASSWORD = "TREADLE_FLOWER_PASSWORD"
+#: The environment variable with the password to log in with.
+PASSWORD = "TREADLE_FLOWER_PASSWORD"
 
 
 def options() -> dict[str, Any]:
@@ -49,12 +50,12 @@ def format_task(task: Task) -> Task:
 
 
 def _login() -> str:
-    password = os.environ.get(_PASSWORD, "")
+    password = os.environ.get(PASSWORD, "")
     if not password:
         raise click.ClickException(
-            f"{_PASSWORD} is not set. Flower shows thread ids and the errors of nodes to everybody who reaches its "
+            f"{PASSWORD} is not set. Flower shows thread ids and the errors of nodes to everybody who reaches its "
             f"port, so it does not start without a password: set one, and log in as {USER!r}."
         )
     if not password.isascii():
-        raise click.ClickException(f"{_PASSWORD} has characters outside of ASCII, with which no login would succeed.")
+        raise click.ClickException(f"{PASSWORD} has characters outside of ASCII, with which no login would succeed.")
     return f"{USER}:{password}"
