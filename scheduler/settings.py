@@ -9,10 +9,10 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 class Settings(BaseSettings):
     """Where the store is, and how long things may take; times in the units of their names."""
 
-    model_config = SettingsConfigDict(env_prefix="TREADLE_", frozen=True, extra="ignore")
+    model_config = SettingsConfigDict(env_prefix="TREADLE_", frozen=True, extra="ignore", hide_input_in_errors=True)
 
-    #: The store, and by default the broker; None: the embedded Redis of the data folder.
-    redis_url: str | None = None
+    #: The store, and by default the broker; None: the embedded Redis of the data folder. Its password is in no repr.
+    redis_url: str | None = Field(None, repr=False)
     #: What every key begins with: two systems on one Redis need two prefixes.
     prefix: str = Field("treadle", pattern=r"^[A-Za-z0-9_.-]+$")
     #: Where the embedded Redis keeps its data; None: the user's data folder.

@@ -4,13 +4,16 @@ from typing import Any
 
 from celery import signals
 
-from . import bootstrap, tasks
+from . import bootstrap, flower, tasks
 from .settings import WorkerSettings
 from .supervisor import Supervisor
 
 settings = WorkerSettings()
 app = bootstrap.celery_app(settings)
 app.set_current()
+
+
+signals.import_modules.connect(flower.guard, weak=False)
 
 
 @signals.import_modules.connect(weak=False)

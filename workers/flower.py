@@ -13,6 +13,8 @@ USER = "treadle"
 #: The environment variable with the password to log in with.
 PASSWORD = "TREADLE_FLOWER_PASSWORD"
 
+_LOOPBACK = "127.0.0.1"
+
 
 def options() -> dict[str, Any]:
     """Return Flower's options by name; what its command line says wins over them.
@@ -21,7 +23,7 @@ def options() -> dict[str, Any]:
         click.ClickException: the environment has no password, or one that Flower cannot compare.
     """
     return {
-        "address": "127.0.0.1",  # Flower's own choice is every address of the machine
+        "address": _LOOPBACK,  # Flower's own choice is every address of the machine
         "basic_auth": [_login()],
         "read_only": True,  # a step that is revoked here is only sent again; runs are cancelled with Treadle
         "max_tasks": 50_000,  # about 6 KB each; the oldest leave first
@@ -29,6 +31,23 @@ def options() -> dict[str, Any]:
         "tasks_columns": "name,state,uuid,kwargs,received,runtime,worker",
         "format_task": format_task,
     }
+
+
+def guard(**_: Any) -> None:
+    """Close a Flower that was started in Celery's own way and would let in everybody, from every address.
+
+    Raises:
+        click.ClickException: there is none.
+    """
+    starting = click.get_current_context(silent=True)
+    if starting is None or starting.info_name != "flower":
+        return  # somebody else whom Celery tells that it imports its modules
+    from tornado.options import options as given  # here: it takes a worker 0.1 s
+
+    if not (any(given.basic_auth) or given.auth):
+        given.basic_auth = [_login()]
+        given.address = given.address or _LOOPBACK
+        given.read_only = True
 
 
 def format_task(task: Task) -> Task:
