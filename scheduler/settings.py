@@ -27,6 +27,8 @@ class Settings(BaseSettings):
     max_attempts: int = Field(3, ge=1)
     #: How long after the soft time limit the hard one follows.
     grace_ms: int = Field(3_000, ge=0)
+    #: How long a worker that is asked to stop may work on its steps before it hands them back.
+    stop_ms: int = Field(50_000, ge=0)
     #: How often a scheduler looks at what fell due.
     sweep_ms: int = Field(250, ge=10)
     #: The largest value of a state key, and the largest result of a step.

@@ -25,4 +25,4 @@ def _register(**_: Any) -> None:
 @signals.worker_ready.connect(weak=False)
 def _supervise(sender: Any, **_: Any) -> None:
     """Begin to look after the steps that the pool runs."""
-    Supervisor(bootstrap.connection(settings), sender.hostname, sender.pool).start()
+    Supervisor(bootstrap.connection(settings), sender.hostname, sender.pool, bootstrap.redis_url(settings)).start()
