@@ -33,6 +33,8 @@ _BEATS_PER_LEASE = 6
 _ROOT = Path(__file__).parent.parent
 #: How long the end of the pipe may come before that of the process.
 _DYING_S = 1.0
+#: How long a worker waits for it at the most.
+_STARTING_S = 10.0
 _LEAVE = b"[]\n"
 
 
@@ -52,9 +54,13 @@ class Keeper:
         self._lock = threading.Lock()
 
     def start(self) -> None:
-        """Start the process, so that it is there when it is needed."""
+        """Start the process, and wait until it is there: steps that begin now can already be handed back."""
+        ready, end = os.pipe()
         with self._lock:
-            self._start()
+            self._start(end)
+        os.close(end)
+        select.select([ready], [], [], _STARTING_S)
+        os.close(ready)
 
     def hold(self, delivery: str, step: Mapping[str, Any]) -> None:
         """Keep the lease of a step, from when it is taken."""
@@ -82,14 +88,14 @@ class Keeper:
                 for held in self._held.values():
                     os.write(self._pipe, held)
 
-    def _start(self) -> None:
+    def _start(self, stdout: int | None = None) -> None:
         if self._pipe >= 0:
             os.close(self._pipe)
         end, self._pipe = os.pipe()
         os.set_blocking(self._pipe, False)
         safe = [] if Path.cwd() == _ROOT else ["-P"]
         command = [sys.executable, *safe, "-m", __name__, self._worker, str(os.getpid())]
-        subprocess.Popen(command, stdin=end, env=self._environment, start_new_session=True)
+        subprocess.Popen(command, stdin=end, stdout=stdout, env=self._environment, start_new_session=True)
         os.close(end)
 
 
@@ -161,6 +167,7 @@ def main() -> None:
     worker, worker_pid, settings = sys.argv[1], int(sys.argv[2]), Settings()
     connection = open_connection(LeanRedis.from_url(str(settings.redis_url)), settings, _Nobody())
     leases = Leases(connection, RunStore(connection), worker)
+    print(flush=True)  # it is ready
     watch(Watch(leases, worker_pid), settings.lease_ms / 1000 / _BEATS_PER_LEASE)
 
 
