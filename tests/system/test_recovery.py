@@ -1,5 +1,6 @@
 """How soon a step runs again when its worker is gone, and that one which is there keeps it, by Redis' own clock."""
 
+import os
 import signal
 import time
 from collections.abc import Iterator
@@ -50,7 +51,8 @@ def restarted_after_ms(saver: RedisSaver, since_ms: int, thread_id: str = "t") -
 
 def within(limit_ms: int) -> float:
     """Return a time as it counts here and now: a machine with more to do than it has cores takes so much longer."""
-    return limit_ms * max(1.0, psutil.getloadavg()[0] / (psutil.cpu_count() or 1))
+    load, cores = os.getloadavg()[0], os.cpu_count() or 1
+    return limit_ms * max(1.0, load / cores)
 
 
 @pytest.fixture
