@@ -11,10 +11,10 @@ from .sealing import Sealing, sealing_of
 class Settings(BaseSettings):
     """Where the store is, and how long things may take; times in the units of their names."""
 
-    model_config = SettingsConfigDict(env_prefix="TREADLE_", frozen=True, extra="ignore")
+    model_config = SettingsConfigDict(env_prefix="TREADLE_", frozen=True, extra="ignore", hide_input_in_errors=True)
 
-    #: The store, and by default the broker; None: the embedded Redis of the data folder.
-    redis_url: str | None = None
+    #: The store, and by default the broker; None: the embedded Redis of the data folder. Its password is in no repr.
+    redis_url: str | None = Field(None, repr=False)
     #: What every key begins with: two systems on one Redis need two prefixes.
     prefix: str = Field("treadle", pattern=r"^[A-Za-z0-9_.-]+$")
     #: Where the embedded Redis keeps its data; None: the user's data folder.
@@ -29,6 +29,8 @@ class Settings(BaseSettings):
     max_attempts: int = Field(3, ge=1)
     #: How long after the soft time limit the hard one follows.
     grace_ms: int = Field(3_000, ge=0)
+    #: How long a worker that is asked to stop may work on its steps before it hands them back.
+    stop_ms: int = Field(50_000, ge=0)
     #: How often a scheduler looks at what fell due.
     sweep_ms: int = Field(250, ge=10)
     #: The largest value of a state key, and the largest result of a step.

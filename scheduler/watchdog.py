@@ -23,6 +23,8 @@ _BATCH = 2_000
 #: A sweep that found as much is followed by another one at once: there may be more.
 _BUSY = _BATCH // 10
 _LONGEST_PAUSE_S = 5.0
+#: How soon a worker finds that Redis is back, at the latest.
+_NOTICED_S = 1.5
 #: How long the other schedulers keep off what this one took.
 _HOLD_MS = 5_000
 
@@ -61,13 +63,22 @@ class Watchdog:
         self._defaults = Defaults(connection, runs)
 
     def run(self, stop: threading.Event) -> None:
-        """Sweep until stopped, without a pause while much is due; an unreachable Redis is waited for."""
-        usual_s = pause_s = self._connection.settings.sweep_ms / 1000
+        """Sweep until stopped, without a pause while much is due; an unreachable Redis is waited for.
+
+        When it is back, workers have a lease long, and long enough to notice, to renew what ran out meanwhile.
+        """
+        settings = self._connection.settings
+        usual_s = pause_s = settings.sweep_ms / 1000
+        was_away = False
         while not stop.wait(pause_s):
             try:
-                pause_s = 0 if self.sweep().total() >= _BUSY else usual_s
+                if was_away:
+                    self._connection.redis.time()
+                    was_away, pause_s = False, max(_NOTICED_S, settings.lease_ms / 1000)
+                else:
+                    pause_s = 0 if self.sweep().total() >= _BUSY else usual_s
             except StoreUnavailable as error:
-                pause_s = min(_LONGEST_PAUSE_S, 2 * max(pause_s, usual_s))
+                was_away, pause_s = True, min(_LONGEST_PAUSE_S, 2 * max(pause_s, usual_s))
                 logger.warning("sweep failed", extra={"error": str(error), "again_in_s": pause_s})
 
     def sweep(self) -> Counter[str]:

@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 import redis
 from celery import Celery
 from redis.backoff import ExponentialWithJitterBackoff
+from redis.connection import parse_url
 from redis.retry import Retry
 
 from graphs.cache import BaseCache
@@ -37,6 +38,10 @@ EXAMPLES: tuple[str, ...] = (
     "graphs.examples.essay:graph",
 )
 
+_NO_URL = (
+    "TREADLE_REDIS_URL is not the address of a Redis: it is redis://USER:PASSWORD@HOST:PORT/DATABASE, rediss:// or "
+    "unix://, and what a password has of / @ : ? # % is escaped (%2F for /)."
+)
 _RETRIES = 3
 _LONGEST_PAUSE_S = 1.0
 #: As many runs may wait at once in this process, by default of Redis itself; redis-py would refuse the 101st command.
@@ -44,15 +49,25 @@ _MAX_CONNECTIONS = 10_000
 
 
 def redis_url(settings: Settings) -> str:
-    """Return the store's URL: the configured one, or that of the embedded Redis, which is started if need be."""
-    return settings.redis_url or _embedded(str(settings.data or "")).url
+    """Return the store's URL: the configured one, or that of the embedded Redis, which is started if need be.
+
+    Raises:
+        InvalidConfig: the URL is none of a Redis.
+    """
+    url = settings.redis_url or _embedded(str(settings.data or "")).url
+    parse: Any = parse_url  # redis-py says nothing of its type
+    try:
+        parse(url)
+    except ValueError:
+        raise InvalidConfig(_NO_URL) from None  # what the error quotes may be a part of the password
+    return url
 
 
 def described(settings: Settings) -> str:
     """Return in a few words which Redis the store is, without its password."""
     if settings.redis_url is None:
         return _embedded(str(settings.data or "")).describe()
-    parts = urlsplit(settings.redis_url)
+    parts = urlsplit(redis_url(settings))
     return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
 
 
@@ -65,10 +80,7 @@ def redis_client(settings: Settings) -> redis.Redis:
         InvalidConfig: the URL is none of a Redis.
     """
     backoff = ExponentialWithJitterBackoff(base=0.05, cap=_LONGEST_PAUSE_S)
-    try:
-        return LeanRedis.from_url(redis_url(settings), retry=Retry(backoff, _RETRIES), max_connections=_MAX_CONNECTIONS)
-    except ValueError as error:
-        raise InvalidConfig(f"TREADLE_REDIS_URL is not the address of a Redis: {error}") from error
+    return LeanRedis.from_url(redis_url(settings), retry=Retry(backoff, _RETRIES), max_connections=_MAX_CONNECTIONS)
 
 
 def connect(settings: Settings) -> Engine:

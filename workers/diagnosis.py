@@ -131,7 +131,7 @@ def _of_append_only(settings: Mapping[str, str]) -> Finding:
     if settings.get("appendonly") != "yes":
         told = "appendonly is off: what happened since the last snapshot is lost when Redis dies"
         return Finding(Level.WARN, "persistence", told)
-    every = settings.get("appendfsync", "unknown")
+    every = settings.get("appendfsync", "(which this user may not see)")
     lost = {"always": "nothing", "everysec": "at most a second"}.get(every, "what the system has not written yet")
     return Finding(Level.OK, "persistence", f"appendonly, appendfsync {every}: {lost} is lost when the machine dies")
 

@@ -83,7 +83,8 @@ def pushing(app: Celery, store_url: str) -> Pushing:
         broker = app.connection_for_write()
         why = next(_reasons(app, broker, store_url), "")
     except Exception as error:  # what Celery itself cannot read is for Celery to refuse, when it publishes
-        return Pushing(None, f"the broker's configuration cannot be read: {error}")
+        # Not its words: they may quote a part of the URL that is a password.
+        return Pushing(None, f"the broker's configuration cannot be read ({type(error).__name__})")
     return Pushing(None, why) if why else Pushing((broker.transport_options or {}).get("global_keyprefix", ""))
 
 

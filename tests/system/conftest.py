@@ -30,10 +30,18 @@ class Deployment:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.redis = RealRedis(folder, "--save", "", "--appendonly", "yes", "--appendfsync", "always").start()
+        self.redis = self.server()
         self.url = self.redis.url
         self.processes: dict[str, subprocess.Popen[bytes]] = {}
         self.settings = {"TREADLE_LEASE_MS": "2000", "TREADLE_GRACE_MS": "1000", "TREADLE_EXAMPLES": "false"}
+
+    def server(self) -> RealRedis:
+        """Start the Redis."""
+        return RealRedis(self.folder, "--save", "", "--appendonly", "yes", "--appendfsync", "always").start()
+
+    def url_of(self, command: str) -> str:
+        """Return the URL with which a process of this command reaches the Redis."""
+        return self.url
 
     def worker(self, name: str, *options: str, graphs: str = "tests.system.graphs:all_graphs") -> None:
         """Start a worker and wait until it is ready."""
@@ -63,7 +71,7 @@ class Deployment:
         self.redis.kill()
 
     def _start(self, name: str, arguments: list[str], settings: dict[str, str]) -> None:
-        environment = {**os.environ, **self.settings, **settings, "TREADLE_REDIS_URL": self.url}
+        environment = {**os.environ, **self.settings, **settings, "TREADLE_REDIS_URL": self.url_of(arguments[0])}
         with (self.folder / f"{name}.log").open("wb") as log:
             self.processes[name] = subprocess.Popen(
                 [sys.executable, "-m", "treadle", *arguments],
