@@ -13,6 +13,8 @@ class Settings(BaseSettings):
 
     #: The store, and by default the broker; None: the embedded Redis of the data folder.
     redis_url: str | None = None
+    #: For how long a store that ails is waited for: full, failing over, restarted; one that never answered is an error.
+    store_patience_s: float = Field(30, ge=0)
     #: What every key begins with: two systems on one Redis need two prefixes.
     prefix: str = Field("treadle", pattern=r"^[A-Za-z0-9_.-]+$")
     #: Where the embedded Redis keeps its data; None: the user's data folder.

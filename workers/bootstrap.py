@@ -9,8 +9,6 @@ from urllib.parse import urlsplit
 
 import redis
 from celery import Celery
-from redis.backoff import ExponentialWithJitterBackoff
-from redis.retry import Retry
 
 from graphs.cache import BaseCache
 from graphs.registry import Registry, load
@@ -18,8 +16,9 @@ from graphs.store import BaseStore
 from scheduler.connection import Connection, open_connection
 from scheduler.embedded import EmbeddedRedis
 from scheduler.errors import InvalidConfig
-from scheduler.lean_redis import LeanRedis
 from scheduler.memory import InMemoryStore
+from scheduler.patience import Patience
+from scheduler.redis_at import redis_at
 from scheduler.settings import Settings
 
 from .app import make_app
@@ -36,11 +35,6 @@ EXAMPLES: tuple[str, ...] = (
     "graphs.examples.approval:graph",
     "graphs.examples.essay:graph",
 )
-
-_RETRIES = 3
-_LONGEST_PAUSE_S = 1.0
-#: As many runs may wait at once in this process, by default of Redis itself; redis-py would refuse the 101st command.
-_MAX_CONNECTIONS = 10_000
 
 
 def redis_url(settings: Settings) -> str:
@@ -59,14 +53,13 @@ def described(settings: Settings) -> str:
 def redis_client(settings: Settings) -> redis.Redis:
     """Return a client of the store that returns bytes.
 
-    It sends a command again when the connection breaks: the scripts are made for that, each knows its own repetition.
+    It sends a command again while Redis ails: the scripts are made for that, each knows its own repetition.
 
     Raises:
         InvalidConfig: the URL is none of a Redis.
     """
-    backoff = ExponentialWithJitterBackoff(base=0.05, cap=_LONGEST_PAUSE_S)
     try:
-        return LeanRedis.from_url(redis_url(settings), retry=Retry(backoff, _RETRIES), max_connections=_MAX_CONNECTIONS)
+        return redis_at(redis_url(settings), Patience(settings.store_patience_s))
     except ValueError as error:
         raise InvalidConfig(f"TREADLE_REDIS_URL is not the address of a Redis: {error}") from error
 
