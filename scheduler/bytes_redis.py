@@ -78,7 +78,7 @@ def unavailable(doing: str, error: object) -> StoreUnavailable | None:
     ailment = ailment_of(error)
     if ailment is None:
         return None
-    return StoreUnavailable(f"Redis could not {doing}, because {ailment.told}: {error} {ailment.remedy}")
+    return StoreUnavailable(f"Redis could not {doing}, because {ailment.told}. {ailment.remedy} ({error})")
 
 
 def reading(client: redis.Redis) -> BytesRedis:

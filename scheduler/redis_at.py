@@ -1,16 +1,21 @@
 """Makes the client of the Redis at a URL."""
 
-from typing import cast
+from typing import Any, cast
 
 import redis
 from redis.backoff import NoBackoff
+from redis.connection import parse_url
 from redis.retry import Retry
+from redis.sentinel import Sentinel, SentinelManagedConnection, SentinelManagedSSLConnection
 
+from .cluster_redis import ClusterRedis
 from .lean_redis import LeanRedis
 from .patience import Patience
+from .urls import ManyServers, many_servers
 
 #: A Redis that is silent for so long does not answer; none of its commands takes nearly as long.
 _SILENCE_S = 5
+_SENTINEL_SILENCE_S = 0.5
 #: As many runs may wait at once in this process, by default of Redis itself; redis-py would refuse the 101st command.
 _MAX_CONNECTIONS = 10_000
 
@@ -18,15 +23,42 @@ _MAX_CONNECTIONS = 10_000
 def redis_at(url: str, patience: Patience) -> redis.Redis:
     """Return a client that returns bytes; it connects with its first command.
 
+    Args:
+        url: ``redis://``, ``rediss://`` or ``unix://``; ``sentinel://`` or ``cluster://`` with several servers.
+        patience: how long it waits for a Redis that ails.
+
     Raises:
         ValueError: the URL is none of a Redis.
     """
-    client = cast(LeanRedis, LeanRedis.from_url(url, **_options()))
+    many = many_servers(url)
+    if many is not None and many.scheme == "cluster":
+        cluster = ClusterRedis(many.servers, lambda address: _lean(many.url_of(address)), patience)
+        return cast(redis.Redis, cluster)  # it has the commands that are used here
+    client = _lean(url) if many is None else _primary(many)
     client.patience = patience
     return client
 
 
-def _options() -> dict[str, object]:
+def _lean(url: str) -> LeanRedis:
+    return cast(LeanRedis, LeanRedis.from_url(url, **_options()))
+
+
+def _primary(many: ManyServers) -> LeanRedis:
+    """Return a client of the server that the sentinels say is the primary, whenever it connects."""
+    options = _options() | dict(parse_url(many.url_of(many.servers[0])))
+    for name in ("host", "port", "connection_class"):  # the sentinels say where, and the class below how
+        options.pop(name, None)
+    connect = SentinelManagedSSLConnection if many.tls else SentinelManagedConnection
+    # A sentinel that is silent has others beside it, which are asked then.
+    waiting = {"socket_timeout": _SENTINEL_SILENCE_S, "socket_connect_timeout": _SENTINEL_SILENCE_S}
+    tls = {name: value for name, value in options.items() if name.startswith("ssl_")} | {"ssl": many.tls}
+    own: Any = {**waiting, **many.sentinel_login, **tls, "retry": Retry(NoBackoff(), 0)}
+    sentinels = Sentinel(many.servers, sentinel_kwargs=own)
+    made: Any = sentinels.master_for(many.service, LeanRedis, connection_class=connect, **options)
+    return cast(LeanRedis, made)
+
+
+def _options() -> dict[str, Any]:
     return {
         "retry": Retry(NoBackoff(), 0),  # the client's own patience asks again
         "socket_timeout": _SILENCE_S,

@@ -1,8 +1,13 @@
 """Redis URLs, in the spelling of each library that reads them."""
 
 import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
-from urllib.parse import parse_qs, quote, unquote, urlsplit
+from urllib.parse import parse_qs, parse_qsl, quote, unquote, urlencode, urlsplit
+
+Address = tuple[str, int]
+_PORT, _SENTINEL_PORT = 6379, 26379
 
 
 def socket_url(socket: Path) -> str:
@@ -10,12 +15,72 @@ def socket_url(socket: Path) -> str:
     return f"unix://{quote(os.fsencode(socket))}?db=0"
 
 
+@dataclass(frozen=True, slots=True)
+class ManyServers:
+    """What a ``sentinel://`` or ``cluster://`` URL says: several servers, and how to log in to a Redis of theirs.
+
+    ``cluster://user:password@host:port,host:port?tls=true`` names some nodes of a cluster;
+    ``sentinel://user:password@host:port,host:port/service?db=0&sentinel_password=...`` names sentinels.
+    """
+
+    #: ``sentinel`` or ``cluster``.
+    scheme: str
+    servers: tuple[Address, ...]
+    #: The name under which the sentinels know the primary.
+    service: str = ""
+    db: int = 0
+    #: ``user:password@``, escaped as in the URL.
+    login: str = field(default="", repr=False)
+    tls: bool = False
+    #: How to log in to the sentinels.
+    sentinel_login: Mapping[str, str] = field(default_factory=dict, repr=False)
+    #: The options that redis-py knows.
+    options: Mapping[str, str] = field(default_factory=dict)
+
+    def url_of(self, address: Address) -> str:
+        """Return the URL of one server, as redis-py reads it."""
+        host, port = address
+        scheme, query = ("rediss" if self.tls else "redis"), urlencode(self.options)
+        return f"{scheme}://{self.login}{_bracketed(host)}:{port}/{self.db}{'?' if query else ''}{query}"
+
+
+def many_servers(url: str) -> ManyServers | None:
+    """Return what the URL of more than one server says; None for any other URL.
+
+    Raises:
+        ValueError: it names no server, a port that is none, or no service.
+    """
+    parts = urlsplit(url)
+    if parts.scheme not in ("sentinel", "cluster"):
+        return None
+    login, at, names = parts.netloc.rpartition("@")
+    port = _SENTINEL_PORT if parts.scheme == "sentinel" else _PORT
+    servers = tuple(_address(name, port) for name in names.split(",") if name)
+    service, options = parts.path.strip("/"), dict(parse_qsl(parts.query))
+    if not servers or (parts.scheme == "sentinel" and not service):
+        form = (
+            "cluster://host:port,host:port" if parts.scheme == "cluster" else "sentinel://host:port,host:port/service"
+        )
+        raise ValueError(f"it has to be of the form {form}")
+    if parts.scheme == "cluster" and (service.strip("0") or options.get("db", "0") != "0"):
+        raise ValueError("a cluster has database 0 alone")
+    db, tls = int(options.pop("db", "0")), options.pop("tls", "").lower() in ("true", "yes", "1")
+    sentinel_login = {
+        name: options.pop(f"sentinel_{name}") for name in ("username", "password") if f"sentinel_{name}" in options
+    }
+    return ManyServers(parts.scheme, servers, service, db, login + at, tls, sentinel_login, options)
+
+
 def broker_url(url: str) -> str:
-    """Return the same Redis as a Celery broker URL; only a unix socket is spelled differently there.
+    """Return the same Redis as a Celery broker URL; sentinels and a unix socket are spelled differently there.
 
     Path, database and credentials of a `unix://` URL are kept. Its other options are left out, because the
     broker would pass them on as text where numbers are needed: they belong into `broker_transport_options`.
     """
+    many = many_servers(url)
+    if many is not None and many.scheme == "sentinel":
+        each = (f"sentinel://{many.login}{_bracketed(host)}:{port}/{many.db}" for host, port in many.servers)
+        return ";".join(each)
     parts = urlsplit(url)
     if parts.scheme != "unix":
         return url
@@ -26,6 +91,17 @@ def broker_url(url: str) -> str:
     password = _decoded(parts.password) or options.get("password", [""])[0]
     login = f"{quote(user, safe='')}:{quote(password, safe='')}@" if user or password else ""
     return f"redis+socket://{login}{parts.path}?virtual_host={quote(database, safe='')}"
+
+
+def _address(name: str, port: int) -> Address:
+    host, colon, number = name.rpartition(":")
+    if not colon or number.endswith("]"):  # an IPv6 address stands in brackets
+        host, number = name, str(port)
+    return host.strip("[]"), int(number)
+
+
+def _bracketed(host: str) -> str:
+    return f"[{host}]" if ":" in host else host
 
 
 def _decoded(part: str | None) -> str:

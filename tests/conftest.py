@@ -78,6 +78,11 @@ class RealRedis:
         with redis_py.Redis.from_url(self.url) as client:
             client.flushall()
 
+    def send(self, number: signal.Signals) -> None:
+        """Send it a signal."""
+        if self._process is not None:
+            self._process.send_signal(number)
+
     def kill(self) -> None:
         """End it as a power cut would."""
         if self._process is not None:

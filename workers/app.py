@@ -30,6 +30,7 @@ def make_app(settings: WorkerSettings, url: str) -> Celery:
         task_create_missing_queues=True,
         broker_connection_retry_on_startup=True,
         broker_connection_max_retries=None,
+        broker_channel_error_retry=True,  # a Redis that is full, or a replica for a while, must not end the worker
         broker_transport_options=_transport_options(settings),
     )
     return app

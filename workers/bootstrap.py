@@ -50,8 +50,8 @@ def described(settings: Settings) -> str:
     return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
 
 
-def redis_client(settings: Settings) -> redis.Redis:
-    """Return a client of the store that returns bytes.
+def redis_client(settings: Settings, *, patience_s: float | None = None) -> redis.Redis:
+    """Return a client of the store that returns bytes; ``patience_s`` is another patience than that of the settings.
 
     It sends a command again while Redis ails: the scripts are made for that, each knows its own repetition.
 
@@ -59,7 +59,7 @@ def redis_client(settings: Settings) -> redis.Redis:
         InvalidConfig: the URL is none of a Redis.
     """
     try:
-        return redis_at(redis_url(settings), Patience(settings.store_patience_s))
+        return redis_at(redis_url(settings), Patience(settings.store_patience_s if patience_s is None else patience_s))
     except ValueError as error:
         raise InvalidConfig(f"TREADLE_REDIS_URL is not the address of a Redis: {error}") from error
 
@@ -70,9 +70,9 @@ def connect(settings: Settings) -> Engine:
     return open_engine(open_connection(redis_client(settings), settings, dispatcher(worker_settings)), durable=True)
 
 
-def connection(settings: WorkerSettings) -> Connection:
+def connection(settings: WorkerSettings, *, patience_s: float | None = None) -> Connection:
     """Return a connection that dispatches to Celery workers: for workers, schedulers and the command line."""
-    return open_connection(redis_client(settings), settings, dispatcher(settings))
+    return open_connection(redis_client(settings, patience_s=patience_s), settings, dispatcher(settings))
 
 
 def dispatcher(settings: WorkerSettings) -> CeleryDispatcher:
