@@ -16,6 +16,9 @@ from .urls import ManyServers, many_servers
 #: A Redis that is silent for so long does not answer; none of its commands takes nearly as long.
 _SILENCE_S = 5
 _SENTINEL_SILENCE_S = 0.5
+#: redis-py says nothing of their types.
+_parse_url: Any = parse_url
+_Sentinel: Any = Sentinel
 #: As many runs may wait at once in this process, by default of Redis itself; redis-py would refuse the 101st command.
 _MAX_CONNECTIONS = 10_000
 
@@ -45,7 +48,7 @@ def _lean(url: str) -> LeanRedis:
 
 def _primary(many: ManyServers) -> LeanRedis:
     """Return a client of the server that the sentinels say is the primary, whenever it connects."""
-    options = _options() | dict(parse_url(many.url_of(many.servers[0])))
+    options = _options() | dict(_parse_url(many.url_of(many.servers[0])))
     for name in ("host", "port", "connection_class"):  # the sentinels say where, and the class below how
         options.pop(name, None)
     connect = SentinelManagedSSLConnection if many.tls else SentinelManagedConnection
@@ -53,8 +56,8 @@ def _primary(many: ManyServers) -> LeanRedis:
     waiting = {"socket_timeout": _SENTINEL_SILENCE_S, "socket_connect_timeout": _SENTINEL_SILENCE_S}
     tls = {name: value for name, value in options.items() if name.startswith("ssl_")} | {"ssl": many.tls}
     own: Any = {**waiting, **many.sentinel_login, **tls, "retry": Retry(NoBackoff(), 0)}
-    sentinels = Sentinel(many.servers, sentinel_kwargs=own)
-    made: Any = sentinels.master_for(many.service, LeanRedis, connection_class=connect, **options)
+    sentinels: Any = _Sentinel(many.servers, sentinel_kwargs=own)
+    made = sentinels.master_for(many.service, LeanRedis, connection_class=connect, **options)
     return cast(LeanRedis, made)
 
 

@@ -13,6 +13,9 @@ from tenacity import Retrying, retry_if_exception_type, stop_after_delay, wait_f
 import scheduler
 from scheduler.fake import fake_redis, fake_server
 from scheduler.lean_redis import LeanRedis
+from scheduler.patience import Patience
+from scheduler.redis_at import redis_at
+from tests.servers import Cluster
 
 _ROOT = Path(__file__).parent.parent
 
@@ -20,9 +23,9 @@ _ROOT = Path(__file__).parent.parent
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--redis",
-        choices=("fake", "real"),
+        choices=("fake", "real", "cluster"),
         default="fake",
-        help="what the scheduler's tests run on: fakeredis in this process, or a redis-server that they start",
+        help="what the scheduler's tests run on: fakeredis in this process, a redis-server that they start, or three",
     )
 
 
@@ -105,11 +108,26 @@ def real_redis(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RealRedis]:
     server.stop()
 
 
+@pytest.fixture(scope="session")
+def real_cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+    """A Redis Cluster for the whole session; a test that needs it empty flushes it."""
+    cluster = Cluster(tmp_path_factory.mktemp("c")).start()
+    yield cluster
+    cluster.stop()
+
+
 @pytest.fixture
 def redis(request: pytest.FixtureRequest) -> Iterator[redis_py.Redis]:
-    """An empty Redis that returns bytes: fake, or real with ``--redis=real``."""
-    if request.config.getoption("--redis") == "fake":
+    """An empty Redis that returns bytes: fake, or real with ``--redis=real`` and ``--redis=cluster``."""
+    kind = request.config.getoption("--redis")
+    if kind == "fake":
         with fake_redis(fake_server()) as client:
+            yield client
+        return
+    if kind == "cluster":
+        cluster = request.getfixturevalue("real_cluster")
+        cluster.flush()
+        with redis_at(cluster.url, Patience()) as client:
             yield client
         return
     with LeanRedis.from_url(request.getfixturevalue("real_redis").url) as client:
