@@ -21,8 +21,8 @@ Command = tuple[tuple[Any, ...], dict[str, Any]]
 
 #: How often the map of the cluster may be wrong for one command.
 _HOPS = 5
-#: Commands without a key: any node answers them.
-_KEYLESS = frozenset({"CLUSTER", "CONFIG GET", "INFO", "PING", "TIME"})
+#: Commands whose arguments are no keys: any node answers them, and those without arguments.
+_KEYLESS = frozenset({"CLUSTER", "CONFIG GET", "INFO"})
 _AWAY = (exceptions.ConnectionError, exceptions.TimeoutError)
 
 
@@ -245,7 +245,7 @@ class _Asking:
 
 def _key(args: Sequence[Any]) -> Any:
     """Return the first key of a command; None: it has none."""
-    if args[0] in _KEYLESS:
+    if len(args) == 1 or args[0] in _KEYLESS:
         return None
     if args[0] in ("EVALSHA", "EVAL"):
         return args[3]

@@ -5,16 +5,17 @@ import signal
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any, cast
 
 import pytest
 import redis as redis_py
 from tenacity import Retrying, retry_if_exception_type, stop_after_delay, wait_fixed
 
 import scheduler
+from scheduler.cluster_redis import ClusterRedis
 from scheduler.fake import fake_redis, fake_server
 from scheduler.lean_redis import LeanRedis
 from scheduler.patience import Patience
-from scheduler.redis_at import redis_at
 from tests.servers import Cluster
 
 _ROOT = Path(__file__).parent.parent
@@ -108,6 +109,25 @@ def real_redis(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RealRedis]:
     server.stop()
 
 
+class WholeCluster(ClusterRedis):
+    """A client of a cluster that sends what names no key to every node."""
+
+    def execute_command(self, *args: Any, **options: Any) -> Any:
+        """Send a command, and add up what the nodes reply where it is for all of them."""
+        if args[0] not in ("DBSIZE", "FLUSHALL", "KEYS", "SCRIPT FLUSH"):
+            return super().execute_command(*args, **options)
+        first, *others = [node.execute_command(*args, **options) for node in self.primaries()]
+        return sum(others, first)
+
+    def scan_iter(self, match: Any = "*", *_: Any, **__: Any) -> Iterator[Any]:
+        """Yield the keys of all nodes."""
+        yield from self.execute_command("KEYS", match)
+
+
+def _node_at(address: tuple[str, int]) -> LeanRedis:
+    return cast(LeanRedis, LeanRedis.from_url(f"redis://{address[0]}:{address[1]}/0"))
+
+
 @pytest.fixture(scope="session")
 def real_cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
     """A Redis Cluster for the whole session; a test that needs it empty flushes it."""
@@ -127,8 +147,8 @@ def redis(request: pytest.FixtureRequest) -> Iterator[redis_py.Redis]:
     if kind == "cluster":
         cluster = request.getfixturevalue("real_cluster")
         cluster.flush()
-        with redis_at(cluster.url, Patience()) as client:
-            yield client
+        with WholeCluster(cluster.addresses, _node_at, Patience()) as client:
+            yield cast(redis_py.Redis, client)
         return
     with LeanRedis.from_url(request.getfixturevalue("real_redis").url) as client:
         client.flushall()

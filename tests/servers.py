@@ -97,7 +97,8 @@ class Cluster:
         for number in range(3 * (1 + replicas)):
             self.servers.append(Server(folder / f"n{number}", *options, "--cluster-port", free_port()))
         self.primaries, self.replicas = self.servers[:3], self.servers[3:]
-        self.url = f"cluster://{','.join(f'{_HOST}:{server.port}' for server in self.primaries)}"
+        self.addresses = [(_HOST, server.port) for server in self.primaries]
+        self.url = f"cluster://{','.join(f'{host}:{port}' for host, port in self.addresses)}"
 
     def start(self) -> Self:
         """Start it, and wait until every node knows every slot."""
