@@ -4,10 +4,16 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from urllib.parse import parse_qs, parse_qsl, quote, unquote, urlencode, urlsplit
+from urllib.parse import SplitResult, parse_qs, parse_qsl, quote, unquote, urlencode, urlsplit
+
+from .errors import InvalidConfig
 
 Address = tuple[str, int]
 _PORT, _SENTINEL_PORT = 6379, 26379
+_NO_QUEUE = (
+    "A Redis Cluster carries no queue: Celery knows no cluster. Name another broker in TREADLE_BROKER_URL, such as "
+    "redis://host or amqp://host; or run the steps here, with RedisSaver(url, inline=True)."
+)
 
 
 def socket_url(socket: Path) -> str:
@@ -72,25 +78,46 @@ def many_servers(url: str) -> ManyServers | None:
 
 
 def broker_url(url: str) -> str:
-    """Return the same Redis as a Celery broker URL; sentinels and a unix socket are spelled differently there.
+    """Return the same Redis as a Celery broker URL.
 
-    Path, database and credentials of a `unix://` URL are kept. Its other options are left out, because the
-    broker would pass them on as text where numbers are needed: they belong into `broker_transport_options`.
+    Database and credentials are kept, and options of TLS. Others are left out, because the broker would pass them on
+    as text where numbers are needed: they belong into `broker_transport_options`.
+
+    Raises:
+        InvalidConfig: it is a cluster, which carries no queue.
     """
-    many = many_servers(url)
-    if many is not None and many.scheme == "sentinel":
-        each = (f"sentinel://{many.login}{_bracketed(host)}:{port}/{many.db}" for host, port in many.servers)
-        return ";".join(each)
+    if (sentinels := broker_sentinels(url)) is not None:
+        each = (f"sentinel://{sentinels.login}{_bracketed(host)}:{port}" for host, port in sentinels.servers)
+        return ";".join(f"{server}/{sentinels.db}" for server in each)
     parts = urlsplit(url)
-    if parts.scheme != "unix":
+    if parts.scheme == "cluster":
+        raise InvalidConfig(_NO_QUEUE)
+    if parts.scheme not in ("redis", "rediss", "unix") or ";" in url:
         return url
     options = parse_qs(parts.query)
-    database = options.get("db", ["0"])[0]
-    # The broker reads credentials from the place before the path alone, redis-py from the options as well.
+    login = _login(parts, options)
+    if parts.scheme == "unix":
+        database = options.get("db", ["0"])[0]
+        return f"redis+socket://{login}{parts.path}?virtual_host={quote(database, safe='')}"
+    path = f"/{quote(options['db'][0], safe='')}" if "db" in options else parts.path
+    query = urlencode([(name, value) for name, value in parse_qsl(parts.query) if name.startswith("ssl_")])
+    return f"{parts.scheme}://{login}{parts.netloc.rpartition('@')[2]}{path}{'?' if query else ''}{query}"
+
+
+def broker_sentinels(url: str) -> ManyServers | None:
+    """Return the sentinels of a broker; None for another broker, and for sentinels in Celery's own spelling."""
+    parts = urlsplit(url)
+    service = parts.path.strip("/")
+    if parts.scheme != "sentinel" or ";" in url or not service or service.isdigit():
+        return None
+    return many_servers(url)
+
+
+def _login(parts: SplitResult, options: Mapping[str, list[str]]) -> str:
+    """Return user and password; redis-py reads them from the options as well, the broker does not."""
     user = _decoded(parts.username) or options.get("username", [""])[0]
     password = _decoded(parts.password) or options.get("password", [""])[0]
-    login = f"{quote(user, safe='')}:{quote(password, safe='')}@" if user or password else ""
-    return f"redis+socket://{login}{parts.path}?virtual_host={quote(database, safe='')}"
+    return f"{quote(user, safe='')}:{quote(password, safe='')}@" if user or password else ""
 
 
 def _address(name: str, port: int) -> Address:
