@@ -40,6 +40,11 @@ def pytest_configure() -> None:
         )
 
 
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if config.getoption("--redis") == "cluster":
+        items[:] = [item for item in items if "one_server" not in item.keywords]
+
+
 def _notice_signals() -> None:
     """Undo what a shell does to a command in the background: children would inherit that they ignore these."""
     for number, usual in ((signal.SIGINT, signal.default_int_handler), (signal.SIGQUIT, signal.SIG_DFL)):

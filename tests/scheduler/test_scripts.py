@@ -172,6 +172,7 @@ def test_a_redis_that_does_not_do_its_work_is_said_to_be_unavailable(error: type
         raise error("gone")
 
 
+@pytest.mark.one_server
 def test_scripts_and_reads_alike_say_when_redis_is_unavailable(
     client: Client, connection: Connection, redis: Redis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
