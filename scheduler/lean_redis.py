@@ -67,7 +67,6 @@ class LeanRedis(redis.Redis):
             self._idle.append(connection)
 
     def _exchange(self, connection: Any, args: tuple[Any, ...], options: dict[str, Any]) -> Any:
-        connection.connect()  # where it is not; sending would do so too, but not as sentinels want it
         words = args[0].split() if " " in args[0] else args[:1]  # such as SCRIPT LOAD
         connection.send_packed_command((pack_command((*words, *args[1:])),))
         if args[0] not in self.response_callbacks:

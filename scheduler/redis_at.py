@@ -6,19 +6,18 @@ import redis
 from redis.backoff import NoBackoff
 from redis.connection import parse_url
 from redis.retry import Retry
-from redis.sentinel import Sentinel, SentinelManagedConnection, SentinelManagedSSLConnection
 
 from .cluster_redis import ClusterRedis
 from .lean_redis import LeanRedis
 from .patience import Patience
+from .sentinels import primary_of
 from .urls import ManyServers, many_servers
 
 #: A Redis that is silent for so long does not answer; none of its commands takes nearly as long.
 _SILENCE_S = 5
 _SENTINEL_SILENCE_S = 0.5
-#: redis-py says nothing of their types.
+#: redis-py says nothing of its type.
 _parse_url: Any = parse_url
-_Sentinel: Any = Sentinel
 #: As many runs may wait at once in this process, by default of Redis itself; redis-py would refuse the 101st command.
 _MAX_CONNECTIONS = 10_000
 
@@ -49,16 +48,13 @@ def _lean(url: str) -> LeanRedis:
 def _primary(many: ManyServers) -> LeanRedis:
     """Return a client of the server that the sentinels say is the primary, whenever it connects."""
     options = _options() | dict(_parse_url(many.url_of(many.servers[0])))
-    for name in ("host", "port", "connection_class"):  # the sentinels say where, and the class below how
+    for name in ("host", "port", "connection_class"):  # the sentinels say where
         options.pop(name, None)
-    connect = SentinelManagedSSLConnection if many.tls else SentinelManagedConnection
+    tls = {"ssl": True, **{name: value for name, value in options.items() if name.startswith("ssl_")}}
     # A sentinel that is silent has others beside it, which are asked then.
     waiting = {"socket_timeout": _SENTINEL_SILENCE_S, "socket_connect_timeout": _SENTINEL_SILENCE_S}
-    tls = {name: value for name, value in options.items() if name.startswith("ssl_")} | {"ssl": many.tls}
-    own: Any = {**waiting, **many.sentinel_login, **tls, "retry": Retry(NoBackoff(), 0)}
-    sentinels: Any = _Sentinel(many.servers, sentinel_kwargs=own)
-    made = sentinels.master_for(many.service, LeanRedis, connection_class=connect, **options)
-    return cast(LeanRedis, made)
+    own = {**waiting, **many.sentinel_login, **(tls if many.tls else {}), "retry": Retry(NoBackoff(), 0)}
+    return primary_of(many.service, many.servers, options, own)
 
 
 def _options() -> dict[str, Any]:
