@@ -16,6 +16,7 @@ from redis.client import Pipeline
 
 from .ailments import ailment_of
 from .patience import Patience
+from .replicas import Replicas
 
 
 class LeanRedis(redis.Redis):
@@ -27,6 +28,8 @@ class LeanRedis(redis.Redis):
 
     #: How long it waits for a Redis that ails.
     patience = Patience()
+    #: Which copies of its writes it waits for; None: for none.
+    replicas: Replicas | None = None
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
@@ -68,7 +71,24 @@ class LeanRedis(redis.Redis):
 
     def _exchange(self, connection: Any, args: tuple[Any, ...], options: dict[str, Any]) -> Any:
         words = args[0].split() if " " in args[0] else args[:1]  # such as SCRIPT LOAD
-        connection.send_packed_command((pack_command((*words, *args[1:])),))
+        packed = pack_command((*words, *args[1:]))
+        question: Any = None if self.replicas is None else self.replicas.question(args)
+        if self.replicas is None or question is None:
+            connection.send_packed_command((packed,))
+            return self._reply(connection, args, options)
+        connection.send_packed_command((packed, pack_command(question)))
+        reply: Any = None
+        try:
+            reply = self._reply(connection, args, options)
+        except redis.ResponseError as error:
+            reply = error
+        copies = connection.read_response()  # in any case: nobody else must read it
+        if isinstance(reply, redis.ResponseError):
+            raise reply
+        self.replicas.note(copies)
+        return reply
+
+    def _reply(self, connection: Any, args: tuple[Any, ...], options: dict[str, Any]) -> Any:
         if args[0] not in self.response_callbacks:
             return connection.read_response()
         parse: Any = self.parse_response  # redis-py says nothing of its type

@@ -10,6 +10,7 @@ from redis.retry import Retry
 from .cluster_redis import ClusterRedis
 from .lean_redis import LeanRedis
 from .patience import Patience
+from .replicas import Replicas
 from .sentinels import primary_of
 from .urls import ManyServers, many_servers
 
@@ -22,27 +23,30 @@ _parse_url: Any = parse_url
 _MAX_CONNECTIONS = 10_000
 
 
-def redis_at(url: str, patience: Patience) -> redis.Redis:
+def redis_at(url: str, patience: Patience, replicas: Replicas | None = None) -> redis.Redis:
     """Return a client that returns bytes; it connects with its first command.
 
     Args:
         url: ``redis://``, ``rediss://`` or ``unix://``; ``sentinel://`` or ``cluster://`` with several servers.
         patience: how long it waits for a Redis that ails.
+        replicas: which copies of its writes it waits for.
 
     Raises:
         ValueError: the URL is none of a Redis.
     """
     many = many_servers(url)
     if many is not None and many.scheme == "cluster":
-        cluster = ClusterRedis(many.servers, lambda address: _lean(many.url_of(address)), patience)
+        cluster = ClusterRedis(many.servers, lambda address: _lean(many.url_of(address), replicas), patience)
         return cast(redis.Redis, cluster)  # it has the commands that are used here
-    client = _lean(url) if many is None else _primary(many)
-    client.patience = patience
+    client = _primary(many) if many else _lean(url, replicas)
+    client.patience, client.replicas = patience, replicas
     return client
 
 
-def _lean(url: str) -> LeanRedis:
-    return cast(LeanRedis, LeanRedis.from_url(url, **_options()))
+def _lean(url: str, replicas: Replicas | None) -> LeanRedis:
+    client = cast(LeanRedis, LeanRedis.from_url(url, **_options()))
+    client.replicas = replicas
+    return client
 
 
 def _primary(many: ManyServers) -> LeanRedis:

@@ -19,6 +19,7 @@ from scheduler.errors import InvalidConfig
 from scheduler.memory import InMemoryStore
 from scheduler.patience import Patience
 from scheduler.redis_at import redis_at
+from scheduler.replicas import Replicas
 from scheduler.settings import Settings
 
 from .app import make_app
@@ -58,8 +59,10 @@ def redis_client(settings: Settings, *, patience_s: float | None = None) -> redi
     Raises:
         InvalidConfig: the URL is none of a Redis.
     """
+    patience = Patience(settings.store_patience_s if patience_s is None else patience_s)
+    replicas = Replicas(settings.wait_replicas, settings.wait_ms) if settings.wait_replicas else None
     try:
-        return redis_at(redis_url(settings), Patience(settings.store_patience_s if patience_s is None else patience_s))
+        return redis_at(redis_url(settings), patience, replicas)
     except ValueError as error:
         raise InvalidConfig(f"TREADLE_REDIS_URL is not the address of a Redis: {error}") from error
 
