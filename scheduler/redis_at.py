@@ -43,6 +43,12 @@ def redis_at(url: str, patience: Patience, replicas: Replicas | None = None) -> 
     return client
 
 
+def servers_of(client: redis.Redis) -> list[redis.Redis]:
+    """Return a client of each server that takes writes."""
+    cluster: object = client
+    return [*cluster.primaries()] if isinstance(cluster, ClusterRedis) else [client]
+
+
 def _lean(url: str, replicas: Replicas | None) -> LeanRedis:
     client = cast(LeanRedis, LeanRedis.from_url(url, **_options()))
     client.replicas = replicas

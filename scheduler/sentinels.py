@@ -2,13 +2,28 @@
 
 from typing import Any, cast
 
-from redis.sentinel import Sentinel, SentinelManagedConnection, SentinelManagedSSLConnection
+from redis.sentinel import MasterNotFoundError, Sentinel, SentinelManagedConnection, SentinelManagedSSLConnection
 
 from .lean_redis import LeanRedis
 from .urls import Address
 
 #: redis-py says nothing of its type.
 _Sentinel: Any = Sentinel
+
+
+class Sentinels(_Sentinel):  # type: ignore[misc]
+    """The sentinels that watch a primary."""
+
+    def discover_master(self, service_name: str) -> Address:
+        """Return where the primary is.
+
+        Raises:
+            MasterNotFoundError: none of them says so; redis-py would quote every option of its connections.
+        """
+        try:
+            return cast(Address, super().discover_master(service_name))
+        except MasterNotFoundError:
+            raise MasterNotFoundError(f"No sentinel answers that knows a living primary {service_name!r}.") from None
 
 
 class _AsksFirst:
@@ -39,6 +54,6 @@ def primary_of(
         options: of connections to the primary.
         sentinel_options: of those to the sentinels; ``ssl`` says whether both have TLS.
     """
-    watching = _Sentinel(sentinels, sentinel_kwargs=sentinel_options)
+    watching = Sentinels(sentinels, sentinel_kwargs=sentinel_options)
     connection = PrimarySSLConnection if sentinel_options.get("ssl") else PrimaryConnection
     return cast(LeanRedis, watching.master_for(service, LeanRedis, connection_class=connection, **options))
