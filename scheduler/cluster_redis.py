@@ -1,7 +1,7 @@
 """A client of a Redis Cluster: every command goes to the node that holds its key, wherever that is by now."""
 
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
 from typing import Any
@@ -45,6 +45,8 @@ class ClusterRedis(CoreCommands):
         self._seeds = tuple(seeds)
         self._node_at = node_at
         self._nodes: dict[Address, LeanRedis] = {}
+        #: Those that did not answer when they were last asked: the others are asked first.
+        self._silent: set[Address] = set()
         #: The node that holds a slot; empty: not known, or not any more.
         self._owners: Mapping[int, Address] = {}
         self._lock = threading.Lock()
@@ -62,7 +64,7 @@ class ClusterRedis(CoreCommands):
     def primaries(self) -> list[LeanRedis]:
         """Return a client of each node that holds keys."""
         addresses = self.patience.see_through(self._known_owners).values()
-        return [self._node(address) for address in dict.fromkeys(addresses)]
+        return [self.node(address) for address in dict.fromkeys(addresses)]
 
     def ask_each(self, commands: Sequence[Command], *, together: bool) -> list[Any]:
         """Return the replies to commands, or the errors; an error is raised where every reply is that of an ailment."""
@@ -74,24 +76,33 @@ class ClusterRedis(CoreCommands):
                 raise
         return asking.answers
 
-    def owner(self, command: Command) -> LeanRedis:
-        """Return the client of the node that a command is for."""
+    def owner(self, command: Command) -> Address:
+        """Return the node that a command is for."""
         owners, key = self._known_owners(), _key(command[0])
         if key is None:
-            return self._node(next(iter(owners.values())))
+            return self._willing(owners.values())[0]
         slot = key_slot(key if isinstance(key, bytes) else str(key).encode())
         if slot not in owners:
             self.forget()
             raise exceptions.ClusterDownError(f"No node holds slot {slot}.")
-        return self._node(owners[slot])
+        return owners[slot]
 
-    def forget(self) -> None:
-        """Forget who holds what: somebody was silent, or said that it has moved."""
+    def node(self, address: Address) -> LeanRedis:
+        """Return the client of a node."""
+        with self._lock:
+            if address not in self._nodes:
+                self._nodes[address] = self._node_at(address)
+            return self._nodes[address]
+
+    def forget(self, silent: Address | None = None) -> None:
+        """Forget who holds what: a node was silent, or said that it has moved."""
+        if silent is not None:
+            self._silent.add(silent)
         self._owners = {}
 
     def asked(self, command: Command, to: exceptions.AskError) -> Any:
         """Return the reply of the node to which a key is just being moved."""
-        pipeline: Any = redis.Redis.pipeline(self._node(to.node_addr), transaction=False)
+        pipeline: Any = redis.Redis.pipeline(self.node(to.node_addr), transaction=False)
         pipeline.execute_command("ASKING")
         pipeline.execute_command(*command[0], **command[1])
         return pipeline.execute()[1]
@@ -109,16 +120,17 @@ class ClusterRedis(CoreCommands):
 
     def _ask(self, command: Command) -> Any:
         for _ in range(_HOPS):
-            node = self.owner(command)
+            address = self.owner(command)
             try:
-                return node.execute_command(*command[0], **command[1])
+                return self.node(address).execute_command(*command[0], **command[1])
             except exceptions.MovedError:
                 self.forget()
             except exceptions.AskError as ask:
                 return self.asked(command, ask)
             except _AWAY:
-                self.forget()
-                raise
+                self.forget(silent=address)
+                if _key(command[0]) is not None or self._silent.issuperset(self._known_owners().values()):
+                    raise
         raise exceptions.ClusterDownError("The nodes of the cluster do not agree who holds a key.")
 
     def _ask_everywhere(self, command: Command) -> Any:
@@ -127,12 +139,6 @@ class ClusterRedis(CoreCommands):
             with suppress(*_AWAY):  # whoever takes its place is asked when a script is called there
                 answers.append(node.execute_command(*command[0], **command[1]))
         return answers and answers[0]
-
-    def _node(self, address: Address) -> LeanRedis:
-        with self._lock:
-            if address not in self._nodes:
-                self._nodes[address] = self._node_at(address)
-            return self._nodes[address]
 
     def _known_owners(self) -> Mapping[int, Address]:
         owners = self._owners
@@ -143,12 +149,14 @@ class ClusterRedis(CoreCommands):
     def _found_owners(self) -> Mapping[int, Address]:
         """Return the map of the cluster, of the first node that answers."""
         silent: Exception = exceptions.ClusterDownError("No node of the cluster holds a slot.")
-        for address in dict.fromkeys([*self._seeds, *self._nodes]):
+        for address in self._willing([*self._seeds, *self._nodes]):
             try:
-                ranges = self._node(address).execute_command("CLUSTER", "SLOTS")
+                ranges = self.node(address).execute_command("CLUSTER", "SLOTS")
             except exceptions.RedisError as error:
                 silent = error
+                self._silent.add(address)
                 continue
+            self._silent.discard(address)
             found = {
                 slot: (bytes(primary[0] or b"").decode() or address[0], int(primary[1]))
                 for first, last, primary, *_ in ranges
@@ -157,6 +165,10 @@ class ClusterRedis(CoreCommands):
             if found:
                 return found
         raise silent
+
+    def _willing(self, addresses: Iterable[Address]) -> list[Address]:
+        """Return nodes, those first that answered when they were last asked."""
+        return sorted(dict.fromkeys(addresses), key=lambda address: address in self._silent)
 
 
 class ClusterPipeline(CoreCommands):
@@ -205,28 +217,26 @@ class _Asking:
             raise self.answers[place]
 
     def _ask_owners(self) -> None:
-        groups: dict[int, tuple[LeanRedis, list[int]]] = {}
+        groups: dict[Address, list[int]] = {}
         for place in self._left:
             try:
-                node = self._cluster.owner(self._commands[place])
+                groups.setdefault(self._cluster.owner(self._commands[place]), []).append(place)
             except exceptions.RedisError as error:
                 self.answers[place] = error
-                continue
-            groups.setdefault(id(node), (node, []))[1].append(place)
-        for node, places in groups.values():
-            for place, answer in zip(places, self._ask_node(node, places), strict=True):
+        for address, places in groups.items():
+            for place, answer in zip(places, self._ask_node(address, places), strict=True):
                 self.answers[place] = self._followed(place, answer)
         self._left = [place for place in self._left if ailment_of(self.answers[place])]
 
-    def _ask_node(self, node: LeanRedis, places: Sequence[int]) -> Sequence[Any]:
-        pipeline: Any = redis.Redis.pipeline(node, transaction=self._together)
+    def _ask_node(self, address: Address, places: Sequence[int]) -> Sequence[Any]:
+        pipeline: Any = redis.Redis.pipeline(self._cluster.node(address), transaction=self._together)
         for place in places:
             args, options = self._commands[place]
             pipeline.execute_command(*args, **options)
         try:
             return list(pipeline.execute(raise_on_error=False))
         except _AWAY as error:  # the other nodes are asked all the same
-            self._cluster.forget()
+            self._cluster.forget(silent=address)
             return [error] * len(places)
         except exceptions.ResponseError as error:  # a transaction that was refused as a whole
             return [error] * len(places)

@@ -131,11 +131,12 @@ def test_a_script_waits_until_all_keys_of_its_slot_have_moved(client: Client, cl
         again.end()
 
 
+@pytest.mark.parametrize("silent", [0, 2])
 def test_a_silent_node_keeps_no_other_from_being_swept(
-    client: Client, cluster: Cluster, monkeypatch: pytest.MonkeyPatch
+    client: Client, cluster: Cluster, monkeypatch: pytest.MonkeyPatch, silent: int
 ) -> None:
     monkeypatch.setattr("scheduler.redis_at._SILENCE_S", 0.5)
-    here, _, there = cluster.primaries
+    here, there = cluster.primaries[1], cluster.primaries[silent]
     ids = [begin_on(client, cluster, server) for server in (here, there)]
     for id_ in ids:
         place = client.connection.place(id_)
