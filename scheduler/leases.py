@@ -7,6 +7,7 @@ from typing import Any
 
 from graphs.checkpoint import Step, handler_step
 
+from .ailments import ailment_of
 from .checkpoints import StoredCheckpoint
 from .claim import Claim, Handed
 from .connection import Connection
@@ -53,7 +54,8 @@ class Leases:
     def renew(self, held: Mapping[StepRef, str]) -> dict[StepRef, bool]:
         """Keep leases, in one round trip for all; return of each whether it is still ours.
 
-        One that cannot be read counts as lost, and stands in the way of no other.
+        One that cannot be read counts as lost, and stands in the way of no other. Nothing is said of those whose part
+        of the store ails.
 
         Args:
             held: the steps, and the delivery under which each was claimed.
@@ -63,7 +65,8 @@ class Leases:
             if isinstance(error, Exception):
                 ids = {"thread_id": ref.thread_id, "run_id": ref.run_id, "step_id": ref.step_id}
                 logger.error("lease not renewed", extra={**ids, "error": str(error)})
-        return {ref: answer == 1 for ref, answer in zip(held, answers, strict=True)}
+        asked = zip(held, answers, strict=True)
+        return {ref: answer == 1 for ref, answer in asked if not ailment_of(answer)}
 
     def release(self, ref: StepRef, delivery: str, kind: str) -> bool:
         """Hand a lease back at once: ``released``, ``lost worker`` or ``timed out``; return whether it was ours."""

@@ -23,6 +23,7 @@ from graphs.store import (
 )
 
 from .bytes_redis import available
+from .calling import Call
 from .keys import Keys
 from .memory_scripts import MemoryScripts
 from .namespaces import Span, below, from_entry, select, span_of, to_entry
@@ -119,11 +120,11 @@ class RedisStore(BaseStore):
         for entries in self._entries(below(op.namespace_prefix), page):
             records = self._fetch(entries)
             if None in records:
-                self._scripts.sweep(SWEEP)
+                self._sweep()
             yield from (record for record in records if record and op.accepts(record.item.value))
 
     def _list_namespaces(self, op: ListNamespacesOp) -> list[Namespace]:
-        while self._scripts.sweep(SWEEP) == SWEEP:
+        while self._sweep() == SWEEP:
             pass
         return select(self._namespaces(span_of(op)), op)
 
@@ -148,23 +149,21 @@ class RedisStore(BaseStore):
         return [self._decode(entry, fields) for entry, fields in zip(entries, pipeline.execute(), strict=True)]
 
     def _refresh(self, records: Iterable[_Record]) -> None:
-        pipeline = self._redis.pipeline(transaction=False)
-        for record in records:
-            if record.expires:
-                self._scripts.refresh(pipeline, record.entry)
-        pipeline.execute()
+        self._scripts.send(*(self._scripts.refresh(record.entry) for record in records if record.expires))
+
+    def _sweep(self) -> int:
+        (forgotten,) = self._scripts.send(self._scripts.sweep(SWEEP))
+        return int(forgotten)
 
     def _apply(self, writes: Sequence[_Write]) -> None:
-        if not writes:
-            return
-        pipeline = self._redis.pipeline(transaction=True)
-        for write in writes:
-            if write.value is None:
-                self._scripts.delete(pipeline, write.entry)
-            else:
-                self._scripts.put(pipeline, write.entry, write.value, write.ttl_ms)
-        self._scripts.sweep_later(pipeline, SWEEP)  # so that expired entries cannot pile up
-        pipeline.execute()
+        if writes:
+            sweep = self._scripts.sweep(SWEEP)  # so that expired entries cannot pile up
+            self._scripts.send(*map(self._call, writes), sweep, together=True)
+
+    def _call(self, write: _Write) -> Call:
+        if write.value is None:
+            return self._scripts.delete(write.entry)
+        return self._scripts.put(write.entry, write.value, write.ttl_ms)
 
     def _encode(self, op: PutOp) -> _Write:
         ttl_ms = None if op.ttl is None else round(op.ttl * _MS_PER_MINUTE)

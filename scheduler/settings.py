@@ -15,6 +15,12 @@ class Settings(BaseSettings):
 
     #: The store, and by default the broker; None: the embedded Redis of the data folder. Its password is in no repr.
     redis_url: str | None = Field(None, repr=False)
+    #: For how long a store that ails is waited for: full, failing over, restarted; one that never answered is an error.
+    store_patience_s: float = Field(30, ge=0)
+    #: How many replicas are to have a write before its success is told; 0: the primary alone.
+    wait_replicas: int = Field(0, ge=0)
+    #: For how long they are waited for; then the success is told all the same, and the log says so.
+    wait_ms: int = Field(1_000, ge=1, le=4_000)
     #: What every key begins with: two systems on one Redis need two prefixes.
     prefix: str = Field("treadle", pattern=r"^[A-Za-z0-9_.-]+$")
     #: Where the embedded Redis keeps its data; None: the user's data folder.

@@ -38,7 +38,7 @@ _CLOSING = ("delete_thread", "set_status")
 
 # No more of a connection than to open it: not to see those of others, or to close them.
 _TO_CONNECT = ("+@connection", "-@dangerous", "-@admin")
-_TO_RUN_SCRIPTS = ("evalsha", "script|load", "script|exists", "time")
+_TO_RUN_SCRIPTS = ("eval", "evalsha", "script|load", "script|exists", "time", "wait")
 _TO_READ_THREADS = (
     "hget", "hgetall", "hmget", "hvals", "hstrlen", "lindex", "llen", "lrange", "smembers", "xrange", "xrevrange",
     "xread", "zrange", "zcount", "zmscore", "multi", "exec",

@@ -77,6 +77,15 @@ def of_persistence(settings: Mapping[str, str]) -> Iterator[Finding]:
     yield _of_append_only(settings)
 
 
+def of_replicas(connected: int | None, wanted: int) -> Finding:
+    """Judge whether a primary has as many replicas as its writes wait for."""
+    if connected is None or connected < wanted:
+        found = "it does not tell how many it has" if connected is None else f"it has {connected}"
+        told = f"TREADLE_WAIT_REPLICAS is {wanted}, and {found}: each commit waits for TREADLE_WAIT_MS"
+        return Finding(Level.WARN, "replicas", told)
+    return Finding(Level.OK, "replicas", f"{connected} connected, writes wait for {wanted}")
+
+
 def of_workers(workers: Workers) -> Finding:
     """Judge whether anybody works."""
     if not workers.queues:

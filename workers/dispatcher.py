@@ -6,6 +6,7 @@ from functools import cached_property
 
 from celery import Celery
 from kombu.exceptions import OperationalError
+from redis import RedisError
 
 from scheduler.dispatch import Envelope, StepOrder
 
@@ -45,7 +46,7 @@ class CeleryDispatcher:
             return
         try:
             self._publish(orders)
-        except OperationalError as error:  # what the messages were about is stored, and falls due
+        except (OperationalError, RedisError) as error:  # what the messages were about is stored, and falls due
             logger.warning("steps not published", extra={"steps": len(orders), "error": str(error)})
 
     def _publish(self, orders: Sequence[StepOrder]) -> None:

@@ -87,7 +87,7 @@ class Executor:
         self._nesting = nesting
         self._limits = limits
         self._time_up: tuple[type[BaseException], ...] = (TimeUp, *time_limit_errors)
-        #: What the call of a graph meets that is not the graph's own doing.
+        #: What the call of a node or a graph meets that is not its own doing.
         self._not_its_own: tuple[type[BaseException], ...] = (LeaseLost, StoreUnavailable, *self._time_up)
 
     def run(self, ref: StepRef, delivery: str, find: FindRoot, local: Local | None = None) -> Outcome | None:
@@ -204,8 +204,8 @@ class Executor:
         name = attempt.node.name
         try:
             written = attempt.kept(result)
-        except self._time_up:
-            raise  # with a pool's limits an Exception like any other
+        except self._not_its_own:
+            raise  # with a pool's limits the end of its time is an Exception like any other
         except Exception as error:  # whatever a node raises is the node's failure, and a durable fact
             return self._failed(attempt, describe(error, name), error)
         try:

@@ -22,8 +22,9 @@ from typing import Any
 from scheduler.connection import open_connection
 from scheduler.dispatch import Envelope, StepOrder, StepRef
 from scheduler.errors import StoreUnavailable
-from scheduler.lean_redis import LeanRedis
 from scheduler.leases import Leases
+from scheduler.patience import Patience
+from scheduler.redis_at import redis_at
 from scheduler.runs import RunStore
 from scheduler.settings import Settings
 
@@ -165,7 +166,7 @@ def main() -> None:
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGQUIT, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)  # it ends after the worker, and with it
     worker, worker_pid, settings = sys.argv[1], int(sys.argv[2]), Settings()
-    connection = open_connection(LeanRedis.from_url(str(settings.redis_url)), settings, _Nobody())
+    connection = open_connection(redis_at(str(settings.redis_url), Patience()), settings, _Nobody())
     leases = Leases(connection, RunStore(connection), worker)
     print(flush=True)  # it is ready
     watch(Watch(leases, worker_pid), settings.lease_ms / 1000 / _BEATS_PER_LEASE)

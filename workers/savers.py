@@ -157,7 +157,8 @@ class RedisSaver(Saver):
     """Keeps threads in Redis; runs them on the Celery workers of that Redis, or in this process.
 
     Args:
-        url: ``redis://``, ``rediss://`` or ``unix://``; None: TREADLE_REDIS_URL, else the embedded Redis.
+        url: ``redis://``, ``rediss://``, ``unix://``, ``sentinel://host,host/service``, ``cluster://host,host``;
+            None: TREADLE_REDIS_URL, else the embedded Redis.
         inline: run the steps in this process; what is durable is the same.
         types: further classes that states may hold.
     """

@@ -171,7 +171,6 @@ def everything(redis: Redis, wanted: Callable[[bytes], bool] = bool) -> dict[byt
     readers: dict[bytes, Callable[[bytes], Any]] = {
         b"hash": redis.hgetall,
         b"stream": redis.xrange,
-        b"set": redis.smembers,
         b"list": lambda key: redis.lrange(key, 0, -1),
         b"set": lambda key: sorted(redis.smembers(key)),
         b"zset": lambda key: redis.zrange(key, 0, -1, withscores=True),

@@ -28,6 +28,7 @@ def due_together(client: Client, *threads: str) -> list[StepOrder]:
     return orders
 
 
+@pytest.mark.one_server
 def test_the_steps_of_many_threads_are_sent_again_in_a_few_round_trips(redis: Redis, round_trips: list[str]) -> None:
     client = Client(open_connection(redis, Settings(), RecordingDispatcher("queue")), lambda call: call())
     orders = due_together(client, *(f"t{number}" for number in range(50)))

@@ -102,6 +102,7 @@ def test_a_step_is_sent_again_with_its_queue_and_its_time_limits(
     assert (order.queue, order.soft_ms, order.hard_ms) == ("gpu", 5_000, 5_000 + connection.settings.grace_ms)
 
 
+@pytest.mark.one_server
 def test_where_scripts_push_the_messages_the_watchdog_pushes_them_too(redis: Redis) -> None:
     client = Client(open_connection(redis, Settings(), RecordingDispatcher("queue")), lambda call: call())
     (order,) = begin(client, LINE, {}).orders

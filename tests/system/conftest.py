@@ -26,14 +26,20 @@ def until(condition: Callable[[], object], what: str, timeout_s: float = 20) -> 
 
 
 class Deployment:
-    """Processes that belong together, each in its own process group, stopped by their pids."""
+    """Processes that belong together, each in its own process group, stopped by their pids.
 
-    def __init__(self, folder: Path) -> None:
+    Args:
+        folder: where its Redis and its logs lie.
+        store_url: the store; that Redis, where it is left out.
+        **settings: of all processes.
+    """
+
+    def __init__(self, folder: Path, store_url: str = "", **settings: str) -> None:
         self.folder = folder
         self.redis = self.server()
-        self.url = self.redis.url
+        self.url = store_url or self.redis.url
         self.processes: dict[str, subprocess.Popen[bytes]] = {}
-        self.settings = {"TREADLE_LEASE_MS": "2000", "TREADLE_GRACE_MS": "1000", "TREADLE_EXAMPLES": "false"}
+        self.settings = {"TREADLE_LEASE_MS": "2000", "TREADLE_GRACE_MS": "1000", "TREADLE_EXAMPLES": "false"} | settings
 
     def server(self) -> RealRedis:
         """Start the Redis."""
