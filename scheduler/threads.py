@@ -2,7 +2,7 @@
 
 import json
 import secrets
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from itertools import islice
 from typing import Any
 from urllib.parse import unquote
@@ -114,10 +114,18 @@ class ThreadStore:
         wanted = None if status is None else ThreadStatus(status)
         found = (
             thread
-            for thread in self._newest_first()
-            if wanted in (None, thread.status) and _has(thread, metadata or {})
+            for thread in map(self.find, self.ids())
+            if thread is not None and wanted in (None, thread.status) and _has(thread, metadata or {})
         )
         return [*islice(found, limit)]
+
+    def ids(self) -> Sequence[str]:
+        """Return the ids of all threads, the one changed last first; nothing else of them is read."""
+        pipeline = self._connection.redis.pipeline(transaction=False)
+        for key in self._connection.keys.thread_indexes():
+            pipeline.zrange(key, 0, -1, withscores=True)
+        scored = sorted((pair for pairs in pipeline.execute() for pair in pairs), key=lambda pair: -pair[1])
+        return [unquote(token.decode()) for token, _ in scored]
 
     def pending(self, thread_id: str) -> Sequence[PendingStep]:
         """Return the steps in flight: on which worker, since when, due when."""
@@ -219,16 +227,6 @@ class ThreadStore:
         place = self._connection.place(thread_id)
         body = {"token": place.keys.token, "nonce": secrets.token_hex(8), "entries": [dict(entry)], **body}
         return self._connection.scripts.set_status(place, Request(body), becoming)
-
-    def _newest_first(self) -> Iterator[Thread]:
-        pipeline = self._connection.redis.pipeline(transaction=False)
-        for key in self._connection.keys.thread_indexes():
-            pipeline.zrange(key, 0, -1, withscores=True)
-        scored = sorted((pair for pairs in pipeline.execute() for pair in pairs), key=lambda pair: -pair[1])
-        for token, _ in scored:
-            thread = self.find(unquote(token.decode()))
-            if thread is not None:
-                yield thread
 
 
 def place_of(connection: Connection, member: str) -> tuple[Place, str, str]:

@@ -18,8 +18,6 @@ from ..exits import ExitCode
 from ..rendering import compact, print_fields, print_json, print_line
 from .arguments import json_option, with_desk
 
-_ALL = 1_000_000_000
-
 
 class Options(TypedDict):
     """What both head and verify are given."""
@@ -144,7 +142,7 @@ def _verified(desk: Desk, thread_id: str, heads: Sequence[Head], *, every: bool,
 def _named(desk: Desk, thread_id: str | None, *, every: bool) -> list[str]:
     if every is (thread_id is not None):
         raise click.UsageError("name a THREAD, or pass --all.")
-    return [thread.id for thread in desk.client.threads.list(limit=_ALL)] if thread_id is None else [thread_id]
+    return [*desk.client.threads.ids()] if thread_id is None else [thread_id]
 
 
 def _by_thread(known: Path | None) -> Mapping[str, list[Head]]:
