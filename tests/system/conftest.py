@@ -28,18 +28,22 @@ def until(condition: Callable[[], object], what: str, timeout_s: float = 20) -> 
 class Deployment:
     """Processes that belong together, each in its own process group, stopped by their pids."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, fsync: str = "always") -> None:
         self.folder = folder
-        self.redis = RealRedis(folder, "--save", "", "--appendonly", "yes", "--appendfsync", "always").start()
+        self.redis = RealRedis(folder, "--save", "", "--appendonly", "yes", "--appendfsync", fsync).start()
         self.url = self.redis.url
         self.processes: dict[str, subprocess.Popen[bytes]] = {}
         self.settings = {"TREADLE_LEASE_MS": "2000", "TREADLE_GRACE_MS": "1000", "TREADLE_EXAMPLES": "false"}
 
     def worker(self, name: str, *options: str, graphs: str = "tests.system.graphs:all_graphs") -> None:
         """Start a worker and wait until it is ready."""
+        self.start_worker(name, *options, graphs=graphs)
+        until(lambda: " ready." in self.output(name), f"worker {name} is ready:\n{self.output(name)}")
+
+    def start_worker(self, name: str, *options: str, graphs: str) -> None:
+        """Start a worker, and wait for nothing."""
         addresses = {"TREADLE_GRAPHS": graphs}
         self._start(name, ["worker", "-n", f"{name}@test", *(options or ("-c", "2"))], addresses)
-        until(lambda: " ready." in self.output(name), f"worker {name} is ready:\n{self.output(name)}")
 
     def scheduler(self, name: str = "scheduler") -> None:
         """Start a scheduler."""
