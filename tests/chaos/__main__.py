@@ -48,8 +48,8 @@ def main(print_faults: bool, keep: bool, inputs: tuple[str, ...], answer: str | 
         raise click.UsageError("With appendfsync always a power cut takes nothing: use --fsync everysec.")
     console = Console(width=140)
     folder = Path(tempfile.mkdtemp(prefix="chaos-"))
-    said = {"inputs": [json.loads(given) for given in inputs] or [{}], "answer": answer and json.loads(answer)}
-    plan = Plan(folder=folder, **said, **options)
+    said = [json.loads(given) for given in inputs or ("{}",)]
+    plan = Plan(folder=folder, inputs=said, answer=json.loads(answer or "null"), **options)
     if print_faults:
         console.print("\n".join(map(str, plan.faults)), highlight=False)
         folder.rmdir()

@@ -71,7 +71,7 @@ class OnRedis:
         while len(taken) < count and (left_s := until - time.monotonic()) > 0:
             found = self._client.brpop([_REDIS_QUEUE], timeout=left_s)
             if found is not None:
-                taken.append(found[1])  # type: ignore[index]
+                taken.append(found[1])
         return taken
 
     def put(self, messages: Sequence[Any]) -> None:
@@ -83,7 +83,7 @@ class OnRedis:
             self._client.client_kill_filter(_type=kind, skipme=True)
 
     def waiting(self) -> int:
-        return int(self._client.llen(_REDIS_QUEUE))  # type: ignore[arg-type]
+        return int(self._client.llen(_REDIS_QUEUE))
 
 
 class OnRabbitMQ:

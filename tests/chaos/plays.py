@@ -17,7 +17,7 @@ from treadle.types import RetryPolicy, Send, interrupt
 from . import witness
 
 #: How long most nodes take; and one of so many, which takes longer than a lease.
-_QUICK_S, _SLOW_S, _SLOW_ONE_OF = 0.03, 2.5, 40
+_QUICK_S, _SLOW_S, _SLOW_ONE_OF = 0.03, 2.5, 12
 _LINKS, _ITEMS = 6, 8
 _SILENCE_S = 1.0
 

@@ -9,8 +9,6 @@ from .faults import Kind
 from .saboteur import Injected
 
 _LOST = ("lost worker", "released")
-#: A fault is not blamed for a loss that came so much later.
-_BLAME_MS = 60_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,8 +35,8 @@ class Spread:
 def of_steps(threads: Sequence[Evidence], injected: Sequence[Injected]) -> list[float]:
     """Return, for each time that a step lost its worker, the seconds from the fault to the step's next lease.
 
-    The fault is the last one that hit this worker; where none did, the last one that hit everybody (the store, the
-    broker, the connections), and else the moment at which the loss was noted.
+    The fault is the first one that hit this worker since the lost attempt was leased; where none did, the last one
+    since then that hit everybody (the store, the broker, the connections); else the moment when the loss was noted.
     """
     return [seconds for thread in threads for seconds in _of_thread(thread, injected)]
 
@@ -57,21 +55,21 @@ def of_messages(threads: Sequence[Evidence], injected: Sequence[Injected]) -> li
 
 
 def _of_thread(thread: Evidence, injected: Sequence[Injected]) -> Iterator[float]:
-    for number, entry in enumerate(thread.log):
-        if entry.kind not in _LOST:
-            continue
-        again = (
-            later.at_ms
-            for later in thread.log[number + 1 :]
-            if later.kind == "leased" and later.data["step"] == entry.data["step"]
-        )
-        if (at_ms := next(again, None)) is not None:
-            yield (at_ms - _blamed(str(entry.data["worker"]), entry.at_ms, injected)) / 1000
+    leased: dict[str, int] = {}
+    lost: dict[str, int] = {}
+    for entry in thread.log:
+        step = str(entry.data.get("step"))
+        if entry.kind in _LOST:
+            lost[step] = _blamed(str(entry.data["worker"]), leased[step], entry.at_ms, injected)
+        elif entry.kind == "leased":
+            leased[step] = entry.at_ms
+            if step in lost:
+                yield (entry.at_ms - lost.pop(step)) / 1000
 
 
-def _blamed(worker: str, noted_ms: int, injected: Sequence[Injected]) -> int:
-    before = [fault for fault in injected if noted_ms - _BLAME_MS < fault.at_ms <= noted_ms]
-    name = worker.partition("@")[0]
-    own = [fault.at_ms for fault in before if fault.victim == name]
-    everybody = [fault.at_ms for fault in before if fault.victim.startswith(("the ", "all "))]
-    return max(own or everybody, default=noted_ms)
+def _blamed(worker: str, leased_ms: int, noted_ms: int, injected: Sequence[Injected]) -> int:
+    """Return when the fault was that cost a worker a step."""
+    since = [fault for fault in injected if leased_ms <= fault.at_ms <= noted_ms]
+    own = [fault.at_ms for fault in since if fault.victim == worker.partition("@")[0]]
+    everybody = [fault.at_ms for fault in since if fault.victim.startswith(("the ", "all "))]
+    return own[0] if own else max(everybody, default=noted_ms)

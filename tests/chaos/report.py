@@ -1,13 +1,13 @@
 """What came of it, for people: a table of what went wrong, and one of what came of that."""
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from rich.console import Console, ConsoleRenderable
 from rich.table import Table
 from rich.text import Text
 
-from .show import Judgement
+from .judgement import Judgement
 
 _SHOWN = 5
 
@@ -29,8 +29,8 @@ def show(judged: Judgement, console: Console) -> None:
 
 def _faults(judged: Judgement) -> Table:
     plan = judged.plan
-    title = f"seed {plan.seed}, {plan.minutes:g} min, broker {plan.broker}, appendfsync {plan.fsync}"
-    return _counted(f"faults: {title}", Counter(str(fault.kind) for fault in judged.injected))
+    title = f"faults (seed {plan.seed}, {plan.minutes:g} min, {plan.broker}, {plan.fsync})"
+    return _counted(title, Counter(str(fault.kind) for fault in judged.injected))
 
 
 def _figures(judged: Judgement) -> Table:
@@ -61,8 +61,8 @@ def _verdicts(judged: Judgement) -> Table:
     return table
 
 
-def _counted(title: str, counts: "Counter[str] | dict[str, int] | object") -> Table:
+def _counted(title: str, counts: Mapping[str, int]) -> Table:
     table = Table("what", "how often", title=title, title_justify="left")
-    for name, n in Counter(counts).most_common():  # type: ignore[call-overload]
+    for name, n in Counter(counts).most_common():
         table.add_row(Text(name[:160]), str(n))
     return table

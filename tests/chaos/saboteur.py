@@ -45,7 +45,7 @@ class Saboteur:
         self.injected: list[Injected] = []
 
     def work(self, lasts_s: float, goes_on: Callable[[], bool]) -> None:
-        """Do everything when its time comes, leave nothing broken, and look after the cast for as long as others go on."""
+        """Do everything when its time comes, leave nothing broken, and look after the cast while others go on."""
         began = time.monotonic()
         for fault in self._faults:
             heapq.heappush(self._later, (began + fault.at_s, next(self._order), lambda fault=fault: self._do(fault)))  # type: ignore[misc]
