@@ -1,6 +1,7 @@
 """The processes that the chaos has: workers and schedulers, replaced as soon as one is dead, a store and a broker."""
 
 import signal
+import subprocess
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
@@ -14,6 +15,7 @@ from tests.system.conftest import Deployment, until
 
 from .brokers import broker
 
+_MEND = Path(__file__).parents[2] / "deploy" / "mend-aof.sh"
 _SAMPLES = 1_000
 _LEAVE_S = 60
 
@@ -107,6 +109,11 @@ class Cast(Deployment):
         with self._file.open("r+b") as file:
             file.truncate(min(kept, size))
         return size - min(kept, size)
+
+    def restore_power(self) -> None:
+        """Start the store again, as a deployment does: what is torn off at the end of its file is cut away before."""
+        subprocess.run(["sh", _MEND, self.folder], check=True, stdout=subprocess.DEVNULL)
+        self.redis.start()
 
     def cut_connections(self) -> None:
         """Break the connections of everybody to the store, and to the broker."""

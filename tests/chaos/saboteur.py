@@ -129,7 +129,7 @@ class Saboteur:
         return f"the store{lost}", ()
 
     def _mend_redis(self) -> None:
-        self._cast.redis.start()
+        self._cast.restore_power()
         self._redis_is_down = False
 
     def _mend_broker(self) -> None:
