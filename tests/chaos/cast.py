@@ -40,8 +40,8 @@ class Cast(Deployment):
         self.workers: list[str] = []
         self.schedulers: list[str] = []
         self.frozen: set[str] = set()
-        #: Those that died without anybody's doing: name and exit code.
-        self.died: list[tuple[str, int]] = []
+        #: Those that ended without anybody's doing, each with its code and its reason.
+        self.died: list[str] = []
         self._leaving: dict[str, float] = {}
         self._numbers = count(1)
         self._sizes: deque[tuple[float, int]] = deque(maxlen=_SAMPLES)
@@ -58,13 +58,13 @@ class Cast(Deployment):
     def tend(self) -> None:
         """Replace those that died by themselves, and note how far the store's file has grown."""
         for name in [name for name in (*self.workers, *self.schedulers) if self.processes[name].poll() is not None]:
-            self.died.append((name, self.processes[name].returncode))
+            self.died.append(f"{name} ended with code {self.processes[name].returncode}: {self._last_words(name)}")
             self._replace(name)
         for name, since in list(self._leaving.items()):
             if self.processes[name].poll() is not None:
                 del self._leaving[name]
             elif time.monotonic() - since > _LEAVE_S:  # it is stopped, or it hangs
-                self.died.append((f"{name}, which did not leave", 0))
+                self.died.append(f"{name} was asked to end and did not: {self._last_words(name)}")
                 self.strike(name)
         self._sizes.append((time.monotonic(), self._file.stat().st_size if self._file.exists() else 0))
 
@@ -136,6 +136,11 @@ class Cast(Deployment):
                 if line.startswith("Traceback"):
                     last = next((line for line in lines if line and not line.startswith(" ")), "")
                     yield last
+
+    def _last_words(self, name: str) -> str:
+        """Return why a worker gave up, or what it said last."""
+        said = self.output(name).splitlines() or [""]
+        return next((line.partition("MainProcess] ")[2] for line in said if "Unrecoverable error" in line), said[-1])
 
     @property
     def _file(self) -> Path:

@@ -11,6 +11,7 @@ from .evidence import Evidence, Findings
 Check = Callable[[Findings], Iterator[str]]
 
 _REST = ("idle", "paused", "failed", "cancelled")
+_OF_CELERY = ("WorkerLostError('Could not start worker processes')", "ValueError('file descriptor is None')")
 _DONE = ("success", "interrupted")
 
 
@@ -109,8 +110,13 @@ def nodes_ran_under_a_lease(found: Findings) -> Iterator[str]:
 
 
 def nobody_died_by_themselves(found: Findings) -> Iterator[str]:
-    """Yield workers and schedulers that ended without having been asked to, or did not when they were."""
-    yield from found.died
+    """Yield workers and schedulers that ended unasked, or did not when asked; not those that Celery is known to end."""
+    yield from (died for died in found.died if not is_celerys(died))
+
+
+def is_celerys(died: str) -> bool:
+    """Return whether Celery itself ends a worker so: one of its pool dies while it starts, or while it reconnects."""
+    return any(known in died for known in _OF_CELERY)
 
 
 def clients_met_nothing_else(found: Findings) -> Iterator[str]:

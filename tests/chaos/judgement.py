@@ -27,6 +27,8 @@ class Judgement:
     steps: int
     attempts: int
     lost: int
+    #: How many workers Celery itself ended, and the cast replaced.
+    ended: int
     doubled: int
     of_steps: recovery.Spread | None
     of_messages: recovery.Spread | None
@@ -68,6 +70,7 @@ class Court:
             steps=entries["committed"],
             attempts=entries["leased"],
             lost=checks.lost(found),
+            ended=sum(map(checks.is_celerys, found.died)),
             doubled=checks.doubled(found),
             of_steps=recovery.Spread.of(recovery.of_steps(threads, self.injected)),
             of_messages=recovery.Spread.of(recovery.of_messages(threads, self.injected)),

@@ -43,6 +43,7 @@ def _figures(judged: Judgement) -> Table:
         "attempts (leases)": judged.attempts,
         "threads lost": judged.lost,
         "double commits": judged.doubled,
+        "workers that Celery ended": judged.ended,
         "a step whose worker was lost, until its next lease: p50 / p99 / max": judged.of_steps or "-",
         "a step whose message was dropped, until its next lease: p50 / p99 / max": judged.of_messages or "-",
         "what clients met, and did again": ", ".join(f"{name} {n}" for name, n in judged.met.items()) or "nothing",

@@ -70,7 +70,7 @@ def _found(cast: Cast, saver: RedisSaver, roles: Sequence[Role], load: Load) -> 
         queued=queued,
         left=_deleted(client, roles),
         calls=witness.calls(cast.folder / "witness"),
-        died=[f"{name} ended with code {code}" for name, code in cast.died],
+        died=cast.died,
         problems=load.problems,
     )
 
