@@ -37,7 +37,10 @@ EXAMPLES: tuple[str, ...] = (
     "graphs.examples.essay:graph",
 )
 
+#: How often a command is sent again: about a quarter of a second, where somebody waits for an answer ...
 _RETRIES = 3
+#: ... and about half a minute, where a node has run whose result would be lost.
+PATIENT_RETRIES = 60
 _LONGEST_PAUSE_S = 1.0
 #: As many runs may wait at once in this process, by default of Redis itself; redis-py would refuse the 101st command.
 _MAX_CONNECTIONS = 10_000
@@ -56,17 +59,21 @@ def described(settings: Settings) -> str:
     return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
 
 
-def redis_client(settings: Settings) -> redis.Redis:
+def redis_client(settings: Settings, retries: int = _RETRIES) -> redis.Redis:
     """Return a client of the store that returns bytes.
 
     It sends a command again when the connection breaks: the scripts are made for that, each knows its own repetition.
+
+    Args:
+        settings: where the store is.
+        retries: how often a command is sent again while the store does not answer.
 
     Raises:
         InvalidConfig: the URL is none of a Redis.
     """
     backoff = ExponentialWithJitterBackoff(base=0.05, cap=_LONGEST_PAUSE_S)
     try:
-        return LeanRedis.from_url(redis_url(settings), retry=Retry(backoff, _RETRIES), max_connections=_MAX_CONNECTIONS)
+        return LeanRedis.from_url(redis_url(settings), retry=Retry(backoff, retries), max_connections=_MAX_CONNECTIONS)
     except ValueError as error:
         raise InvalidConfig(f"TREADLE_REDIS_URL is not the address of a Redis: {error}") from error
 
@@ -77,9 +84,9 @@ def connect(settings: Settings) -> Engine:
     return open_engine(open_connection(redis_client(settings), settings, dispatcher(worker_settings)), durable=True)
 
 
-def connection(settings: WorkerSettings) -> Connection:
+def connection(settings: WorkerSettings, retries: int = _RETRIES) -> Connection:
     """Return a connection that dispatches to Celery workers: for workers, schedulers and the command line."""
-    return open_connection(redis_client(settings), settings, dispatcher(settings))
+    return open_connection(redis_client(settings, retries), settings, dispatcher(settings))
 
 
 def dispatcher(settings: WorkerSettings) -> CeleryDispatcher:

@@ -51,7 +51,7 @@ def here(worker: str, *, pool_has_limits: bool) -> WorkerProcess:
 @cache
 def _of(pid: int, worker: str, pool_has_limits: bool) -> WorkerProcess:
     settings = WorkerSettings()
-    connection, graphs = bootstrap.connection(settings), bootstrap.registry(settings)
+    connection, graphs = bootstrap.connection(settings, bootstrap.PATIENT_RETRIES), bootstrap.registry(settings)
     for graph in graphs.values():
         connection.serde.allow(graph.classes)
     steps = Steps(connection, RunStore(connection), worker)

@@ -3,7 +3,6 @@
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import chain
 
 from . import checks, recovery
 from .evidence import Findings
@@ -63,7 +62,7 @@ class Court:
         return Judgement(
             plan=self.plan,
             injected=self.injected,
-            verdicts=checks.verdicts(found) | {"states are exact": list(self._of_states(found))},
+            verdicts=checks.verdicts(found) | self._of_states(found),
             threads=len(threads),
             turns=self.load.played,
             runs=sum(len(thread.runs) for thread in threads),
@@ -78,13 +77,14 @@ class Court:
             tracebacks=self.tracebacks,
         )
 
-    def _of_states(self, found: Findings) -> Iterator[str]:
+    def _of_states(self, found: Findings) -> dict[str, list[str]]:
         if self.plan.graph is None:
-            return chain(self._of_turns(found), checks.states_are_exact(found, self._trails(found)))
+            wrong = [*self._of_turns(found), *checks.states_are_exact(found, self._trails(found))]
+            return {"states are exact": wrong}
         if not self.plan.compare:
-            return iter(())
+            return {}
         expected = {role.thread_id: undisturbed(role, self.plan.turns) for role in self.roles}
-        return checks.states_are_exact(found, expected, None)
+        return {"states are those of an undisturbed run": list(checks.states_are_exact(found, expected, None))}
 
     def _trails(self, found: Findings) -> dict[str, object]:
         """Return the trails that follow from the turns which the store knows of: a power cut may cost the last ones."""

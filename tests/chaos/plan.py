@@ -39,7 +39,7 @@ class Plan:
     every_s: float = 3.0
     lease_ms: int = 2_000
     queue_wait_ms: int = 3_000
-    patience_s: float = 60.0
+    patience_s: float = 240.0
 
     @property
     def kinds(self) -> list[Kind]:
