@@ -6,6 +6,7 @@ import signal
 import sys
 import tempfile
 from pathlib import Path
+from types import FrameType
 from typing import Any
 
 import click
@@ -43,7 +44,7 @@ def main(print_faults: bool, keep: bool, inputs: tuple[str, ...], answer: str | 
 
     Exits with 1 when one does not, and says where the logs are.
     """
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # through the blocks that stop processes
+    signal.signal(signal.SIGTERM, _leave)
     if options["power_cuts"] and options["fsync"] == "always":
         raise click.UsageError("With appendfsync always a power cut takes nothing: use --fsync everysec.")
     console = Console(width=140)
@@ -61,6 +62,12 @@ def main(print_faults: bool, keep: bool, inputs: tuple[str, ...], answer: str | 
     else:
         console.print(f"Logs, and the store's files: {folder}")
     sys.exit(0 if judged.holds else 1)
+
+
+def _leave(number: int, frame: FrameType | None) -> None:
+    """Leave through the blocks that stop processes, which a second signal must not interrupt."""
+    signal.signal(number, signal.SIG_IGN)
+    sys.exit(1)
 
 
 if __name__ == "__main__":

@@ -58,6 +58,7 @@ class Load:
         self._turns = turns
         self._at_once = at_once
         self._turn_of = {role.thread_id: Lock() for role in roles}
+        self._is_over = False
         #: What no client should ever meet.
         self.problems: list[str] = []
         #: How often a client met what passes, by its name.
@@ -74,10 +75,15 @@ class Load:
                 at = began + lasts_s * _BUSY_PART * number / len(visits)
                 clients.submit(self._visit, role, turn, at, until)
 
+    def give_up(self) -> None:
+        """Let all clients leave."""
+        self._is_over = True
+
     def _visit(self, role: Role, turn: int, at: float, until: float) -> None:
-        time.sleep(max(0.0, at - time.monotonic()))
+        while (left_s := at - time.monotonic()) > 0 and not self._is_over:
+            time.sleep(min(left_s, _WAIT_S))
         with self._turn_of[role.thread_id]:
-            while time.monotonic() < until:
+            while time.monotonic() < until and not self._is_over:
                 try:
                     if self._step(role, turn):
                         self.played += 1

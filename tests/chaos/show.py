@@ -43,7 +43,11 @@ def perform(plan: Plan, tell: Callable[[str], None]) -> Judgement:
             load, saboteur = Load(roles, plan.turns, plan.at_once), Saboteur(cast, plan.faults, tell)
             clients = Thread(target=load.play, args=(plan.minutes * 60, plan.patience_s), name="clients")
             clients.start()
-            saboteur.work(plan.minutes * 60, clients.is_alive)
+            try:
+                saboteur.work(plan.minutes * 60, clients.is_alive)
+            except BaseException:
+                load.give_up()
+                raise
             clients.join()
             found = _found(cast, saver, roles, load)
             court = Court(plan, roles, load, saboteur.injected, Counter(cast.tracebacks()))
