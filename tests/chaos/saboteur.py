@@ -7,6 +7,7 @@ from base64 import b64decode
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import count
+from subprocess import SubprocessError
 from typing import Any
 
 import redis
@@ -59,7 +60,7 @@ class Saboteur:
         at_ms = time.time_ns() // 1_000_000
         try:
             done = self._deed(fault)
-        except (redis.ConnectionError, OSError):  # what it should hit is down already
+        except (redis.ConnectionError, OSError, SubprocessError):  # what it should hit is down already
             done = None
         if done is None:
             self._tell(f"{fault}: nothing to hit")
