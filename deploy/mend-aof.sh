@@ -8,7 +8,7 @@ set -eu
 
 folder=$1
 most=${2:-67108864}
-check=$(command -v redis-check-aof || command -v valkey-check-aof)
+check=$(command -v redis-check-aof || command -v valkey-check-aof) || { echo "redis-check-aof is not on PATH" >&2; exit 1; }
 for file in "$folder"/appendonlydir/*.manifest "$folder"/appendonly.aof; do
   [ -s "$file" ] || continue
   if told=$("$check" "$file" 2>&1); then continue; fi

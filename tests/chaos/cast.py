@@ -111,7 +111,7 @@ class Cast(Deployment):
         return size - min(kept, size)
 
     def restore_power(self) -> None:
-        """Start the store again, as a deployment does: what is torn off at the end of its file is cut away before."""
+        """Start the store again as a deployment does: a torn end of its file is cut off before."""
         subprocess.run(["sh", _MEND, self.folder], check=True, stdout=subprocess.DEVNULL)
         self.redis.start()
 

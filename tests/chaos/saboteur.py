@@ -121,16 +121,16 @@ class Saboteur:
         if self._redis_is_down:
             return None
         self._redis_is_down = True
-        lost = ""
         if fault.kind is Kind.POWER_CUT:
-            lost = f", which forgot {self._cast.cut_power(fault.pick * _LOST_S)} bytes"
-        else:
-            self._cast.redis.kill()
-        self._in(fault.lasts_s, self._mend_redis)
-        return f"the store{lost}", ()
+            lost = self._cast.cut_power(fault.pick * _LOST_S)
+            self._in(fault.lasts_s, lambda: self._mend_redis(self._cast.restore_power))
+            return f"the store, which forgot {lost} bytes", ()
+        self._cast.redis.kill()
+        self._in(fault.lasts_s, lambda: self._mend_redis(self._cast.redis.start))
+        return "the store", ()
 
-    def _mend_redis(self) -> None:
-        self._cast.restore_power()
+    def _mend_redis(self, start: Callable[[], object]) -> None:
+        start()
         self._redis_is_down = False
 
     def _mend_broker(self) -> None:
