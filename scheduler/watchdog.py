@@ -148,6 +148,7 @@ class Watchdog:
             [(entry.place, entry.what) for entry in entries],
             wait_ms=settings.queue_wait_ms,
             wait_max_ms=settings.queue_wait_max_ms,
+            counts=self._connection.dispatcher.reachable,
         )
         done: Counter[str] = Counter()
         orders = []
