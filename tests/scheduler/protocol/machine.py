@@ -17,6 +17,9 @@ from .theatre import THREADS, Line, Theatre
 _FAR_TOO_OFTEN = 200
 
 threads, some = st.sampled_from(THREADS), st.integers(0, 5)
+#: The scripts by which a superstep is closed, and all by which a worker commits.
+CLOSES = ("commit_superstep", "end_run", "return_frame")
+COMMITS = (*CLOSES, "put_result", "call_frame", "hand_over_step", "retry_step", "release_step")
 hows = st.sampled_from(["says", "says", "says", "fails", "retries", "releases", "renews"])
 
 
@@ -74,6 +77,35 @@ class Machine(RuleBasedStateMachine, Theatre):
         worker, claim = line.claims[number] if remembers else line.claims.pop(number)
         with self.alone(line), suppress(LeaseLost):
             self.act_with(line, worker, claim, how, dies=dies)
+
+    @precondition(lambda self: self.any_of(Theatre.has_claims))
+    @rule(thread=threads, which=some, how=hows, closes=st.booleans())
+    def pause(self, thread: str, which: int, how: str, closes: bool) -> None:
+        """Let a worker stand still when it is about to commit, or to close the superstep of what it committed."""
+        line = self.choose(thread, self.has_claims)
+        worker, claim = line.claims[-1 - which % len(line.claims)]
+        with self.alone(line), suppress(LeaseLost), self.pausing(line, worker, *(CLOSES if closes else COMMITS)):
+            self.act_with(line, worker, claim, how, dies=False)
+
+    @precondition(lambda self: self.any_of(Theatre.has_late))
+    @rule(thread=threads, which=some)
+    def wake_up(self, thread: str, which: int) -> None:
+        """Let a worker that stood still go on, and call its script."""
+        line = self.choose(thread, self.has_late)
+        with self.alone(line):
+            line.late.pop(-1 - which % len(line.late))()
+
+    @precondition(lambda self: self.any_of(Theatre.has_claims))
+    @rule(thread=threads, which=some, worker=st.integers(0, 2))
+    def take_over(self, thread: str, which: int, worker: int) -> None:
+        """Let the lease end on what somebody runs, and another worker have the step; the first one does not notice."""
+        line = self.choose(thread, self.has_claims)
+        _, claim = line.claims[-1 - which % len(line.claims)]
+        with self.alone(line):
+            for step in self.steps_of(line.id):
+                if step["id"] == claim.ref.step_id:
+                    self.let_pass(line.id, step, "lease")
+            self.claim(line, worker, claim.ref)
 
     # Time and schedulers
 

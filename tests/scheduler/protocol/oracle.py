@@ -40,6 +40,8 @@ class Oracle:
     token: int = 0
     tokens: dict[str, int] = field(default_factory=dict)
     committed: set[str] = field(default_factory=set)
+    #: The steps at the root that somebody has the lease on.
+    held: set[str] = field(default_factory=set)
 
     def __post_init__(self) -> None:
         self.due = self.play.first
@@ -52,6 +54,10 @@ class Oracle:
         """Take an entry of the log in; it must be the next one, and one that may be."""
         assert entry.seq == self.seq + 1, f"entry {entry.seq} follows entry {self.seq}"
         self.seq = entry.seq
+        if entry.kind == "finished":
+            self.held.clear()
+        elif entry.kind != "leased":
+            self.held.discard(entry.data.get("step", ""))
         if entry.kind == "leased":
             self._leased(entry)
         if entry.kind == "committed":
@@ -77,6 +83,9 @@ class Oracle:
         token, step = entry.data["token"], entry.data["step"]
         assert token > self.token, f"token {token} was given after {self.token}"
         assert step not in self.committed, f"{entry.data['node']} has finished, and was leased again"
+        assert step not in self.held, f"{entry.data['node']} was leased to somebody else"
+        if not entry.ns:
+            self.held.add(step)
         self.token = self.tokens[step] = token
 
     def _committed(self, entry: LogEntry) -> None:

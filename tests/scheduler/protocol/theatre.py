@@ -2,8 +2,9 @@
 
 import json
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
+from functools import partial
 from itertools import count
 from typing import Any
 
@@ -55,6 +56,8 @@ class Line:
     messages: list[StepRef] = field(default_factory=list)
     #: Every claim that a worker remembers, by its number: the good ones, and those of zombies.
     claims: list[tuple[int, Claim]] = field(default_factory=list)
+    #: Scripts that workers were about to call when they were paused.
+    late: list[Callable[[], object]] = field(default_factory=list)
 
 
 @dataclass
@@ -88,6 +91,10 @@ class Dying(Steps):
     def close(self, claim: Claim, graph: Graph | None) -> Progress:
         """Die."""
         return Progress()
+
+
+class Paused(BaseException):
+    """A worker stands still, right before it calls a script."""
 
 
 class Theatre:
@@ -155,6 +162,10 @@ class Theatre:
         """Return whether messages for a thread are under way."""
         return bool(line.messages)
 
+    def has_late(self, line: Line) -> bool:
+        """Return whether a paused worker is about to call a script."""
+        return bool(line.late)
+
     def has_claims(self, line: Line) -> bool:
         """Return whether a worker remembers a claim of a thread."""
         return bool(line.claims)
@@ -184,6 +195,26 @@ class Theatre:
             steps.renew({claim.ref: claim.delivery})
         else:
             self._troupe(line, worker, steps, how).act(claim)
+
+    @contextmanager
+    def pausing(self, line: Line, worker: int, *scripts: str) -> Iterator[None]:
+        """Pause a worker when it is about to call one of these scripts; it will, whatever has happened by then."""
+        owner = self.workers[worker].connection.scripts
+
+        def pausing_before(call: Callable[..., object]) -> Callable[..., object]:
+            def pause(*args: Any, **named: Any) -> object:
+                line.late.append(partial(call, *args, **named))
+                raise Paused
+
+            return pause
+
+        vars(owner).update({name: pausing_before(getattr(owner, name)) for name in scripts})
+        try:
+            with suppress(Paused):
+                yield
+        finally:
+            for name in scripts:
+                del vars(owner)[name]
 
     def _troupe(self, line: Line, worker: int, steps: Steps, how: str) -> Troupe:
         def says(steps: Steps, claim: Claim, graph: Graph) -> Progress:
