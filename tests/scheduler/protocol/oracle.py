@@ -8,12 +8,12 @@ from scheduler.log import LogEntry
 
 from .plays import Play
 
-_HANDLER = "__error_handler__"
+HANDLER = "__error_handler__"
 
 
 def key_of(step: Step) -> str:
     """Return how the plays call a step: by its node, and its place among Sends; a handler as what it stands for."""
-    name = step.node.removeprefix(_HANDLER)
+    name = step.node.removeprefix(HANDLER)
     return f"{name}{step.path[1]}" if step.path[0] == PUSH else name
 
 
@@ -95,6 +95,6 @@ class Oracle:
         self.committed.add(step)
         if entry.ns:
             return
-        key, handled = self.keys[step], entry.data["node"].startswith(_HANDLER)
+        key, handled = self.keys[step], entry.data["node"].startswith(HANDLER)
         assert key in self.due, f"{key} committed, and {self.due} were due"
         self.kept[key] = [*self.play.says.get(key, [word(key, len(self.said), handled=handled)])]

@@ -27,7 +27,7 @@ from tests.fakes import RecordingDispatcher
 from tests.scheduler.stage import everything, make_due, pass_deadline, rewrite
 from tests.scheduler.troupe import Act, Troupe, fails
 
-from .oracle import Oracle, key_of, word
+from .oracle import HANDLER, Oracle, key_of, word
 from .plays import Play
 
 
@@ -138,16 +138,7 @@ class Theatre:
             self.lines[order.ref.thread_id].messages.append(order.ref)
         self.dispatcher.sent.clear()
 
-    # Which thread something happens to
-
-    def choose(self, thread: str, fits: Callable[[Line], bool]) -> Line:
-        """Return the line of a thread, or of another one if that does not fit."""
-        line = self.lines[thread]
-        return line if fits(line) else next(filter(fits, self.lines.values()))
-
-    def any_of(self, fits: Callable[["Theatre", Line], bool]) -> bool:
-        """Return whether something fits a thread."""
-        return any(fits(self, line) for line in self.lines.values())
+    # What can happen to a thread
 
     def run_of(self, line: Line) -> str:
         """Return the active run of a thread; nothing where there is none."""
@@ -227,7 +218,8 @@ class Theatre:
             return steps.commit(claim, graph, Result(claim.step, (said,), goto))
 
         act: Act = fails if how == "fails" else says
-        acts = dict.fromkeys(line.play.graph.nodes, act) | ({"x": fails, "y": fails} if how == "fails" else {})
+        own = [*line.play.graph.nodes, *(f"{HANDLER}{name}" for name in line.play.graph.nodes)]
+        acts = dict.fromkeys(own, act) | ({"x": fails, "y": fails} if how == "fails" else {})
         other = self.workers[worker]
         return Troupe(other.connection, other, steps, line.play.graph, acts)
 
