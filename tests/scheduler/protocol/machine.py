@@ -37,7 +37,9 @@ class Chance:
     flag: bool
 
 
-chances = st.builds(Chance, st.sampled_from((0, 0, 0, 1, 1, 2, 5)), st.integers(0, 2), st.sampled_from(HOWS), st.booleans())
+chances = st.builds(
+    Chance, st.sampled_from((0, 0, 0, 1, 1, 2, 5)), st.integers(0, 2), st.sampled_from(HOWS), st.booleans()
+)
 
 
 class Machine(RuleBasedStateMachine, Theatre):
@@ -220,7 +222,7 @@ class Happening:
 
 
 #: The likelier, the more often.
-HAPPENINGS = (
+HAPPENINGS: tuple[Happening, ...] = (
     *[Happening(Machine.deliver, Theatre.has_messages)] * 4,
     *[Happening(Machine.go_on, Theatre.has_claims)] * 4,
     *[Happening(Machine.take_over, Theatre.has_claims)] * 2,

@@ -42,6 +42,8 @@ class Oracle:
     committed: set[str] = field(default_factory=set)
     #: The steps at the root that somebody has the lease on.
     held: set[str] = field(default_factory=set)
+    #: The steps whose leases were let run out: nobody else's may be taken for lost.
+    over: set[str] = field(default_factory=set)
 
     def __post_init__(self) -> None:
         self.due = self.play.first
@@ -58,6 +60,8 @@ class Oracle:
             self.held.clear()
         elif entry.kind != "leased":
             self.held.discard(entry.data.get("step", ""))
+        if entry.kind == "lost worker":
+            assert entry.data["step"] in self.over, f"{entry.data['node']} was taken from a worker whose lease was good"
         if entry.kind == "leased":
             self._leased(entry)
         if entry.kind == "committed":

@@ -244,6 +244,7 @@ class Theatre:
     def let_pass(self, thread: str, step: dict[str, Any], what: str) -> None:
         """Let a lease or a pause end, a time limit pass, or the moment come to look at a step."""
         connection, ref = self.client.connection, StepRef(thread, step["run"], step["id"])
+        self.lines[thread].oracle.over.add(step["id"])
         if what == "limit" and "deadline" in step and step["state"] in ("leased", "called"):
             pass_deadline(connection, ref)
         if what == "lease" and step["state"] in ("leased", "waiting"):
