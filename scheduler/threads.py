@@ -7,8 +7,10 @@ from itertools import islice
 from typing import Any
 from urllib.parse import unquote
 
+from graphs.checks import shown
+
 from .checkpoints import StoredCheckpoint
-from .config import positive
+from .config import positive, sought
 from .connection import Connection
 from .copying import stage
 from .errors import InvalidConfig, ThreadBusy, ThreadNotFound, TransitionNotAllowed
@@ -37,7 +39,7 @@ class ThreadStore:
             InvalidConfig: the metadata is no JSON, or the time limit no positive number.
             TransitionNotAllowed: the thread is there already.
         """
-        fields = {"metadata": _json(metadata or {})}
+        fields = {"metadata": _json({} if metadata is None else metadata)}
         if positive({"timeout_s": timeout_s}, "timeout_s", float) is not None:
             fields["timeout"] = str(timeout_s)
         return self._create(check_thread_id(thread_id), ThreadStatus.CREATED, fields, {"kind": "created"})
@@ -108,14 +110,17 @@ class ThreadStore:
         metadata: Mapping[str, Any] | None = None,
         limit: int = 100,
     ) -> Sequence[Thread]:
-        """Return threads, the one changed last first; with a status, and with these metadata values."""
-        wanted = None if status is None else ThreadStatus(status)
+        """Return threads, the one changed last first; with a status, and with these metadata values.
+
+        Raises:
+            InvalidConfig: there is no such status, the metadata is no dict, or the limit no number of 0 or more.
+        """
+        wanted = None if status is None else _status(status)
+        metadata, most = sought(metadata, limit)
         found = (
-            thread
-            for thread in self._newest_first()
-            if wanted in (None, thread.status) and _has(thread, metadata or {})
+            thread for thread in self._newest_first() if wanted in (None, thread.status) and _has(thread, metadata)
         )
-        return [*islice(found, limit)]
+        return [*islice(found, most)]
 
     def pending(self, thread_id: str) -> Sequence[PendingStep]:
         """Return the steps in flight: on which worker, since when, due when."""
@@ -216,10 +221,18 @@ def place_of(connection: Connection, member: str) -> tuple[Place, str, str]:
 
 
 def _json(metadata: Mapping[str, Any]) -> str:
+    if not isinstance(metadata, Mapping):
+        raise InvalidConfig(f"A thread's metadata is a dict that JSON can hold, got {shown(metadata)}.")
     try:
-        return json.dumps(dict(metadata))
-    except (TypeError, ValueError) as error:
+        return json.dumps(dict(metadata), allow_nan=False)
+    except (TypeError, ValueError, RecursionError) as error:
         raise InvalidConfig(f"A thread's metadata is a dict that JSON can hold: {error}.") from error
+
+
+def _status(status: str) -> ThreadStatus:
+    if not isinstance(status, str) or status not in list(ThreadStatus):
+        raise InvalidConfig(f"The status of a thread is {', '.join(ThreadStatus)}, got {shown(status)}.")
+    return ThreadStatus(status)
 
 
 def _thread(thread_id: str, fields: Mapping[bytes, bytes], cursor: bytes | None) -> Thread:

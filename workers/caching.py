@@ -6,6 +6,7 @@ from typing import Any
 
 from xxhash import xxh3_128_hexdigest
 
+from graphs.builder import names_of
 from graphs.cache import BaseCache, FullKey, Namespace
 from graphs.cache_policy import CachePolicy
 from graphs.checkpoint import Result, Step
@@ -33,7 +34,7 @@ def namespaces_of(graph: Graph, nodes: Iterable[str] | None = None) -> list[Name
     Raises:
         UnknownNode: the graph has no node of this name.
     """
-    return [namespace_of(graph, graph.node(name).name) for name in (graph.nodes if nodes is None else nodes)]
+    return [namespace_of(graph, graph.node(name).name) for name in (graph.nodes if nodes is None else names_of(nodes))]
 
 
 def place_of(graph: Graph, node: Node, policy: CachePolicy, input: Any) -> CachePlace:

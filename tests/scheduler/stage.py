@@ -173,6 +173,7 @@ def everything(redis: Redis) -> dict[bytes, Any]:
         b"stream": redis.xrange,
         b"list": lambda key: redis.lrange(key, 0, -1),
         b"zset": lambda key: redis.zrange(key, 0, -1, withscores=True),
+        b"set": redis.smembers,
         b"string": redis.get,
     }
     keys: Any = redis.keys()
