@@ -140,8 +140,6 @@ class GraphBuilder:
             InvalidGraph: the source already has a router of this name, or the router cannot be called with the state.
         """
         name, source, router = name_of(path), plain_name(source), callable_of(path)
-        if source == END:
-            raise InvalidGraph("END cannot be a start node")
         taken = self.branches.setdefault(source, {})
         if name in taken:
             raise InvalidGraph(f"Branch with name `{name}` already exists for node `{source}`")

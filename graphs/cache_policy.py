@@ -59,13 +59,16 @@ def _told(value: Any) -> str:
         return f"{kind.__qualname__}{parts if isinstance(value, list | tuple) else sorted(parts)}"
     if is_pydantic(kind):
         return f"{kind.__qualname__}{_told(dict(value))}"
-    if is_dataclass(value):
+    if is_dataclass(value) and not isinstance(value, type):
         return f"{kind.__qualname__}{_told({field.name: getattr(value, field.name) for field in fields(value)})}"
-    if kind in _PLAIN:
-        return f"{kind.__qualname__}:{value}"
+    return f"{kind.__qualname__}:{value!r}" if kind in _PLAIN else _object_told(value)
+
+
+def _object_told(value: Any) -> str:
+    """Return a text for an object: its name where it has one, else what copy.copy would make it from."""
     if isinstance(value, _NAMED):
         return _name_told(value)
-    return f"{kind.__qualname__}{_told(value.__reduce_ex__(_PROTOCOL))}"  # its parts: what copy.copy would make it from
+    return f"{type(value).__qualname__}{_told(value.__reduce_ex__(_PROTOCOL))}"
 
 
 def _name_told(value: Any) -> str:

@@ -4,7 +4,7 @@ from math import isfinite
 from reprlib import Repr
 from typing import Any, Final
 
-#: The longest time that a limit, a pause or a lifetime can be, in seconds: thirty years, and in milliseconds still exact.
+#: The longest that a limit, a pause or a lifetime can be, in seconds: thirty years, and in milliseconds still exact.
 LONGEST_S: Final = 1e9
 
 _LENGTH: Final = 60
@@ -35,7 +35,7 @@ def whole(value: Any, what: str, error: type[Exception], least: int = 0, most: i
 
 
 def is_number(value: Any) -> bool:
-    """Return whether a value is a number that is one: neither a bool, nor infinite, nor NaN, nor too large for a float."""
+    """Return whether a value is a number: no bool, and neither infinite, nor NaN, nor too large for a float."""
     if isinstance(value, bool) or not isinstance(value, int | float):
         return False
     try:

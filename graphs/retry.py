@@ -47,7 +47,7 @@ class RetryPolicy:
     plus up to a second of jitter, so that a crowd of failed steps does not come back as one.
 
     Raises:
-        InvalidGraph: a number is none or negative, there is not one attempt, or ``retry_on`` says nothing about errors.
+        InvalidGraph: a number is none or negative, or ``retry_on`` says nothing about errors.
     """
 
     initial_interval: float = 0.5
@@ -66,7 +66,7 @@ class RetryPolicy:
                 raise InvalidGraph(
                     f"The {name} of a RetryPolicy is a number from 0 to {LONGEST_S:g}, got {shown(value)}."
                 )
-        whole(self.max_attempts, "The max_attempts of a RetryPolicy", InvalidGraph, least=1)
+        whole(self.max_attempts, "The max_attempts of a RetryPolicy", InvalidGraph)
         if not _tells_errors(self.retry_on):
             raise InvalidGraph(
                 "The retry_on of a RetryPolicy is an exception class, a list of them, or a function of an exception, "
@@ -106,7 +106,7 @@ def retry_delay_s(policies: Sequence[RetryPolicy], error: Exception, attempt: in
 
 def _tells_errors(retry_on: object) -> bool:
     if isinstance(retry_on, list | tuple):
-        return bool(retry_on) and all(_is_error_class(kind) for kind in retry_on)
+        return all(_is_error_class(kind) for kind in retry_on)
     return _is_error_class(retry_on) if isinstance(retry_on, type) else callable(retry_on)
 
 
@@ -127,6 +127,6 @@ def policies_of(retry: Retry) -> tuple[RetryPolicy, ...]:
     if retry is None:
         return ()
     policies = [retry] if isinstance(retry, RetryPolicy) else retry
-    if not isinstance(policies, Sequence) or not all(isinstance(policy, RetryPolicy) for policy in policies):
+    if not isinstance(policies, list | tuple) or not all(isinstance(policy, RetryPolicy) for policy in policies):
         raise InvalidGraph(f"retry takes a RetryPolicy or a sequence of them, got {shown(retry)}.")
     return tuple(policies)

@@ -77,9 +77,8 @@ class Schema:
             raise InvalidInput(f"The input must be a dict with keys of {self._named()}, got {type(value).__name__}.")
         known = self.known(given)
         if given and not known:
-            raise InvalidInput(
-                f"The input has none of the keys of {self._named()}; it has: {', '.join(map(shown, given))}."
-            )
+            has = ", ".join(key if isinstance(key, str) else shown(key) for key in given)
+            raise InvalidInput(f"The input has none of the keys of {self._named()}; it has: {has}.")
         if self.kind == "pydantic" and not isinstance(value, self.type):
             self.type(**known)  # refuse it now; what is stored stays as it was given
         return known

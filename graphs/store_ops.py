@@ -81,6 +81,8 @@ class PutOp:
         if self.value is not None and not isinstance(self.value, dict):
             kind = type(self.value).__name__
             raise TypeError(f"The value of item {shown(self.key)} in {self.namespace!r} is a {kind}: pass a dict.")
+        if self.index not in (None, False) and not _is_names(self.index):
+            raise TypeError(f"index is None, False or a list of field names, got {shown(self.index)}.")
         if self.ttl is not None and not (is_number(self.ttl) and 0 < self.ttl <= MAX_TTL_MINUTES):
             raise ValueError(
                 f"The ttl of item {shown(self.key)} in {self.namespace!r} is {shown(self.ttl)}: pass minutes above 0 "
@@ -104,6 +106,8 @@ class SearchOp:
         _check_page(self.limit, self.offset)
         if self.filter is not None and not isinstance(self.filter, Mapping):
             raise TypeError(f"The filter of a search is a dict of wanted values, got {shown(self.filter)}.")
+        if self.query is not None and not isinstance(self.query, str):
+            raise TypeError(f"The query of a search is a text, got {shown(self.query)}.")
         try:
             _check_operators(self.filter)
         except RecursionError:
@@ -204,6 +208,10 @@ def _flaw(label: object) -> str | None:
 def _check_page(limit: int, offset: int) -> None:
     whole(limit, "limit", ValueError, most=_MOST)
     whole(offset, "offset", ValueError, most=_MOST)
+
+
+def _is_names(value: object) -> bool:
+    return isinstance(value, list | tuple) and all(isinstance(name, str) for name in value)
 
 
 def _if_ordered(compare: Callable[[Any, Any], bool]) -> Callable[[object, object], bool]:

@@ -70,8 +70,8 @@ def seconds(value: Duration | None, what: str) -> float | None:
     plain = value.total_seconds() if isinstance(value, timedelta) else value
     if not is_number(plain) or not 0 < plain <= LONGEST_S:
         raise InvalidGraph(
-            f"The {what} must be a positive number of seconds (up to {LONGEST_S:g}) or a timedelta, got {shown(value)}; "
-            "leave it out, or pass None, for no limit."
+            f"The {what} must be a positive number of seconds or a timedelta, of {LONGEST_S:g} seconds at the most, "
+            f"got {shown(value)}; leave it out, or pass None, for no limit."
         )
     return float(plain)
 

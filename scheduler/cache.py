@@ -141,9 +141,9 @@ def _namespace(labels: Any) -> Namespace:
 def _ttl_ms(ttl_s: Any) -> int | str:
     if ttl_s is None:
         return ""
-    if not is_number(ttl_s) or not 0 < ttl_s <= LONGEST_S:
-        raise ValueError(f"The time to live of a cache entry is a positive number of seconds, got {shown(ttl_s)}.")
-    return max(1, round(ttl_s * 1000))
+    if not is_number(ttl_s) or not 0 <= ttl_s <= LONGEST_S:
+        raise ValueError(f"The time to live of a cache entry is a number of seconds from 0 on, got {shown(ttl_s)}.")
+    return int(round(ttl_s * 1000))
 
 
 class InMemoryCache(RedisCache):

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Set
 from dataclasses import dataclass, field
 from typing import Any, Literal, get_args
+from uuid import UUID
 
 from graphs.builder import names_of
 from graphs.checks import LONGEST_S, is_number, shown, text, whole
@@ -95,7 +96,7 @@ def parse(config: Mapping[str, Any] | None, **given: Any) -> RunConfig:
         InvalidConfig: a key is not known, or a value does not fit.
     """
     config = check(config)
-    _typed(config, "checkpoint_map", Mapping)
+    _check_kinds(config)
     configurable = _mapping(config, "configurable")
     where = {key: configurable.pop(key, None) for key in _SHORT_KEYS}
     where.update({key: config[key] for key in _SHORT_KEYS if config.get(key) is not None})
@@ -160,6 +161,15 @@ def _typed(config: Mapping[str, Any], key: str, kind: Any) -> Any:
     if value is not None and (not isinstance(value, kind) or isinstance(value, str)):
         raise InvalidConfig(f"The config's {key!r} is a {kind.__name__.lower()}, got {shown(value)}.")
     return value
+
+
+def _check_kinds(config: Mapping[str, Any]) -> None:
+    """Check what is taken for the sake of those who move here, and steers nothing."""
+    _typed(config, "checkpoint_map", Mapping)
+    if config.get("run_name") is not None:
+        text(config["run_name"], "The config's 'run_name'", InvalidConfig)
+    if not isinstance(config.get("run_id"), str | UUID | None):
+        raise InvalidConfig(f"The config's 'run_id' is a UUID or a str, got {shown(config['run_id'])}.")
 
 
 def _tags(config: Mapping[str, Any]) -> list[str]:

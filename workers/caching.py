@@ -1,6 +1,6 @@
 """Results of steps in a cache: found again by a later step of the same node that is given the same input."""
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -28,7 +28,7 @@ def namespace_of(graph: Graph, node: str) -> Namespace:
     return (graph.name, node)
 
 
-def namespaces_of(graph: Graph, nodes: Iterable[str] | None = None) -> list[Namespace]:
+def namespaces_of(graph: Graph, nodes: Sequence[str] | str | None = None) -> list[Namespace]:
     """Return the namespaces of these nodes; None: of all.
 
     Raises:
