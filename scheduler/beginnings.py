@@ -45,6 +45,11 @@ class Stand:
     strict: bool = False
 
     @property
+    def newest(self) -> str | None:
+        """The newest checkpoint that the frame and those above it stand on: what comes now is later."""
+        return max((id_ for id_ in (self.cursor, *self.parents.values()) if id_), default=None)
+
+    @property
     def branching(self) -> bool:
         """Whether the run begins a new branch of history."""
         return self.head is not None and self.head.checkpoint.id != self.cursor
@@ -101,7 +106,7 @@ class Beginnings:
         """
         if stand.graph.is_entrypoint:
             head = None if stand.head is None else stand.head.checkpoint
-            entry = plan_entry(stand.graph, head, update, new_checkpoint_id(stand.cursor), stand.ns)
+            entry = plan_entry(stand.graph, head, update, new_checkpoint_id(stand.newest), stand.ns)
             only = self._encoded(stand, entry, stand.head, branching=stand.branching)
             return Beginning([only], {}, entry, entry.steps, ThreadEvent.START)
         first = self._encoded(stand, self._arrived(stand), stand.head, branching=stand.branching)
@@ -115,7 +120,7 @@ class Beginnings:
             NotSerializable, StateTooLarge: the state can no longer be stored.
         """
         parent = old if ns == stand.ns else None  # what lies in another frame cannot be referred to
-        fork = plan_fork(old.checkpoint, new_checkpoint_id(stand.cursor), stand.ns)
+        fork = plan_fork(old.checkpoint, new_checkpoint_id(stand.newest), stand.ns)
         fork = replace(fork, parent_id=None if parent is None else parent.checkpoint.id)
         first = self._encoded(stand, fork, parent, branching=old.checkpoint.id != stand.cursor)
         if [step.node for step in fork.steps] != [START]:
@@ -162,7 +167,7 @@ class Beginnings:
     def _steered(self, stand: Stand, command: Command, known: Known, head: Checkpoint) -> Beginning:
         """Write a Command's update and go where it says, beside what is due; what has finished stays finished."""
         said = written(command, stand.graph.channels)
-        after = plan_command(stand.graph, head, said, new_checkpoint_id(stand.cursor))
+        after = plan_command(stand.graph, head, said, new_checkpoint_id(stand.newest))
         if stand.branching:  # on another branch they are other steps
             fork = plan_fork(head, after.id, stand.ns)
             after = replace(after, steps=(*fork.steps, *after.steps[len(fork.steps) :]))
@@ -183,7 +188,7 @@ class Beginnings:
 
     def _arrived(self, stand: Stand) -> Checkpoint:
         head = stand.head.checkpoint if stand.head is not None else None
-        arrived = plan_input(stand.graph, head, new_checkpoint_id(stand.cursor), stand.ns)
+        arrived = plan_input(stand.graph, head, new_checkpoint_id(stand.newest), stand.ns)
         return arrived if head is not None else replace(arrived, children=stand.children)
 
     def _known(self, stand: Stand, head: Checkpoint) -> Known:

@@ -143,7 +143,8 @@ def _ttl_ms(ttl_s: Any) -> int | str:
         return ""
     if not is_number(ttl_s) or not 0 <= ttl_s <= LONGEST_S:
         raise ValueError(f"The time to live of a cache entry is a number of seconds from 0 on, got {shown(ttl_s)}.")
-    return int(round(ttl_s * 1000))
+    milliseconds: int = round(ttl_s * 1000)
+    return milliseconds
 
 
 class InMemoryCache(RedisCache):

@@ -29,7 +29,7 @@ from .engine import Engine
 from .execution import Execution
 from .loop import apart
 from .nesting import BodyExecution
-from .savers import MemorySaver, Saver
+from .savers import MemorySaver, Saver, check_parts
 
 Config = Mapping[str, Any] | None
 Names = Sequence[str] | str | None
@@ -51,7 +51,7 @@ class CompiledStateGraph(AsyncFace, Batches):
         cache: BaseCache | None = None,
         config: Config = None,
     ) -> None:
-        _check_parts(checkpointer, store, cache)
+        check_parts(checkpointer, store, cache)
         self.graph = graph
         self.checkpointer = checkpointer
         self.store = store
@@ -284,19 +284,3 @@ def _is_v2(version: str) -> bool:
     if not isinstance(version, str) or version not in ("v1", "v2"):
         raise InvalidConfig(f"version is 'v1' or 'v2', got {shown(version)}.")
     return version == "v2"
-
-
-def _check_parts(checkpointer: object, store: object, cache: object) -> None:
-    if checkpointer is not None and not isinstance(checkpointer, Saver | bool):
-        raise TypeError(
-            f"Invalid checkpointer provided: {type(checkpointer).__name__}. "
-            "Use treadle.checkpoint.memory.MemorySaver or treadle.checkpoint.redis.RedisSaver."
-        )
-    if store is not None and not isinstance(store, BaseStore):
-        raise TypeError(
-            f"Invalid store provided: {type(store).__name__}. Use a BaseStore, such as treadle.store.memory's."
-        )
-    if cache is not None and not isinstance(cache, BaseCache):
-        raise TypeError(
-            f"Invalid cache provided: {type(cache).__name__}. Use a BaseCache, such as treadle.cache.memory's."
-        )
