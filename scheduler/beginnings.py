@@ -5,8 +5,9 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from graphs.checkpoint import Checkpoint, Result
+from graphs.checks import shown
 from graphs.commands import START, Command
-from graphs.errors import EmptyInputError
+from graphs.errors import EmptyInputError, InvalidUpdateError
 from graphs.graph import Graph
 from graphs.planner import plan_command, plan_entry, plan_fork, plan_input, plan_next
 from graphs.routing import Caller, fresh, outside_of_steps, route
@@ -75,6 +76,7 @@ class Beginnings:
             return self._going_on(stand)
         if not isinstance(value, Command):
             return self.entered(stand, stand.graph.input.read(value))
+        _check_own(value)
         if stand.head is None:
             return self._steered(stand, value, {}, replace(self._arrived(stand), steps=()))
         head = stand.head.checkpoint
@@ -198,3 +200,10 @@ class Beginnings:
     def _encoded(self, stand: Stand, checkpoint: Checkpoint, parent: StoredCheckpoint | None, **how: Any) -> Encoded:
         origin = Origin(stand.run.id, stand.run.metadata, stand.parents)
         return self._connection.checkpoints.encode(checkpoint, parent, origin, **how)
+
+
+def _check_own(command: Command[Any]) -> None:
+    if command.graph is not None:
+        raise InvalidUpdateError(
+            f"A Command for another graph ({shown(command.graph)}) is what a node returns: a caller's has no graph."
+        )

@@ -153,7 +153,9 @@ class InMemoryCache(RedisCache):
     def __init__(self, *, serde: Serde | None = None) -> None:
         # Importing fakeredis takes 0.16 s, which nobody should pay who only works with a real Redis.
         from .fake import fake_redis, fake_server
+        from .settings import Settings
 
+        serde = Serde(limit_bytes=Settings().max_value_bytes) if serde is None else serde
         super().__init__(fake_redis(fake_server()), serde=serde)
 
 

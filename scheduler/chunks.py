@@ -10,6 +10,7 @@ import ormsgpack
 from graphs.beside import grown_from
 
 from .bytes_redis import BytesRedis
+from .errors import StateTooLarge
 from .json_text import encoded
 from .serde import Serde
 
@@ -25,6 +26,12 @@ class ChannelRef(NamedTuple):
     generation: str
     chunks: int
     sealed: bool = False
+    #: How many bytes its chunks take; 0 where a checkpoint of an earlier version does not say.
+    size: int = 0
+
+    def grown(self, by: int) -> "ChannelRef":
+        """Return where the value lies with one more chunk of so many bytes."""
+        return ChannelRef(self.generation, self.chunks + 1, size=self.size + by)
 
     def fields(self, channel: str, start: int = 0) -> list[str]:
         """Return the hash fields of its chunks."""
@@ -51,6 +58,17 @@ def chunk_names(refs: Mapping[str, ChannelRef]) -> str:
     if sum(ref.chunks for ref in refs.values()) > _MOST_TOGETHER:
         return ""
     return encoded([name for channel, ref in refs.items() for name in ref.fields(channel)]).decode()
+
+
+def check_size(refs: Mapping[str, ChannelRef], limit: int | None) -> None:
+    """Check that a state is not too large, all its keys together.
+
+    Raises:
+        StateTooLarge: it is.
+    """
+    size = sum(ref.size for ref in refs.values())
+    if limit is not None and size > limit:
+        raise StateTooLarge("The state as a whole", size, limit, "TREADLE_MAX_STATE_BYTES")
 
 
 class ChannelValues:

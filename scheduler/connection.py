@@ -49,6 +49,6 @@ def open_connection(client: Redis, settings: "Settings", dispatcher: Dispatcher)
         Keys(settings.prefix),
         Scripts(client),
         serde,
-        CheckpointStore(reader, serde),
+        CheckpointStore(reader, serde, settings.max_state_bytes),
         dispatcher,
     )

@@ -18,7 +18,7 @@ from .errors import CursorMoved, TransitionNotAllowed
 from .lifecycle import TABLE, ThreadEvent, ThreadStatus, allowed_in
 from .moves import Move
 from .snapshots import config_of
-from .threads import ThreadStore
+from .threads import ThreadStore, check_log
 
 
 class Editor:
@@ -90,7 +90,8 @@ class Editor:
         config, at_root = draft.config, not draft.config.ns
         encoded = [one for edit in edits for one in edit.encoded]
         results = {step: data for edit in edits for step, data in edit.results.items()}
-        known = self._threads.find(config.thread_id) is not None
+        thread = self._threads.find(config.thread_id)
+        check_log(thread, self._connection.settings.max_log_entries)
         where = {} if at_root else {"ns": config.ns}
         entries = [{"kind": "updated", **where, **edit.entry} for edit in edits]
         move = Move(
@@ -98,7 +99,7 @@ class Editor:
             draft.cursor or "",
             encoded,
             results,
-            entries=entries if known else [{"kind": "created"}, *entries],
+            entries=entries if thread is not None else [{"kind": "created"}, *entries],
         )
         # What a frame below holds says nothing about the thread: it rests as it did.
         status = {"status": TABLE[ThreadStatus.IDLE, ThreadEvent.UPDATE]} if at_root else {}

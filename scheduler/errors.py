@@ -2,6 +2,7 @@
 
 TreadleError (graphs.errors)
 └── SchedulerError
+    ├── InvalidSettings                     a variable of the environment does not fit
     ├── InvalidThreadId, InvalidConfig      bad input, refused at the door
     ├── ThreadNotFound, RunNotFound, CheckpointNotFound
     ├── ThreadBusy                          another run is active on the thread
@@ -11,7 +12,7 @@ TreadleError (graphs.errors)
     ├── LeaseLost                           a step's lease went to somebody else
     ├── CursorMoved                         somebody else moved the cursor first
     ├── RunFailed ── RunTimeout, RunCancelled, NodeFailed, WorkerLost, GraphChanged
-    ├── NotSerializable, StateTooLarge
+    ├── NotSerializable, StateTooLarge, TooMany, LogFull
     └── StoreUnavailable, EmbeddedRedisError
 """
 
@@ -19,6 +20,7 @@ from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Literal
 
+from graphs.checks import shown
 from graphs.errors import TreadleError
 
 #: What is wrong with an answer in strict mode: it names what does not wait, is empty, or does not say what it answers.
@@ -35,6 +37,10 @@ class EmbeddedRedisError(SchedulerError):
 
 class StoreUnavailable(SchedulerError):
     """Redis did not answer, refused the write, or is read-only."""
+
+
+class InvalidSettings(SchedulerError, ValueError):
+    """A variable of the environment (TREADLE_*) has a value that does not fit."""
 
 
 class InvalidThreadId(SchedulerError, ValueError):
@@ -202,18 +208,53 @@ class NotSerializable(SchedulerError, TypeError):
 
 
 class StateTooLarge(SchedulerError, ValueError):
-    """A value of the state is larger than the limit."""
+    """A value of the state, or the state as a whole, is larger than the limit."""
 
-    def __init__(self, where: str, size_bytes: int, limit_bytes: int) -> None:
+    def __init__(self, where: str, size_bytes: int, limit_bytes: int, setting: str = "TREADLE_MAX_VALUE_BYTES") -> None:
         self.where = where
         self.size_bytes = size_bytes
         self.limit_bytes = limit_bytes
-        super().__init__(where, size_bytes, limit_bytes)
+        #: What raises the limit.
+        self.setting = setting
+        super().__init__(where, size_bytes, limit_bytes, setting)
 
     def __str__(self) -> str:
         return (
             f"{self.where} takes {self.size_bytes} bytes, more than the limit of {self.limit_bytes}: "
-            "keep large things elsewhere and their address in the state, or raise TREADLE_MAX_VALUE_BYTES."
+            f"keep large things elsewhere and their address in the state, or raise {self.setting}."
+        )
+
+
+class TooMany(SchedulerError, ValueError):
+    """A run has more of something than the deployment allows."""
+
+    def __init__(self, what: str, count: int, limit: int, setting: str) -> None:
+        self.what = what
+        self.count = count
+        self.limit = limit
+        #: What raises the limit.
+        self.setting = setting
+        super().__init__(what, count, limit, setting)
+
+    def __str__(self) -> str:
+        limit = f"more than the limit of {self.limit}"
+        return f"{self.what}: {shown(self.count)}, {limit}. Ask for less, or raise {self.setting}."
+
+
+class LogFull(SchedulerError):
+    """A thread's log has as many entries as the deployment allows: no run begins on it any more."""
+
+    def __init__(self, thread_id: str, entries: int, limit: int) -> None:
+        self.thread_id = thread_id
+        self.entries = entries
+        self.limit = limit
+        super().__init__(thread_id, entries, limit)
+
+    def __str__(self) -> str:
+        return (
+            f"The log of thread {self.thread_id!r} has {self.entries} entries, as many as TREADLE_MAX_LOG_ENTRIES "
+            f"({self.limit}) allows. Go on with a copy of it (threads.copy), whose log is new, and archive or delete "
+            "this one; or raise the limit."
         )
 
 

@@ -13,7 +13,7 @@ from .checkpoints import StoredCheckpoint
 from .config import positive, sought
 from .connection import Connection
 from .copying import stage
-from .errors import InvalidConfig, ThreadBusy, ThreadNotFound, TransitionNotAllowed
+from .errors import InvalidConfig, LogFull, StateTooLarge, ThreadBusy, ThreadNotFound, TransitionNotAllowed
 from .ids import check_thread_id
 from .lifecycle import TABLE, ThreadEvent, ThreadStatus, allowed_in
 from .scripts import TRAVELS_BYTES, Place, Request
@@ -37,9 +37,13 @@ class ThreadStore:
         Raises:
             InvalidThreadId: the id is not usable.
             InvalidConfig: the metadata is no JSON, or the time limit no positive number.
+            StateTooLarge: the metadata takes more bytes than the deployment allows.
             TransitionNotAllowed: the thread is there already.
         """
-        fields = {"metadata": _json({} if metadata is None else metadata)}
+        told, limit = _json({} if metadata is None else metadata), self._connection.settings.max_metadata_bytes
+        if len(told) > limit:
+            raise StateTooLarge("The thread's metadata", len(told), limit, "TREADLE_MAX_METADATA_BYTES")
+        fields = {"metadata": told}
         if positive({"timeout_s": timeout_s}, "timeout_s", float) is not None:
             fields["timeout"] = str(timeout_s)
         return self._create(check_thread_id(thread_id), ThreadStatus.CREATED, fields, {"kind": "created"})
@@ -63,6 +67,9 @@ class ThreadStore:
         source = _thread(thread_id, before, None)
         if source.run_id is not None:
             raise self.busy(thread_id, source.run_id, source.since_ms or 0)
+        there = self.find(new_thread_id)
+        if there is not None:
+            raise TransitionNotAllowed(new_thread_id, there.status, "be created again")
         staged = stage(self._connection, keys, target)
         if self._connection.redis.hgetall(keys.thread) != before:  # it ran meanwhile: what was copied may be torn
             return self.copy(thread_id, new_thread_id)
@@ -218,6 +225,16 @@ def place_of(connection: Connection, member: str) -> tuple[Place, str, str]:
     thread_id = unquote(token)
     run_id = what.removeprefix("run:") if what.startswith("run:") else ""
     return connection.place(thread_id, run_id), thread_id, what
+
+
+def check_log(thread: Thread | None, limit: int) -> None:
+    """Check that something more can happen to a thread.
+
+    Raises:
+        LogFull: its log is as long as the deployment allows.
+    """
+    if thread is not None and thread.seq >= limit:
+        raise LogFull(thread.id, thread.seq, limit)
 
 
 def _json(metadata: Mapping[str, Any]) -> str:

@@ -13,7 +13,7 @@ from ..desk import Desk
 from ..exits import ExitCode
 from ..happenings import line_of, record_of
 from ..progress import ticking
-from ..rendering import console, print_json, print_line
+from ..rendering import console, print_json, print_line, visible
 from .arguments import json_option, thread_argument, with_desk
 
 _PAUSE_S = 0.5
@@ -80,7 +80,8 @@ def verify(ctx: click.Context, desk: Desk, thread_id: str, as_json: bool) -> Non
         print_json({"thread": thread_id, "holds": broken is None, "entries": entries, "broken": broken})
     else:
         click.echo(
-            f"The hash chain over {entries} entries holds." if broken is None else broken, err=broken is not None
+            f"The hash chain over {entries} entries holds." if broken is None else visible(broken),
+            err=broken is not None,
         )
     ctx.exit(ExitCode.OK if broken is None else ExitCode.FAILED)
 
