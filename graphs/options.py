@@ -30,7 +30,7 @@ from .timeouts import Timeout, timeout_of
 Seen = Callable[[Any], Schema]
 
 _RATE = re.compile(r"\d+(\.\d+)?(/[smh])?")
-_QUEUE = re.compile(r"[\w.:@/-]{1,128}")
+_QUEUE = re.compile(r"[A-Za-z0-9_.:@/-]{1,128}")
 
 
 class NodeDefaults(TypedDict, total=False):

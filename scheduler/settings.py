@@ -77,7 +77,7 @@ class Settings(BaseSettings):
     @classmethod
     def _is_redis(cls, url: str | None) -> str | None:
         """Refuse what is no address of a Redis; libraries would say so later, and in their own words."""
-        parts = urlsplit(url or "unix://")
+        parts = urlsplit("unix://" if url is None else url)
         if url is not None and parts.scheme not in _STORES:
             raise ValueError("it begins with redis://, rediss:// or unix://")
         _ = parts.port  # raises where it is no number

@@ -19,7 +19,7 @@ class WorkerSettings(Settings):
     #: The message broker; None: the store's Redis, where the scripts themselves push the messages.
     broker_url: str | None = None
     #: The queue of nodes that name none.
-    default_queue: str = Field("treadle", pattern=r"^[\w.:@/-]{1,128}$")
+    default_queue: str = Field("treadle", pattern=r"^[A-Za-z0-9_.:@/-]{1,128}$")
     #: Publish Celery's events, which Flower shows; costs about a third of the throughput of trivial steps.
     events: bool = True
     #: Stock delivery: late acks and the visibility timeout. Nothing here needs it, and it is three times slower.
