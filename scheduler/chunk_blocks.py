@@ -12,12 +12,10 @@ from contextlib import suppress
 import ormsgpack
 
 from .bytes_redis import BytesRedis
-from .chunks import SPAN, ChannelRef
+from .chunks import LARGEST_BLOCK, SPAN, ChannelRef
 from .errors import StoreUnavailable
 from .scripts import Place, Scripts
 
-#: A block is made of no more bytes: larger chunks gain nothing by it.
-_LARGEST = 64 * 1024
 #: How many blocks of a value one run packs at the most, so that none waits long for what a longer one left.
 _AT_ONCE = 4
 _KNOWN_VALUES = 4096
@@ -58,7 +56,7 @@ class ChunkBlocks:
         sizes = self._redis.pipeline(transaction=False)
         for field in fields:
             sizes.hstrlen(key, field)
-        if sum(sizes.execute()) > _LARGEST:
+        if sum(sizes.execute()) > LARGEST_BLOCK:
             return b""
         chunks = self._redis.hmget(key, fields)
         return zlib.compress(ormsgpack.packb(chunks)) if all(chunks) else b""

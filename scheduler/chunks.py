@@ -1,6 +1,5 @@
 """Channel values in pieces: a list that grows at its end adds a chunk, any other change begins a new generation."""
 
-import zlib
 from collections.abc import Collection, Iterable, Mapping
 from operator import is_
 from typing import Any, Final, NamedTuple, Self
@@ -10,7 +9,8 @@ import ormsgpack
 from graphs.beside import grown_from
 
 from .bytes_redis import BytesRedis
-from .errors import StateTooLarge
+from .errors import StateTooLarge, Unreadable
+from .inflating import inflated
 from .json_text import encoded
 from .serde import Serde
 
@@ -18,6 +18,8 @@ from .serde import Serde
 _MOST_TOGETHER = 32
 #: How many chunks a block stands for; the newest so many, and more, are never packed.
 SPAN: Final = 32
+#: A block is made of no more bytes: larger chunks gain nothing by it.
+LARGEST_BLOCK: Final = 64 * 1024
 
 
 class ChannelRef(NamedTuple):
@@ -148,8 +150,15 @@ class ChannelValues:
 
 
 def unpacked_block(data: bytes) -> list[bytes]:
-    """Return the chunks of a block."""
-    chunks: list[bytes] = ormsgpack.unpackb(zlib.decompress(data))
+    """Return the chunks of a block.
+
+    Raises:
+        Unreadable: it is none.
+    """
+    try:
+        chunks: list[bytes] = ormsgpack.unpackb(inflated(data, 2 * LARGEST_BLOCK))
+    except ValueError as error:
+        raise Unreadable(str(error)) from error
     return chunks
 
 

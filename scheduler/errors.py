@@ -12,7 +12,7 @@ TreadleError (graphs.errors)
     ├── LeaseLost                           a step's lease went to somebody else
     ├── CursorMoved                         somebody else moved the cursor first
     ├── RunFailed ── RunTimeout, RunCancelled, NodeFailed, WorkerLost, GraphChanged
-    ├── NotSerializable, StateTooLarge, TooMany, LogFull
+    ├── NotSerializable, StateTooLarge, TooMany, LogFull, Unreadable
     └── StoreUnavailable, EmbeddedRedisError
 """
 
@@ -225,6 +225,20 @@ class StateTooLarge(SchedulerError, ValueError):
         )
 
 
+class Unreadable(SchedulerError, ValueError):
+    """What lies in the store is not what was put there."""
+
+    def __init__(self, reason: str) -> None:
+        self.reason = reason
+        super().__init__(reason)
+
+    def __str__(self) -> str:
+        return (
+            f"A stored value cannot be read: {self.reason.rstrip('.')}. It was altered, or written by another version; "
+            "nothing of it was run."
+        )
+
+
 class TooMany(SchedulerError, ValueError):
     """A run has more of something than the deployment allows."""
 
@@ -252,9 +266,9 @@ class LogFull(SchedulerError):
 
     def __str__(self) -> str:
         return (
-            f"The log of thread {self.thread_id!r} has {self.entries} entries, as many as TREADLE_MAX_LOG_ENTRIES "
-            f"({self.limit}) allows. Go on with a copy of it (threads.copy), whose log is new, and archive or delete "
-            "this one; or raise the limit."
+            f"The log of thread {self.thread_id!r}, with what its nodes wrote live, has had {self.entries} entries; "
+            f"TREADLE_MAX_LOG_ENTRIES allows {self.limit}. Go on with a copy of it (threads.copy), whose log is new, "
+            "and archive or delete this one; or raise the limit."
         )
 
 

@@ -108,7 +108,8 @@ class BodyCalls:
             except asyncio.CancelledError:  # its own; one from the outside abandons it
                 raise NodeCancelledError(called.task.name) from None
             except Exception as error:  # whatever it raises is for its policies to judge, and then for its caller
-                delay_s = retry_delay_s(called.task.retry, error, number, random.random())
+                noise = random.random()  # nosec B311  # spreads retries, guards nothing
+                delay_s = retry_delay_s(called.task.retry, error, number, noise)
                 if delay_s is None:
                     raise
             run(asyncio.sleep(delay_s)) if called.task.is_async else time.sleep(delay_s)

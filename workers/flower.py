@@ -10,7 +10,7 @@ from celery.events.state import Task
 #: The name to log in with; the password is that of the environment.
 USER = "treadle"
 
-_PASSWORD = "TREADLE_FLOWER_PASSWORD"
+_PASSWORD = "TREADLE_FLOWER_PASSWORD"  # nosec B105  # the name of a variable
 
 
 def options() -> dict[str, Any]:
