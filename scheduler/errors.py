@@ -211,9 +211,7 @@ class StateTooLarge(SchedulerError, ValueError):
     """A value of the state, or the state as a whole, is larger than the limit."""
 
     def __init__(self, where: str, size_bytes: int, limit_bytes: int, setting: str = "TREADLE_MAX_VALUE_BYTES") -> None:
-        self.where = where
-        self.size_bytes = size_bytes
-        self.limit_bytes = limit_bytes
+        self.where, self.size_bytes, self.limit_bytes = where, size_bytes, limit_bytes
         #: What raises the limit.
         self.setting = setting
         super().__init__(where, size_bytes, limit_bytes, setting)
@@ -243,11 +241,7 @@ class TooMany(SchedulerError, ValueError):
     """A run has more of something than the deployment allows."""
 
     def __init__(self, what: str, count: int, limit: int, setting: str) -> None:
-        self.what = what
-        self.count = count
-        self.limit = limit
-        #: What raises the limit.
-        self.setting = setting
+        self.what, self.count, self.limit, self.setting = what, count, limit, setting
         super().__init__(what, count, limit, setting)
 
     def __str__(self) -> str:
@@ -259,9 +253,7 @@ class LogFull(SchedulerError):
     """A thread's log has as many entries as the deployment allows: no run begins on it any more."""
 
     def __init__(self, thread_id: str, entries: int, limit: int) -> None:
-        self.thread_id = thread_id
-        self.entries = entries
-        self.limit = limit
+        self.thread_id, self.entries, self.limit = thread_id, entries, limit
         super().__init__(thread_id, entries, limit)
 
     def __str__(self) -> str:

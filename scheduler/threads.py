@@ -41,8 +41,8 @@ class ThreadStore:
             TransitionNotAllowed: the thread is there already.
         """
         told, limit = _json({} if metadata is None else metadata), self._connection.settings.max_metadata_bytes
-        if len(told) > limit:
-            raise StateTooLarge("The thread's metadata", len(told), limit, "TREADLE_MAX_METADATA_BYTES")
+        if len(told.encode()) > limit:
+            raise StateTooLarge("The thread's metadata", len(told.encode()), limit, "TREADLE_MAX_METADATA_BYTES")
         fields = {"metadata": told}
         if positive({"timeout_s": timeout_s}, "timeout_s", float) is not None:
             fields["timeout"] = str(timeout_s)
@@ -241,7 +241,9 @@ def _json(metadata: Mapping[str, Any]) -> str:
     if not isinstance(metadata, Mapping):
         raise InvalidConfig(f"A thread's metadata is a dict that JSON can hold, got {shown(metadata)}.")
     try:
-        return json.dumps(dict(metadata), allow_nan=False)
+        told = json.dumps(dict(metadata), allow_nan=False, ensure_ascii=False)
+        told.encode()  # no lone surrogates, which nothing outside of Python could read
+        return told
     except (TypeError, ValueError, RecursionError) as error:
         raise InvalidConfig(f"A thread's metadata is a dict that JSON can hold: {error}.") from error
 

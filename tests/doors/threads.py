@@ -145,7 +145,7 @@ STATES = (
 )
 
 VERBS = ("create", "get", "find", "pending", "terminate", "mark_archived", "delete")
-NOT_JSON = (Odd(), {1, 2}, float("nan"), float("inf"), b"x", LOOP, DEEP, open)
+NOT_JSON = (SURROGATE, Odd(), {1, 2}, float("nan"), float("inf"), b"x", LOOP, DEEP, open)
 
 
 def verb(name: str) -> Callable[[Any, Any], Any]:
