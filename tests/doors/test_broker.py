@@ -7,6 +7,7 @@ from base64 import b64decode
 from pathlib import Path
 from typing import Any
 
+import pytest
 import redis as redis_py
 from celery.contrib.testing.worker import start_worker
 from hypothesis import given
