@@ -56,8 +56,8 @@ class Settings(BaseSettings):
     max_metadata_bytes: int = Field(1 * _MIB, ge=256, le=_MOST_BYTES)
     #: The highest recursion limit that a run may ask for.
     max_recursion_limit: int = Field(1_000_000, ge=1)
-    #: How many steps a superstep may have.
-    max_fan_out: int = Field(50_000, ge=1)
+    #: How many steps a superstep may have: one script stores them, and meanwhile Redis answers nobody.
+    max_fan_out: int = Field(20_000, ge=1)
     #: How many graphs may be inside of each other on a thread.
     max_depth: int = Field(64, ge=1)
     #: How many entries a thread's log may have before no run begins on it any more.
