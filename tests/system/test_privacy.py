@@ -33,7 +33,8 @@ def overheard(url: str) -> Iterator[list[str]]:
                 command = str(said["command"])
                 if command == f"ECHO {_END}":
                     return
-                if command.upper().startswith(("LPUSH", "RPUSH", "PUBLISH")):
+                verb, _, rest = command.partition(" ")
+                if verb.upper() in ("LPUSH", "PUBLISH") and "celery" in rest.partition(" ")[0]:
                     heard.append(command)
 
         listener = threading.Thread(target=listen)
