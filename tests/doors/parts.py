@@ -4,9 +4,11 @@
 # Values of the wrong types are what all of this is about.
 
 from collections.abc import Callable
+from datetime import datetime, timedelta
 from typing import Any
 
-from graphs.errors import GraphError, InvalidGraph, InvalidNamespaceError
+from graphs.errors import GraphError, InvalidGraph, InvalidNamespaceError, InvalidQuestion
+from graphs.interrupts import deadline_of
 from scheduler.errors import NotSerializable, StateTooLarge
 from treadle.checkpoint.memory import MemorySaver
 from treadle.func import entrypoint, task
@@ -22,6 +24,7 @@ from .stage import (
     NO_DURATIONS,
     NOT_DICTS,
     NOT_LISTS,
+    NOT_NUMBERS,
     NOT_SECONDS,
     NOT_TEXTS,
     NOT_WHOLE,
@@ -373,6 +376,13 @@ BUILDING = (
     Door("CachePolicy ttl", lambda _, v: CachePolicy(ttl=v), NOT_SECONDS, InvalidGraph, "The ttl of a CachePolicy"),
     Door("key_func", lambda _, v: CachePolicy(key_func=v), (None, *OTHER, "x"), InvalidGraph, "The key_func of"),
     Door("run_timeout", lambda _, v: TimeoutPolicy(run_timeout=v), NO_DURATIONS, InvalidGraph, "run_timeout must be"),
+    Door(
+        "deadline",
+        lambda _, v: deadline_of(v, "no"),
+        (*NOT_NUMBERS, 1e300, HUGE, timedelta.max, datetime(2030, 1, 1)),
+        InvalidQuestion,
+        "eadline",
+    ),
     Door(
         "refresh_on",
         lambda _, v: TimeoutPolicy(refresh_on=v),

@@ -76,6 +76,11 @@ class Doors:
         for redis in spaces[1:]:
             redis.flushall()
 
+    def all_taken_or_refused(self, errors: Any, *calls: Callable[[], Any]) -> None:
+        """Make calls that need no thread of their own."""
+        for call in calls:
+            self.taken_or_refused(lambda _, call=call: call(), errors)  # type: ignore[misc]
+
 
 @pytest.fixture(scope="module")
 def doors() -> Doors:
@@ -114,7 +119,8 @@ def test_commands(doors: Doors, one: Any, other: Any) -> None:
 @given(VALUES, VALUES)
 def test_states(doors: Doors, one: Any, other: Any) -> None:
     graph = doors.graph
-    for call in (
+    doors.all_taken_or_refused(
+        TreadleError,
         lambda: graph.get_state(one),
         lambda: [*graph.get_state_history(RESTS, filter=one)],
         lambda: [*graph.get_state_history(RESTS, limit=one)],
@@ -123,8 +129,7 @@ def test_states(doors: Doors, one: Any, other: Any) -> None:
         lambda: graph.threads.list(status=one),
         lambda: graph.threads.list(metadata=one),
         lambda: graph.run_handle(one, other),
-    ):
-        doors.taken_or_refused(lambda thread, call=call: call())
+    )
     doors.taken_or_refused(lambda thread: graph.update_state({"thread_id": thread}, one, as_node=other))
     doors.taken_or_refused(lambda thread: graph.update_state({"thread_id": thread}, {"x": one}, "say", other), PLAIN)
     doors.taken_or_refused(lambda thread: graph.bulk_update_state({"thread_id": thread}, one), PLAIN)
@@ -138,7 +143,8 @@ def test_states(doors: Doors, one: Any, other: Any) -> None:
 @given(VALUES, VALUES)
 def test_memory_and_cache(doors: Doors, one: Any, other: Any) -> None:
     store, cache = doors.store, doors.cache
-    for call in (
+    doors.all_taken_or_refused(
+        PLAIN,
         lambda: store.put(one, "k", {"a": other}),
         lambda: store.put(("n",), one, {"a": other}),
         lambda: store.put(("n",), "k", one),
@@ -149,5 +155,4 @@ def test_memory_and_cache(doors: Doors, one: Any, other: Any) -> None:
         lambda: cache.set({(("n",), "k"): (one, other)}),
         lambda: cache.get(one),
         lambda: cache.clear(one),
-    ):
-        doors.taken_or_refused(lambda thread, call=call: call(), PLAIN)
+    )
