@@ -49,7 +49,8 @@ class Send:
     timeout: Timeout = None
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "timeout", timeout_of(self.timeout, f"timeout of a Send to {shown(self.node)}"))
+        if self.timeout is not None:
+            object.__setattr__(self, "timeout", timeout_of(self.timeout, f"timeout of a Send to {shown(self.node)}"))
 
     def __repr__(self) -> str:
         return f"Send({_shown(self, ('timeout',))})"
