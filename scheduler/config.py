@@ -32,7 +32,7 @@ _RUN_KEYS = (
 _SHORT_KEYS = ("thread_id", "checkpoint_id", "checkpoint_ns", "checkpoint_map")
 _OTHER_KEYS = ("configurable", "tags", "metadata", "callbacks", "run_name", "run_id")
 _SCALARS = (str, int, float, bool)
-_LONGEST_NS = 8192
+_LONGEST_NS = 16_384
 #: The largest limit: what a count of Redis, and a size in Python, can be.
 _MOST = 2**62
 

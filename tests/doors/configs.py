@@ -92,7 +92,7 @@ CONFIGS = (
     Door(
         "checkpoint_ns",
         config("checkpoint_ns"),
-        (*NOT_TEXTS, "a\0b", "a\nb", "n" * 9000),
+        (*NOT_TEXTS, "a\0b", "a\nb", "n" * 20_000),
         InvalidConfig,
         "checkpoint_ns",
     ),
