@@ -246,7 +246,7 @@ class Executor:
 
     def _failed(self, attempt: Attempt, failure: Failure, error: Exception) -> Outcome:
         claim = attempt.claim
-        noise = random.random()  # nosec B311  # spreads retries, guards nothing
+        noise = random.uniform(0, 1)  # nosec B311  # spreads retries, guards nothing
         delay_s = retry_delay_s(attempt.node.retry, error, claim.attempt, noise)
         if delay_s is not None:
             progress = self._steps.retry(claim, failure, round(delay_s * 1000))
