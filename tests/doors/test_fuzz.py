@@ -22,7 +22,7 @@ from treadle.types import Command, Send, StateUpdate
 from .stage import RESTS, X, stage
 
 MANY = settings(
-    max_examples=int(os.environ.get("TREADLE_FUZZ", "4")),
+    max_examples=int(os.environ.get("TREADLE_FUZZ", "2")),
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
 )
