@@ -1,8 +1,10 @@
 """One saver, at work: a connection, a client on it, and what executes the steps that this process has to run."""
 
 import socket
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from os import getpid
+from typing import Any
 
 from graphs.cache import BaseCache
 from graphs.store import BaseStore
@@ -55,9 +57,9 @@ def open_engine(connection: Connection, *, durable: bool) -> Engine:
     return Engine(connection, Client(connection, call_anywhere), durable)
 
 
-def default_store(connection: Connection) -> BaseStore:
+def default_store(connection: Connection, index: Mapping[str, Any] | None = None) -> BaseStore:
     """Return the long-term memory of graphs that were compiled without one: it lives beside their threads."""
-    return RedisStore(connection.client, connection.keys, connection.serde, connection.sealing)
+    return RedisStore(connection.client, connection.keys, connection.serde, connection.sealing, index=index)
 
 
 def nesting(connection: Connection, worker: str, means: Means) -> Nesting:

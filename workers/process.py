@@ -58,7 +58,7 @@ def _of(pid: int, worker: str, pool_has_limits: bool) -> WorkerProcess:
     means = Means(
         steps,
         connection.serde,
-        bootstrap.stores(settings),
+        bootstrap.stores(settings, connection),
         default_store(connection),
         bootstrap.caches(settings),
         default_cache(connection),
