@@ -12,6 +12,7 @@ from graphs.errors import InvalidGraph
 
 from .errors import InvalidConfig
 from .ids import check_thread_id, is_checkpoint_id
+from .webhook import Webhook, webhook_of
 
 OnBusy = Literal["reject", "wait"]
 
@@ -27,6 +28,7 @@ _RUN_KEYS = (
     "on_busy",
     "strict_resume",
     "durability",
+    "webhook",
 )
 #: Where a call is about; the map repeats what the checkpoint's own record says.
 _SHORT_KEYS = ("thread_id", "checkpoint_id", "checkpoint_ns", "checkpoint_map")
@@ -64,6 +66,8 @@ class RunConfig:
     drain_reason: str | None = None
     #: Seconds for each superstep of the root.
     step_timeout_s: float | None = None
+    #: Where the run's end is told; what is private to the caller, and not for nodes.
+    webhook: Webhook | None = None
 
     def for_nodes(self) -> dict[str, Any]:
         """Return the config as nodes see it, without what is private to the caller."""
@@ -117,6 +121,7 @@ def parse(config: Mapping[str, Any] | None, **given: Any) -> RunConfig:
         _mapping(config, "metadata"),
         configurable,
         _one_of(run, "durability", ("async", "sync", "exit")),
+        webhook=webhook_of(run["webhook"]),
     )
 
 

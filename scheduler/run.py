@@ -35,6 +35,8 @@ class Run:
     replays: Mapping[str, str] = field(default_factory=dict)
     #: Whether chat models that its nodes call are heard token by token; nobody may be there to follow it.
     heard: bool = True
+    #: Where its end is told: ``url``, ``include``, and the ``keys`` of its output; None: nowhere.
+    webhook: Mapping[str, Any] | None = None
     started_ms: int | None = None
     ended_ms: int | None = None
     deadline_ms: int | None = None
@@ -83,4 +85,5 @@ class Run:
             "durability": self.durability,
             "replays": dict(self.replays),
             "heard": self.heard,
+            "webhook": self.webhook,
         }

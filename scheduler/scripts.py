@@ -220,6 +220,15 @@ class Scripts:
         calls = (Call("take_due", [due_key], [limit, hold_ms]) for due_key in due_keys)
         return self._caller.call_each(calls, patient=False)
 
+    def take_delivery(self, place: Place, **args: str | int) -> dict[str, Any] | None:
+        """Take the delivery of a run's webhook for an attempt; return its record, or None when none is to be made."""
+        taken = self._run("take_delivery", place, args)
+        return None if taken is None else dict(decoded(taken))
+
+    def put_delivery(self, place: Place, **args: str | int | bytes) -> bool:
+        """Record how an attempt at a delivery went; return whether it still counts."""
+        return bool(self._run("put_delivery", place, args))
+
     def cache_put(self, item_key: str, index_key: str, **args: str | int | bytes) -> None:
         """Keep an entry of the cache."""
         self._caller.call(Call("cache_put", [item_key, index_key], [args[name] for name in load("cache_put").args]))

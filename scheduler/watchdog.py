@@ -11,6 +11,7 @@ from typing import Any
 from .ailments import ailment_of
 from .connection import Connection
 from .defaults import Defaults
+from .deliveries import Courier, is_delivery
 from .dispatch import StepOrder
 from .errors import StoreUnavailable
 from .json_text import decoded
@@ -35,7 +36,7 @@ _HOLD_MS = 5_000
 
 @dataclass(frozen=True, slots=True)
 class DueEntry:
-    """What an entry of a due set is about: a step, ``run:ID``, or the questions of a thread."""
+    """What an entry of a due set is about: a step, ``run:ID``, ``hook:ID``, or the questions of a thread."""
 
     member: str
     place: Place
@@ -50,7 +51,7 @@ class DueEntry:
     @property
     def is_step(self) -> bool:
         """Whether it is about a step."""
-        return self.what != QUESTIONS and not self.what.startswith("run:")
+        return self.what != QUESTIONS and not self.what.startswith(("run:", "hook:"))
 
 
 class Watchdog:
@@ -58,10 +59,16 @@ class Watchdog:
 
     A step falls due when its lease ran out (its worker was lost), when its message may have been lost, or when its
     pause before another attempt is over; a run, when it is past its time limit or its own process fell silent; the
-    questions of a thread, when the deadline of one has passed.
+    questions of a thread, when the deadline of one has passed; a webhook, when its run has ended.
+
+    Args:
+        connection: the store.
+        runs: its runs.
+        courier: delivers webhooks; None: they are left to other schedulers.
     """
 
-    def __init__(self, connection: Connection, runs: RunStore) -> None:
+    def __init__(self, connection: Connection, runs: RunStore, courier: Courier | None = None) -> None:
+        self._courier = courier
         self._connection = connection
         self._runs = runs
         self._defaults = Defaults(connection, runs)
@@ -132,6 +139,8 @@ class Watchdog:
 
     def _look_at(self, entry: DueEntry) -> str:
         try:
+            if is_delivery(entry.what):
+                return self._courier.take(entry.thread_id, entry.what) if self._courier else "left alone"
             if entry.what == QUESTIONS:
                 return "answered" if self._defaults.give(entry.thread_id) else "left alone"
             return self._runs.look_at(entry.thread_id, entry.place.run_id) or "left alone"

@@ -42,6 +42,7 @@ from .errors import (
     HeadRefused,
     InvalidConfig,
     InvalidDestination,
+    InvalidEmbedding,
     InvalidGraph,
     InvalidInput,
     InvalidNamespaceError,
@@ -148,10 +149,18 @@ from .types import (
     default_retry_on,
     interrupt,
 )
+from .webhooks import (
+    DELIVERY_HEADER,
+    SIGNATURE_HEADER,
+    InvalidSignature,
+    verify_webhook,
+)
 
 __all__ = [
+    "DELIVERY_HEADER",
     "END",
     "REMOVE_ALL_MESSAGES",
+    "SIGNATURE_HEADER",
     "START",
     "AlreadyResumed",
     "AmbiguousAnswer",
@@ -183,11 +192,13 @@ __all__ = [
     "Interrupt",
     "InvalidConfig",
     "InvalidDestination",
+    "InvalidEmbedding",
     "InvalidGraph",
     "InvalidInput",
     "InvalidNamespaceError",
     "InvalidQuestion",
     "InvalidSettings",
+    "InvalidSignature",
     "InvalidThreadId",
     "InvalidUpdateError",
     "Item",
@@ -266,4 +277,5 @@ __all__ = [
     "is_invalid_resume",
     "push_message",
     "task",
+    "verify_webhook",
 ]

@@ -23,7 +23,7 @@ _PASSWORD = "TREADLE_REDIS_PASSWORD_"
 _PASSWORD_BYTES = 24
 
 #: What only a scheduler does.
-_OF_SCHEDULERS = ("take_due", "redispatch_step", "look_at_run")
+_OF_SCHEDULERS = ("take_due", "redispatch_step", "look_at_run", "take_delivery")
 _BY_SCHEDULERS = (
     *_OF_SCHEDULERS,
     "look_at_thread",
@@ -32,6 +32,7 @@ _BY_SCHEDULERS = (
     "forget_deadlines",
     "pack_log",
     "pack_chunks",
+    "put_delivery",
 )
 #: What closes, copies and deletes threads: no node's business.
 _CLOSING = ("delete_thread", "set_status")

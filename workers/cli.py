@@ -29,6 +29,7 @@ COMMANDS: Mapping[str, Mapping[str, tuple[str, str]]] = {
         "pending": ("threads", "Show a thread's steps in flight: on which worker, since when, due when."),
         "log": ("logs", "Show everything that happened to a thread."),
         "tail": ("logs", "Follow a thread's active run: its log, and what its nodes write, live."),
+        "webhooks": ("webhooks", "Show what became of the webhooks of a thread's runs, and send one again."),
         "verify": ("proofs", "Prove that no entry of a thread's log was altered or removed."),
         "head": ("proofs", "Take the head of a thread's log, to be kept elsewhere as a proof."),
         "archive": ("closing", "Export a thread to a file, and close it."),

@@ -35,7 +35,7 @@ Config = Mapping[str, Any] | None
 Names = Sequence[str] | str | None
 
 #: What a call may say for its run alone.
-_PER_RUN = frozenset({"interrupt_before", "interrupt_after", "timeout", "on_busy", "durability"})
+_PER_RUN = frozenset({"interrupt_before", "interrupt_after", "timeout", "on_busy", "durability", "webhook"})
 #: What is taken for the sake of those who move here, and changes nothing.
 _ACCEPTED = frozenset({"debug"})
 
@@ -123,7 +123,8 @@ class CompiledStateGraph(AsyncFace, Batches):
             output_keys: which keys to return; one name returns its bare value.
             version: "v1", the output with its open questions under ``__interrupt__``; "v2", a GraphOutput.
             **options: ``interrupt_before``, ``interrupt_after``, ``timeout`` (seconds for the run as a whole),
-                ``on_busy`` ("reject" or "wait"), ``control``, a RunControl by which the run can be drained, and
+                ``on_busy`` ("reject" or "wait"), ``webhook`` (the URL that is told how the run ended, or
+                ``{"url", "include"}``), ``control``, a RunControl by which the run can be drained, and
                 ``durability``: "sync" and "async" are the same, every superstep is
                 stored before the next one begins; with "exit", which is as safe, history shows of the run and the
                 graphs inside of it only where it ended.
@@ -225,6 +226,8 @@ class CompiledStateGraph(AsyncFace, Batches):
         run_config = self._parsed(config, **{key: value for key, value in options.items() if key in _PER_RUN})
         if control is not None and not isinstance(control, RunControl):
             raise InvalidConfig(f"control is a RunControl, by which a run can be drained, got {shown(control)}.")
+        if run_config.webhook is not None and not engine.durable:
+            raise InvalidConfig("A scheduler delivers webhooks, and none looks after a MemorySaver: use a RedisSaver.")
         control = control or RunControl()
         step_timeout_s = seconds(self.step_timeout, "step_timeout")
         run_config = replace(run_config, heard=heard, drain_reason=control.drain_reason, step_timeout_s=step_timeout_s)

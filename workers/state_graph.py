@@ -1,11 +1,13 @@
 """Building a graph whose nodes share a state, up to something that can be run."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from graphs.builder import GraphBuilder
 from graphs.cache import BaseCache
 from graphs.graph import DEFAULT_NAME, check_graph_name
 from graphs.store import BaseStore
+from scheduler.webhook import webhook_of
 
 from .compiled import CompiledStateGraph
 from .savers import Saver
@@ -26,6 +28,7 @@ class StateGraph(GraphBuilder):
         interrupt_after: Names = None,
         name: str | None = None,
         debug: bool = False,
+        webhook: str | Mapping[str, Any] | None = None,
     ) -> CompiledStateGraph:
         """Check the graph and return it, ready to run.
 
@@ -39,11 +42,16 @@ class StateGraph(GraphBuilder):
             interrupt_after: the nodes (or "*") after which a run pauses.
             name: the first half of its Celery tasks' names; give every graph of a deployment its own.
             debug: accepted for the sake of those who move here; the log is always kept.
+            webhook: the URL that is told when a run has ended or asks, unless the call names another one; or
+                ``{"url": ..., "include": ["output", "questions", "error"]}``.
 
         Raises:
             InvalidGraph: an edge or a breakpoint names a node that is not there, or nothing leads from START.
             TypeError: the checkpointer, store or cache is not one of Treadle's.
+            InvalidConfig: the webhook is none.
         """
+        webhook_of(webhook)
         name = check_graph_name(DEFAULT_NAME if name is None else name)
         graph = self.build(name, interrupt_before, interrupt_after)
-        return CompiledStateGraph(graph, checkpointer, store, cache)
+        config = {} if webhook is None else {"webhook": webhook}
+        return CompiledStateGraph(graph, checkpointer, store, cache, config)

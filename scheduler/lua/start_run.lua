@@ -16,6 +16,7 @@ local log_start = tonumber(thread[4] or 0)
 if log_start ~= request.seq or (redis.call("HGET", K.frame, "cursor") or "") ~= request.expected then return {"moved"} end
 
 redis.call("HSET", K.run, "status", "pending", "started", now, "log_start", log_start, "plan", blob())
+if request.hooked then redis.call("HSET", K.run, "hook", "{}") end
 redis.call("LPUSH", K.runs, request.run)
 if not thread[1] then redis.call("HSET", K.thread, "created", now) end
 redis.call("HSET", K.thread, "status", "running", "run", request.run, "since", now, "updated", now)

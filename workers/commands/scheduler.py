@@ -7,8 +7,10 @@ from types import FrameType
 
 import click
 
+from scheduler.deliveries import Courier, Deliveries
 from scheduler.runs import RunStore
 from scheduler.watchdog import Watchdog
+from scheduler.webhook_post import Post
 
 from .. import bootstrap
 from ..leash import follow_parent, leashed_option
@@ -39,7 +41,15 @@ def scheduler(level: str, leashed: bool) -> None:
     # A sweep that fails is made again: it has no patience, and so learns when a store was away.
     connection = bootstrap.connection(settings, patience_s=0)
     logger.info("scheduler started, prefix %r, one sweep every %d ms", settings.prefix, settings.sweep_ms)
-    Watchdog(connection, RunStore(connection)).run(stop)
+    runs = RunStore(connection)
+    courier = Courier(Deliveries(connection, runs, sender(settings)))
+    Watchdog(connection, runs, courier).run(stop)
+    courier.close()
+
+
+def sender(settings: WorkerSettings) -> Post:
+    """Return what sends webhooks, as the settings allow."""
+    return Post(settings.webhook_timeout_s, private=settings.webhook_allow_private, plain=settings.webhook_allow_http)
 
 
 def _asked_to_stop() -> threading.Event:
