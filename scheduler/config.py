@@ -68,6 +68,8 @@ class RunConfig:
     step_timeout_s: float | None = None
     #: Where the run's end is told; what is private to the caller, and not for nodes.
     webhook: Webhook | None = None
+    #: The ``traceparent`` of the trace that the run belongs to.
+    trace: str | None = None
 
     def for_nodes(self) -> dict[str, Any]:
         """Return the config as nodes see it, without what is private to the caller."""

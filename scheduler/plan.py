@@ -53,4 +53,5 @@ def _usual(thread_id: str, recursion_limit: int) -> dict[str, Any]:
         "durability": "async",
         "replays": {},
         "webhook": None,
+        "trace": None,
     }

@@ -37,6 +37,8 @@ class Run:
     heard: bool = True
     #: Where its end is told: ``url``, ``include``, and the ``keys`` of its output; None: nowhere.
     webhook: Mapping[str, Any] | None = None
+    #: The ``traceparent`` of the trace that it belongs to; None: whoever began it does not trace.
+    trace: str | None = None
     started_ms: int | None = None
     ended_ms: int | None = None
     deadline_ms: int | None = None
@@ -86,4 +88,5 @@ class Run:
             "replays": dict(self.replays),
             "heard": self.heard,
             "webhook": self.webhook,
+            "trace": self.trace,
         }

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
@@ -85,6 +85,10 @@ class Settings(BaseSettings):
     #: Whether a stored value that nobody has sealed is refused.
     encryption_strict: bool = False
 
+    #: What a line of the logs of workers, schedulers and commands is.
+    log_format: Literal["text", "json"] = "text"
+    #: Whether runs and attempts at steps are traced by OpenTelemetry.
+    traces: bool = False
     #: What signs webhooks; several secrets are separated by commas, while one takes another's place.
     webhook_secret: SecretStr = SecretStr("")
     #: Whether webhooks may be sent to addresses of this machine and of private networks, and over http.

@@ -107,6 +107,7 @@ class Starter(Storing):
             replays=replays,
             heard=config.heard,
             webhook=None if config.webhook is None else config.webhook.plan(_output_keys(graph)),
+            trace=config.trace,
         )
 
     def _check_config(self, config: RunConfig) -> None:

@@ -1,10 +1,12 @@
 """The Celery app of this deployment: ``celery -A workers worker``, ``... flower``, ``... inspect``."""
 
+import logging
 from typing import Any
 
 from celery import signals
 
 from . import bootstrap, flower, tasks
+from .json_logs import format_handlers
 from .settings import WorkerSettings
 from .supervisor import Supervisor
 
@@ -14,6 +16,13 @@ app.set_current()
 
 
 signals.import_modules.connect(flower.guard, weak=False)
+
+
+@signals.after_setup_logger.connect(weak=False)
+@signals.after_setup_task_logger.connect(weak=False)
+def _log_as_told(logger: logging.Logger, **_: Any) -> None:
+    """Let a worker log as JSON, where it is told so."""
+    format_handlers(logger)
 
 
 @signals.import_modules.connect(weak=False)

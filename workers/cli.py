@@ -116,3 +116,7 @@ class Commands(click.Group):
 @click.version_option(package_name="treadle", prog_name="treadle")
 def main() -> None:
     """Run a command."""
+    from .json_logs import is_json, set_up
+
+    if is_json():  # else Python writes warnings as they are
+        set_up("WARNING", "%(message)s")

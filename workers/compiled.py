@@ -231,7 +231,7 @@ class CompiledStateGraph(AsyncFace, Batches):
         control = control or RunControl()
         step_timeout_s = seconds(self.step_timeout, "step_timeout")
         run_config = replace(run_config, heard=heard, drain_reason=control.drain_reason, step_timeout_s=step_timeout_s)
-        started = engine.client.start(self.graph, run_config, input, context_of(self.graph.context, context))
+        started = engine.start(self.graph, run_config, input, context_of(self.graph.context, context))
         runner = self._saver.runner(self.store, self.cache) if engine.inline else None
         return Execution(engine.client, self.graph, started, runner, control, ephemeral=ephemeral)
 

@@ -123,7 +123,8 @@ class Executor:
         if claim.verdict != "run":
             return self._doomed(attempt)
         with attempt.local.control.heard_by(lambda reason: self._steps.drain(claim, reason)):
-            return self._attempt(attempt, graph.children.get(claim.step.node))
+            child = graph.children.get(claim.step.node)
+            return self._means.tracing.attempt(claim, lambda: self._attempt(attempt, child))
 
     def give_up(self, claim: Claim) -> Progress:
         """Store that a step was given up because a sibling failed; it runs again when the run is taken up."""

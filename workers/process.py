@@ -21,6 +21,7 @@ from .engine import default_store, nesting
 from .executor import Executor
 from .loop import call as call_anywhere
 from .settings import WorkerSettings
+from .tracing import tracing_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +63,7 @@ def _of(pid: int, worker: str, pool_has_limits: bool) -> WorkerProcess:
         default_store(connection),
         bootstrap.caches(settings),
         default_cache(connection),
+        tracing_of(settings.traces),
     )
     executor = Executor(
         means,

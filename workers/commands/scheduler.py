@@ -13,6 +13,7 @@ from scheduler.watchdog import Watchdog
 from scheduler.webhook_post import Post
 
 from .. import bootstrap
+from ..json_logs import set_up
 from ..leash import follow_parent, leashed_option
 from ..settings import WorkerSettings
 
@@ -33,7 +34,7 @@ def scheduler(level: str, leashed: bool) -> None:
     Example:
       treadle scheduler
     """
-    logging.basicConfig(level=level.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    set_up(level, "%(asctime)s %(levelname)s %(name)s: %(message)s")
     stop = _asked_to_stop()
     if leashed:
         follow_parent()
