@@ -16,6 +16,7 @@ from .connection import Connection
 from .lifecycle import RunStatus
 from .openings import pending
 from .run import Run
+from .serde import Unknown
 
 _STEP: Final = "run.interrupted"
 _END: Final = "run.ended"
@@ -67,7 +68,7 @@ def _chosen(connection: Connection, run: Run) -> dict[str, Any]:
     try:
         stored = connection.checkpoints.load(keys, "", run.checkpoint, run.thread_id)
         if "output" in include:
-            chosen["output"] = _output(stored.checkpoint.values, run.webhook["keys"] if run.webhook else None)
+            chosen["output"] = _known(_output(stored.checkpoint.values, run.webhook["keys"] if run.webhook else None))
         if "questions" in include:
             chosen["questions"] = _questions(connection, run, stored)
     except TreadleError as error:  # a key is missing, a class is not known here: the end itself is told all the same
@@ -85,13 +86,22 @@ def _questions(connection: Connection, run: Run, stored: StoredCheckpoint) -> li
     keys = connection.place(run.thread_id).keys
     known = connection.checkpoints.results(keys, "", stored.checkpoint.steps, stored.checkpoint.id)
     return [
-        {"id": question.id, "value": question.value, "response_schema": question.response_schema}
+        {"id": question.id, "value": _known(question.value), "response_schema": question.response_schema}
         for question in (pending(known) if run.status is RunStatus.INTERRUPTED else [])
     ]
 
 
 def _moment(at_ms: int | None) -> str | None:
     return None if at_ms is None else datetime.fromtimestamp(at_ms / 1000, UTC).isoformat(timespec="milliseconds")
+
+
+def _known(value: Any) -> Any:
+    """Return a value in which what stands for an instance of a class that no scheduler knows is what that holds."""
+    if isinstance(value, Unknown):
+        return _known(value.content)
+    if isinstance(value, dict):
+        return {key: _known(item) for key, item in value.items()}
+    return [_known(item) for item in value] if isinstance(value, list | tuple) else value
 
 
 def _json(value: Any) -> bytes:

@@ -3,11 +3,14 @@
 import json
 import threading
 from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple
+from dataclasses import dataclass
+from typing import Any, NamedTuple, TypedDict
 
 import pytest
 from redis import Redis
 
+from graphs.builder import GraphBuilder
+from graphs.commands import START
 from graphs.graph import Graph
 from scheduler.client import Client
 from scheduler.connection import Connection, open_connection
@@ -208,6 +211,30 @@ def test_the_output_is_told_where_it_is_asked_for(
     told = receiver.last()
     assert told["output"] == {"said": ["a", "b"], "answer": 42}
     assert (told["questions"], told["error"]) == ([], None)
+
+
+@dataclass
+class Form:
+    """What a state holds, whose class no scheduler knows."""
+
+    text: str
+
+
+class Forms(TypedDict):
+    forms: list[Form]
+
+
+def test_a_class_that_no_scheduler_knows_is_told_as_what_it_holds(client: Client, elsewhere: Client) -> None:
+    graph = GraphBuilder(Forms).add_node("a", lambda state: None).add_edge(START, "a").build("forms", None, None)
+    client.connection.serde.allow(graph.classes)
+    webhook = {"url": URL, "include": ["output"]}
+    run_id = begin(client, graph, {"forms": [Form("filled")]}, webhook=webhook).run.id
+    client.runs.cancel(THREAD, run_id)
+    deliveries, receiver = delivering(elsewhere)
+
+    deliveries.attempt(THREAD, run_id)
+
+    assert receiver.last()["output"] == {"forms": [{"text": "filled"}]}
 
 
 def test_what_is_too_large_is_left_out_and_named(redis: Redis, connection: Connection, client: Client) -> None:
