@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, NotRequired, TypedDict
 
 from graphs.checks import shown, whole
 from graphs.store import Op, PutOp, SearchOp
@@ -14,6 +14,17 @@ from .vectors import packed
 #: More than any embedding has; a row of them still is a small value.
 _MOST_DIMS: Final = 65_536
 _OPTIONS: Final = ("dims", "embed", "fields")
+
+
+class IndexConfig(TypedDict):
+    """What ``index=`` of a store says."""
+
+    #: How many numbers a vector has.
+    dims: int
+    #: A function from texts to vectors, an asynchronous one, or an object with ``embed_documents``.
+    embed: Any
+    #: Which texts of a value are embedded; the whole value where it is left out.
+    fields: NotRequired[Sequence[str] | None]
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,7 @@ from .webhook_failure import WebhookFailed
 
 #: How many addresses of a host are tried, where one cannot be connected to.
 _ADDRESSES: Final = 3
+_LATE: Final = "nobody answered in time"
 _TLS: Final = 443
 _PLAIN: Final = 80
 
@@ -49,12 +50,14 @@ class Post:
         # A proxy of the environment would resolve the name once more, and a redirect lead elsewhere.
         options = {"trust_env": False, "follow_redirects": False, "timeout": self.timeout_s}
         with httpx.Client(verify=self.trust or True, **options) as client:
-            late = threading.Timer(self.timeout_s, client.close)  # whoever sends a byte at a time is not waited for
+            over = threading.Event()
+            # Whoever sends a byte at a time is not waited for.
+            late = threading.Timer(self.timeout_s, lambda: (over.set(), client.close()))
             late.start()
             try:
                 return _sent(client, target, addresses[:_ADDRESSES], content=body, headers=headers)
             except (httpx.HTTPError, httpx.InvalidURL, OSError, RuntimeError) as error:
-                raise WebhookFailed(_why(httpx, error)) from error
+                raise WebhookFailed(_LATE if over.is_set() else _why(httpx, error)) from error
             finally:
                 late.cancel()
 
@@ -80,7 +83,7 @@ def _sent(client: Any, target: Any, addresses: list[str], *, content: bytes, hea
 def _why(httpx: Any, error: Exception) -> str:
     """Return what went wrong, without what it says: that may hold the URL."""
     if isinstance(error, httpx.TimeoutException | RuntimeError):
-        return "nobody answered in time"
+        return _LATE
     if isinstance(error, httpx.ConnectError):
         return "nobody can be connected to, or the certificate is not to be trusted"
     return f"the connection failed ({type(error).__name__})"

@@ -113,6 +113,7 @@ from .runtime import (
 from .store.base import (
     BaseStore,
     GetOp,
+    IndexConfig,
     Item,
     ListNamespacesOp,
     MatchCondition,
@@ -189,6 +190,7 @@ __all__ = [
     "InMemoryCache",
     "InMemorySaver",
     "InMemoryStore",
+    "IndexConfig",
     "Interrupt",
     "InvalidConfig",
     "InvalidDestination",

@@ -1,5 +1,6 @@
 """Sending webhooks: to the address that was looked at, over TLS for the name, within a time, never on to elsewhere."""
 
+import contextlib
 import socket
 import ssl
 import threading
@@ -125,6 +126,29 @@ def test_who_never_answers_is_not_waited_for() -> None:
             Post(0.2, private=True, plain=True)(f"http://127.0.0.1:{silent.getsockname()[1]}/", b"", {})
 
     assert time.monotonic() - began < 5
+
+
+def test_who_answers_a_byte_at_a_time_is_not_waited_for_either() -> None:
+    ended = threading.Event()
+
+    def drip(server: socket.socket) -> None:
+        connection, _ = server.accept()
+        with connection, contextlib.suppress(OSError):
+            connection.sendall(b"HTTP/1.1 200 OK\r\nX: ")
+            while not ended.wait(0.05):
+                connection.sendall(b"x")
+
+    with socket.create_server(("127.0.0.1", 0)) as slow:
+        thread = threading.Thread(target=drip, args=(slow,))
+        thread.start()
+        began = time.monotonic()
+        with pytest.raises(WebhookFailed):
+            Post(0.4, private=True, plain=True)(f"http://127.0.0.1:{slow.getsockname()[1]}/", b"", {})
+        took_s = time.monotonic() - began
+        ended.set()
+        thread.join()
+
+    assert took_s < 5
 
 
 def test_where_nobody_listens_it_fails_without_saying_where() -> None:
