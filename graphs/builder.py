@@ -6,7 +6,7 @@ from typing import Any, Self, Unpack, overload
 from .channels import Channel, LastValue
 from .commands import END, START
 from .errors import InvalidGraph
-from .graph import Branch, Child, Graph, Join, child_as, ends_of
+from .graph import Branch, Child, Graph, Join, Versioning, child_as, ends_of
 from .node import (
     Node,
     callable_of,
@@ -180,7 +180,11 @@ class GraphBuilder:
         return self.add_conditional_edges(START, path, path_map)
 
     def build(
-        self, name: str, interrupt_before: Sequence[str] | str | None, interrupt_after: Sequence[str] | str | None
+        self,
+        name: str,
+        interrupt_before: Sequence[str] | str | None,
+        interrupt_after: Sequence[str] | str | None,
+        versioning: Versioning = "park",
     ) -> Graph:
         """Return the finished graph.
 
@@ -203,6 +207,7 @@ class GraphBuilder:
             context=self.context_schema,
             interrupt_before=names_of(interrupt_before),
             interrupt_after=names_of(interrupt_after),
+            versioning=versioning,
         )
         check(graph)
         return graph

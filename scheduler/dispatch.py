@@ -6,6 +6,18 @@ from typing import Any, Protocol
 
 from .frame import Frame
 
+_VERSION_LENGTH = 8
+
+
+def version_name(graph: str, fingerprint: str) -> str:
+    """Return how queues name a version of a graph: ``support-1a2b3c4d``."""
+    return f"{graph}-{fingerprint[:_VERSION_LENGTH]}"
+
+
+def version_queue(queue: str, version: str) -> str:
+    """Return the queue beside a queue that is for one version of a graph: ``treadle@support-1a2b3c4d``."""
+    return f"{queue}@{version}"
+
 
 @dataclass(frozen=True, slots=True)
 class StepRef:
@@ -49,6 +61,8 @@ class StepOrder:
     resumed: bool = False
     #: The id of the failed step whose place it takes; None: it is no error handler's.
     handles: str | None = None
+    #: The version of the graph whose workers it is for; None: any worker of the queue.
+    version: str | None = None
 
     def record(self) -> dict[str, Any]:
         """Return the step as it is kept while it is in flight; a step begins its life in a queue."""
@@ -66,6 +80,7 @@ class StepOrder:
             "hard_ms": self.hard_ms,
             "resumed": self.resumed or None,
             "handles": self.handles,
+            "version": self.version,
         }
         state = "done" if self.done else "held" if self.held else "queued"
         counters = {"state": state, "attempt": 0, "losses": 0, "sends": 0}
@@ -85,6 +100,7 @@ class StepOrder:
             record.get("soft_ms"),
             record.get("hard_ms"),
             handles=record.get("handles"),
+            version=record.get("version"),
         )
 
 

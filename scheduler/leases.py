@@ -3,6 +3,7 @@
 import logging
 import secrets
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from graphs.checkpoint import Step, handler_step
@@ -73,6 +74,27 @@ class Leases:
             delivery=delivery,
             kind=kind,
         )
+
+    def pass_on(self, claim: Claim) -> None:
+        """Give a step back, which workers with the version of its run are to run: at once where those are newer."""
+        place, run = self._place(claim), self._runs.get(claim.ref.thread_id, claim.run.id)
+        self._connection.scripts.pass_on_step(
+            place,
+            step=claim.ref.step_id,
+            member=place.member(claim.ref.step_id),
+            worker=self._worker,
+            delivery=claim.delivery,
+            version=run.version or "",
+            delay_ms=0 if run.versioning == "auto_upgrade" else self._connection.settings.queue_wait_ms,
+        )
+
+    def upgrade(self, claim: Claim, fingerprint: str) -> Claim | None:
+        """Let the step's run go on with a newer version of its graph; None where it does not."""
+        run, place = claim.run, self._place(claim)
+        done = self._connection.scripts.upgrade_run(
+            place, run=run.id, before=run.fingerprint, after=fingerprint, worker=self._worker
+        )
+        return replace(claim, run=replace(run, fingerprint=fingerprint)) if done else None
 
     def publish(self, claim: Claim, event: bytes) -> None:
         """Publish what a node writes while it runs."""

@@ -101,6 +101,7 @@ class Starter(Storing):
             durability=config.durability,
             replays=replays,
             heard=config.heard,
+            versioning=graph.versioning,
         )
 
 

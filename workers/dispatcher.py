@@ -36,7 +36,7 @@ class CeleryDispatcher:
         prefix = self._pushing.prefix
         if prefix is None:
             return None
-        queue = order.queue or self._default_queue
+        queue = messages.queue_of(order, self._default_queue)
         return Envelope(f"{prefix}{queue}", messages.envelope(self._app, order, queue))
 
     def send(self, orders: Sequence[StepOrder]) -> None:
@@ -54,7 +54,7 @@ class CeleryDispatcher:
                 self._app.send_task(
                     messages.task_name(order),
                     kwargs=messages.arguments(order),
-                    queue=order.queue or self._default_queue,
+                    queue=messages.queue_of(order, self._default_queue),
                     producer=producer,
                     **messages.options(order),
                 )

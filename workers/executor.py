@@ -29,6 +29,7 @@ from scheduler.steps import REFUSED
 from .attempt import Attempt, Local, Means, command_of
 from .limits import Clock, TimeUp, within
 from .loop import Abandoned
+from .versioning import IsNewer, judged, never
 
 logger = logging.getLogger(__name__)
 
@@ -69,9 +70,10 @@ class Executor:
         nesting: runs the graphs and tasks that nodes call in their bodies.
         limits: whether this class keeps the time limits; False where the pool does (prefork).
         time_limit_errors: what the pool raises in a node whose soft time limit is up.
+        is_newer: whether this process's version of a graph came after that of a run.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - each is a thing of its own
         self,
         means: Means,
         calls: Calls,
@@ -79,12 +81,14 @@ class Executor:
         *,
         limits: bool = True,
         time_limit_errors: tuple[type[Exception], ...] = (),
+        is_newer: IsNewer = never,
     ) -> None:
         self._means = means
         self._steps = means.steps
         self._calls = calls
         self._nesting = nesting
         self._limits = limits
+        self._is_newer = is_newer
         self._time_up: tuple[type[BaseException], ...] = (TimeUp, *time_limit_errors)
         #: What the call of a graph meets that is not the graph's own doing.
         self._not_its_own: tuple[type[BaseException], ...] = (LeaseLost, StoreUnavailable, *self._time_up)
@@ -105,21 +109,29 @@ class Executor:
         if claim is None:
             return None
         root = find(claim.run)
-        reason = _why_parked(claim, root)
-        if root is None or reason:
-            return Outcome(self._steps.end(claim, parked(reason, claim.step.node)))
-        graph = root.at(claim.ns)
-        if claim.verdict == "close":
-            return Outcome(self._steps.close(claim, graph))
-        attempt = Attempt(claim, graph, self._means, local or Local(), self._clock(claim, graph))
-        if claim.verdict != "run":
-            return self._doomed(attempt)
-        with attempt.local.control.heard_by(lambda reason: self._steps.drain(claim, reason)):
-            return self._attempt(attempt, graph.children.get(claim.step.node))
+        judgement = judged(claim, root, self._is_newer)
+        if judgement.parked:
+            return Outcome(self._steps.end(claim, parked(judgement.parked, claim.step.node)))
+        upgraded = self._steps.upgrade(claim, root.graph.fingerprint) if root and judgement.upgrades else claim
+        if root is None or upgraded is None or judgement.passed_on:
+            self._steps.pass_on(claim)
+            return None
+        return self._judged(upgraded, root, local or Local())
 
     def give_up(self, claim: Claim) -> Progress:
         """Store that a step was given up because a sibling failed; it runs again when the run is taken up."""
         return self._steps.give_up(claim)
+
+    def _judged(self, claim: Claim, root: Root, local: Local) -> Outcome:
+        """Run a step whose run may go on here."""
+        graph = root.at(claim.ns)
+        if claim.verdict == "close":
+            return Outcome(self._steps.close(claim, graph))
+        attempt = Attempt(claim, graph, self._means, local, self._clock(claim, graph))
+        if claim.verdict != "run":
+            return self._doomed(attempt)
+        with attempt.local.control.heard_by(lambda reason: self._steps.drain(claim, reason)):
+            return self._attempt(attempt, graph.children.get(claim.step.node))
 
     def _attempt(self, attempt: Attempt, child: Child | None) -> Outcome:
         claim = attempt.claim
@@ -271,19 +283,3 @@ def _left_s(claim: Claim) -> tuple[float | None, float | None]:
     of_run = run.left_s(now_s) if run.inline and run.deadline_ms else None
     limit_s = run.step_timeout_s if run.inline else None
     return of_run, None if limit_s is None else claim.since_ms / 1000 + limit_s - now_s
-
-
-def _why_parked(claim: Claim, root: Root | None) -> str:
-    """Return why this process must not go on with a run, or nothing."""
-    if root is None:
-        return (
-            f"No graph {claim.run.graph!r} is registered in worker {claim.worker}: name it in TREADLE_GRAPHS, "
-            "restart the worker, and go on with invoke(None, config)."
-        )
-    if not root.ns and root.graph.fingerprint != claim.run.fingerprint:
-        return (
-            f"Graph {root.graph.name!r} changed since the run began "
-            f"({claim.run.fingerprint} -> {root.graph.fingerprint}): "
-            "deploy the version it began with, or go on with the new one by invoke(None, config)."
-        )
-    return ""

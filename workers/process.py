@@ -21,6 +21,7 @@ from .engine import default_store, nesting
 from .executor import Executor
 from .loop import call as call_anywhere
 from .settings import WorkerSettings
+from .versioning import newer_here
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +35,7 @@ class WorkerProcess:
 
     def root(self, run: Run) -> Root | None:
         """Return the graph of a run; None where this process does not have it."""
-        graph = self.graphs.get(run.graph)
+        graph = self.graphs.version(run.graph, run.fingerprint)
         return None if graph is None else Root(graph)
 
 
@@ -52,7 +53,7 @@ def here(worker: str, *, pool_has_limits: bool) -> WorkerProcess:
 def _of(pid: int, worker: str, pool_has_limits: bool) -> WorkerProcess:
     settings = WorkerSettings()
     connection, graphs = bootstrap.connection(settings), bootstrap.registry(settings)
-    for graph in graphs.values():
+    for graph in graphs.versions():
         connection.serde.allow(graph.classes)
     steps = Steps(connection, RunStore(connection), worker)
     means = Means(
@@ -69,5 +70,6 @@ def _of(pid: int, worker: str, pool_has_limits: bool) -> WorkerProcess:
         nesting(connection, worker, means),
         limits=not pool_has_limits,
         time_limit_errors=(SoftTimeLimitExceeded,),
+        is_newer=newer_here(connection),
     )
     return WorkerProcess(connection, steps, executor, graphs)

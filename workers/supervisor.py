@@ -13,14 +13,17 @@ from billiard.exceptions import TimeLimitExceeded, WorkerLostError
 from celery import signals
 from celery.worker import state
 
+from graphs.graph import Graph
 from scheduler.connection import Connection
 from scheduler.dispatch import StepRef
 from scheduler.errors import StoreUnavailable
 from scheduler.failure import parked
+from scheduler.run import Run
 from scheduler.runs import RunStore
 from scheduler.steps import Steps
 
 from .heartbeat import Heartbeat
+from .versioning import newer_here
 
 logger = logging.getLogger(__name__)
 
@@ -28,12 +31,14 @@ logger = logging.getLogger(__name__)
 class Supervisor:
     """Looks after the steps of one worker."""
 
-    def __init__(self, connection: Connection, worker: str, pool: Any) -> None:
+    def __init__(self, connection: Connection, worker: str, pool: Any, graphs: Mapping[str, Graph]) -> None:
         self._runs = RunStore(connection)
         self._steps = Steps(connection, self._runs, worker)
         self._pool = pool
         self._heartbeat = Heartbeat(connection, self._steps, _running_steps, self._stop)
         self._worker = worker
+        self._graphs = graphs
+        self._is_newer = newer_here(connection)
 
     def start(self) -> None:
         """Begin."""
@@ -70,11 +75,20 @@ class Supervisor:
         if "step" not in kwargs:  # a task of somebody else, who shares the queue
             return
         ref = StepRef.from_message(kwargs)
+        if not self._parks(self._runs.get(ref.thread_id, ref.run_id)):
+            logger.warning("step left to other workers", extra={"thread_id": ref.thread_id, "task": name})
+            return  # it falls due again
         reason = (
             f"Worker {self._worker} has no task {name!r}: deploy the graph to every worker of this queue, "
             "or let other workers have the queue, and go on with invoke(None, config)."
         )
         self._runs.end(ref.thread_id, ref.run_id, parked(reason))
+
+    def _parks(self, run: Run) -> bool:
+        """Return whether a run ends here whose step this worker does not know, and does not wait for another worker."""
+        graph = self._graphs.get(run.graph)
+        upgrades = run.versioning == "auto_upgrade" and graph is not None and self._is_newer(graph, run)
+        return run.versioning == "park" or upgrades
 
 
 def _running_steps() -> Mapping[StepRef, str]:

@@ -19,7 +19,7 @@ logger = logging.getLogger(__name__)
 
 def register(app: Celery, graphs: Registry) -> None:
     """Register ``GRAPH.NODE`` for every node of every graph, and ``GRAPH.NODE.NODE`` for those of graphs inside."""
-    for graph in graphs.values():
+    for graph in graphs.versions():
         for path, node in graph.walk():
             above = f"{graph.name}.{path}".removesuffix(node.name)
             for one in filter(None, (node, node.handler)):
