@@ -178,7 +178,7 @@ class Closing(Leases):
         return self._drained(claim) if last is Verdict.DRAINED and claim.frame.caller is None else None
 
     def _left_to_newer(self, claim: Claim) -> bool:
-        """Pass a closing on where a newer version of the graph has taken over: a sibling's routers may know more nodes."""
+        """Pass a closing on where a newer version has taken over: the routers of a sibling may know more nodes."""
         run = claim.run
         if run.versioning != "auto_upgrade" or self._connection.dispatcher.inline:
             return False

@@ -46,10 +46,12 @@ class Scene:
 
 
 @pytest.fixture
-def scene(redis: redis_py.Redis) -> Iterator[Scene]:
+def scene(redis: redis_py.Redis, request: pytest.FixtureRequest) -> Iterator[Scene]:
     connection = open_connection(redis, Settings(), RecordingDispatcher())
     client = Client(connection, lambda call: call())
-    graph = StateGraph(Trail).add_node("node", lambda state: None).set_entry_point("node").compile(name="one").graph
+    mode: Any = getattr(request, "param", "park")
+    builder = StateGraph(Trail).add_node("node", lambda state: None).set_entry_point("node")
+    graph = builder.compile(name="one", versioning=mode).graph
     ref = client.start(graph, parse({"thread_id": "t"}), {"trail": []}).orders[0].ref
     claim = Steps(connection, client.runs, "me").claim(ref, "task")
     assert claim is not None
@@ -103,3 +105,12 @@ def test_a_step_of_an_unknown_graph_parks_its_thread_with_the_reason(scene: Scen
     assert scene.client.threads.get("t").status == "paused"
     assert run.error is not None
     assert "no task 'one.node'" in run.error["message"]
+
+
+@pytest.mark.parametrize("scene", ["pinned", "auto_upgrade"], indirect=True)
+def test_a_step_that_waits_for_workers_of_its_version_is_left_to_them(scene: Scene) -> None:
+    signals.task_unknown.send(
+        sender=None, name="one.node", message=Message(((), scene.kwargs, {})), id="task", exc=None
+    )
+
+    assert scene.client.threads.get("t").status == "running"
