@@ -63,7 +63,7 @@ class Leases:
                 logger.error("lease not renewed", extra={**ids, "error": str(error)})
         return {ref: answer == 1 for ref, answer in zip(held, answers, strict=True)}
 
-    def release(self, ref: StepRef, delivery: str, kind: str) -> bool:
+    def release(self, ref: StepRef, delivery: str, kind: str, why: str = "") -> bool:
         """Hand a lease back at once: ``released``, ``lost worker`` or ``timed out``; return whether it was ours."""
         place = self._connection.place(ref.thread_id)
         return self._connection.scripts.release_step(
@@ -73,6 +73,7 @@ class Leases:
             worker=self._worker,
             delivery=delivery,
             kind=kind,
+            why=why,
         )
 
     def pass_on(self, claim: Claim) -> None:
@@ -151,6 +152,7 @@ class Leases:
             self._worker,
             delivery,
             record["losses"],
+            record.get("lost_by", ""),
             record.get("soft_ms"),
             self._dialogue(place, frame.ns, step) if record.get("resumed") else Dialogue(),
             bool(record.get("returned")),

@@ -10,7 +10,7 @@ from functools import partial
 from typing import Protocol
 
 from graphs.checkpoint import Result
-from graphs.errors import LimitKind, NodeCancelledError, NodeTimeoutError
+from graphs.errors import LimitKind, NodeCancelledError, NodeExitedError, NodeTimeoutError
 from graphs.frames import Root, frame_ns
 from graphs.graph import Child, Graph
 from graphs.interrupts import GraphInterrupt
@@ -27,9 +27,10 @@ from scheduler.run import Run
 from scheduler.steps import REFUSED
 
 from .attempt import Attempt, Local, Means, command_of
+from .host import Host
 from .limits import Clock, TimeUp, within
 from .loop import Abandoned
-from .versioning import IsNewer, judged, never
+from .versioning import judged
 
 logger = logging.getLogger(__name__)
 
@@ -68,28 +69,16 @@ class Executor:
         means: what attempts work with.
         calls: opens the frames of the graphs that stand as nodes.
         nesting: runs the graphs and tasks that nodes call in their bodies.
-        limits: whether this class keeps the time limits; False where the pool does (prefork).
-        time_limit_errors: what the pool raises in a node whose soft time limit is up.
-        is_newer: whether this process's version of a graph came after that of a run.
+        host: the process; without one, that of the caller.
     """
 
-    def __init__(  # noqa: PLR0913 - each is a thing of its own
-        self,
-        means: Means,
-        calls: Calls,
-        nesting: Nesting | None = None,
-        *,
-        limits: bool = True,
-        time_limit_errors: tuple[type[Exception], ...] = (),
-        is_newer: IsNewer = never,
-    ) -> None:
+    def __init__(self, means: Means, calls: Calls, nesting: Nesting | None = None, host: Host | None = None) -> None:
         self._means = means
         self._steps = means.steps
         self._calls = calls
         self._nesting = nesting
-        self._limits = limits
-        self._is_newer = is_newer
-        self._time_up: tuple[type[BaseException], ...] = (TimeUp, *time_limit_errors)
+        self._host = host or Host()
+        self._time_up: tuple[type[BaseException], ...] = (TimeUp, *self._host.time_limit_errors)
         #: What the call of a graph meets that is not the graph's own doing.
         self._not_its_own: tuple[type[BaseException], ...] = (LeaseLost, StoreUnavailable, *self._time_up)
 
@@ -105,22 +94,30 @@ class Executor:
         Raises:
             LeaseLost: the lease ended meanwhile; nothing of this attempt was stored.
         """
-        claim = self._steps.claim(ref, delivery)
-        if claim is None:
-            return None
+        with self._host.turns.together():
+            claim = self._steps.claim(ref, delivery)
+            if claim is None or not self._host.suspects(claim.losses):
+                return None if claim is None else self._claimed(claim, find, local or Local())
+        with self._host.turns.alone():
+            self._steps.release(ref, delivery, "released")  # and is claimed anew: its time limit begins when it does
+            claim = self._steps.claim(ref, delivery)
+            return None if claim is None else self._claimed(claim, find, local or Local())
+
+    def give_up(self, claim: Claim) -> Progress:
+        """Store that a step was given up because a sibling failed; it runs again when the run is taken up."""
+        return self._steps.give_up(claim)
+
+    def _claimed(self, claim: Claim, find: FindRoot, local: Local) -> Outcome | None:
+        """Run a step that this process may have to leave to others."""
         root = find(claim.run)
-        judgement = judged(claim, root, self._is_newer)
+        judgement = judged(claim, root, self._host.is_newer)
         if judgement.parked:
             return Outcome(self._steps.end(claim, parked(judgement.parked, claim.step.node)))
         upgraded = self._steps.upgrade(claim, root.graph.fingerprint) if root and judgement.upgrades else claim
         if root is None or upgraded is None or judgement.passed_on:
             self._steps.pass_on(claim)
             return None
-        return self._judged(upgraded, root, local or Local())
-
-    def give_up(self, claim: Claim) -> Progress:
-        """Store that a step was given up because a sibling failed; it runs again when the run is taken up."""
-        return self._steps.give_up(claim)
+        return self._judged(upgraded, root, local)
 
     def _judged(self, claim: Claim, root: Root, local: Local) -> Outcome:
         """Run a step whose run may go on here."""
@@ -145,13 +142,23 @@ class Executor:
             return self._up(attempt, up)
         except Abandoned:
             return Outcome(Progress(), abandoned=claim)
-        except asyncio.CancelledError:  # the node's own; one from the outside abandons the step
-            gave_up = NodeCancelledError(claim.step.node)
-            return self._failed(attempt, describe(gave_up, claim.step.node), gave_up)
-        except (SystemExit, KeyboardInterrupt):  # the pool kills this process: hand the step back before it is gone
+        except BaseException as error:  # no Exception of the node's: that is committed as its failure
+            return self._quit(attempt, error)
+
+    def _quit(self, attempt: Attempt, error: BaseException) -> Outcome:
+        """Take what ends a coroutine or a process for a failure of the node, where that was its own idea."""
+        claim, name = attempt.claim, attempt.node.name
+        if isinstance(error, Exception):  # the store's, as a rule
+            raise error
+        if isinstance(error, asyncio.CancelledError):  # one from the outside abandons the step
+            cancelled = NodeCancelledError(name)
+            return self._failed(attempt, describe(cancelled, name), cancelled)
+        if self._host.is_ending(error):  # hand the step back before this process is gone
             overran = claim.soft_ms is not None and attempt.clock.elapsed_s * 1000 >= claim.soft_ms
             self._steps.release(claim.ref, claim.delivery, "timed out" if overran else "released")
-            raise
+            raise error
+        exited = NodeExitedError(name, repr(error))
+        return self._failed(attempt, describe(exited, name), exited)
 
     def _called(self, attempt: Attempt) -> Outcome:
         """Run a node that is a function."""
@@ -232,7 +239,7 @@ class Executor:
     def _clock(self, claim: Claim, graph: Graph) -> Clock:
         """Return the time that an attempt has, as far as this class keeps the limits."""
         own = claim.step.timeout or graph.node(claim.step.node).timeout or UNLIMITED
-        of_node = own.run_timeout_s if self._limits else None
+        of_node = own.run_timeout_s if self._host.limits else None
         limits = [limit for limit in (of_node, *_left_s(claim)) if limit is not None]
         return Clock(min(limits, default=None), own.idle_timeout_s, explicit=own.refresh_on == "heartbeat")
 
@@ -249,7 +256,7 @@ class Executor:
         claim = attempt.claim
         if claim.verdict == "timed_out":
             return self._timed_out(attempt, "run")
-        return self._given_up(attempt, lost(claim.step.node, claim.losses))
+        return self._given_up(attempt, lost(claim.step.node, claim.losses, claim.lost_by))
 
     def _timed_out(self, attempt: Attempt, kind: LimitKind, elapsed_s: float | None = None) -> Outcome:
         limits, name = attempt.limits, attempt.node.name

@@ -4,7 +4,9 @@ import os
 from dataclasses import dataclass
 from functools import cache
 
+from billiard.common import terminate_handler_fired
 from billiard.exceptions import SoftTimeLimitExceeded
+from celery.exceptions import WorkerShutdown, WorkerTerminate
 
 from graphs.frames import Root
 from graphs.registry import Registry
@@ -19,6 +21,7 @@ from . import bootstrap
 from .attempt import Means
 from .engine import default_store, nesting
 from .executor import Executor
+from .host import Host
 from .loop import call as call_anywhere
 from .settings import WorkerSettings
 from .versioning import newer_here
@@ -68,8 +71,18 @@ def _of(pid: int, worker: str, pool_has_limits: bool) -> WorkerProcess:
         means,
         Calls(connection, call_anywhere),
         nesting(connection, worker, means),
-        limits=not pool_has_limits,
-        time_limit_errors=(SoftTimeLimitExceeded,),
-        is_newer=newer_here(connection),
+        Host(
+            limits=not pool_has_limits,
+            time_limit_errors=(SoftTimeLimitExceeded,),
+            is_ending=_is_ending,
+            is_newer=newer_here(connection),
+            max_attempts=settings.max_attempts,
+        ),
     )
     return WorkerProcess(connection, steps, executor, graphs)
+
+
+def _is_ending(error: BaseException) -> bool:
+    """Return whether a pool ends this process; what else ends an interpreter is a node's own doing, and its failure."""
+    by_pool = isinstance(error, WorkerShutdown | WorkerTerminate) or type(error).__name__ == "GreenletExit"
+    return by_pool or bool(terminate_handler_fired())

@@ -5,6 +5,7 @@ its interpreter.
 """
 
 import logging
+import re
 import signal
 from collections.abc import Mapping
 from typing import Any
@@ -26,6 +27,8 @@ from .heartbeat import Heartbeat
 from .versioning import newer_here
 
 logger = logging.getLogger(__name__)
+
+_ENDED = re.compile(r"^Worker exited prematurely: (.*?)(?: Job: \d+)?\.$")
 
 
 class Supervisor:
@@ -65,7 +68,7 @@ class Supervisor:
             return
         ref = StepRef.from_message(kwargs)
         try:
-            self._steps.release(ref, task_id, kind)
+            self._steps.release(ref, task_id, kind, _how_ended(exception))
         except StoreUnavailable as error:  # its lease runs out by itself
             logger.warning("step not handed back", extra={"step_id": ref.step_id, "error": str(error)})
 
@@ -89,6 +92,11 @@ class Supervisor:
         graph = self._graphs.get(run.graph)
         upgrades = run.versioning == "auto_upgrade" and graph is not None and self._is_newer(graph, run)
         return run.versioning == "park" or upgrades
+
+
+def _how_ended(error: BaseException) -> str:
+    """Return how a process of the pool ended, as its parent saw it: "signal 9 (SIGKILL)", "exitcode 3"."""
+    return "" if isinstance(error, TimeLimitExceeded) else _ENDED.sub(r"\1", str(error))
 
 
 def _running_steps() -> Mapping[StepRef, str]:

@@ -73,6 +73,21 @@ def test_a_step_whose_process_is_gone_is_handed_back_at_once(scene: Scene, error
     assert scene.kinds()[-1] == kind
 
 
+@pytest.mark.parametrize(
+    ("told", "why"),
+    [
+        ("Worker exited prematurely: signal 9 (SIGKILL) Job: 3.", "signal 9 (SIGKILL)"),
+        ("Worker exited prematurely: exitcode 70 Job: 12.", "exitcode 70"),
+        ("Worker exited prematurely: exitcode 3.", "exitcode 3"),
+        ("Could not start worker processes", "Could not start worker processes"),
+    ],
+)
+def test_how_its_process_ended_is_in_the_log(scene: Scene, told: str, why: str) -> None:
+    signals.task_failure.send(sender=None, task_id="task", exception=WorkerLostError(told), kwargs=scene.kwargs)
+
+    assert [*scene.client.log.read("t")][-1].data["why"] == why
+
+
 def test_it_is_handed_back_once_though_celery_says_so_twice(scene: Scene) -> None:
     for _ in range(2):
         signals.task_failure.send(sender=None, task_id="task", exception=TimeLimitExceeded(5), kwargs=scene.kwargs)

@@ -25,6 +25,7 @@ from treadle.graph import START, StateGraph
 from treadle.types import Command
 from workers.attempt import Means
 from workers.executor import Executor
+from workers.host import Host
 from workers.version_queues import beside, noted
 from workers.versioning import newer_here
 
@@ -67,7 +68,7 @@ class Stage:
         registry, runs = Registry(graphs), RunStore(connection)
         taken = noted(connection, registry.versions())
         means, calls = Means(Steps(connection, runs, name), connection.serde), Calls(connection, lambda call: call())
-        executor = Executor(means, calls, is_newer=newer_here(connection))
+        executor = Executor(means, calls, host=Host(is_newer=newer_here(connection)))
 
         def find(run: Any) -> Root | None:
             graph = registry.version(run.graph, run.fingerprint)
