@@ -1,4 +1,4 @@
-"""A RabbitMQ of one's own: Debian's server and its epmd, on free ports of the loopback, with all it keeps in a folder."""
+"""A RabbitMQ of one's own: Debian's server and its epmd, on free ports, with all that it keeps in a folder."""
 
 import os
 import secrets
@@ -155,11 +155,13 @@ class RabbitMQ:
         }
 
     def _answers(self) -> bool:
+        connection = Connection(self.url, connect_timeout=2)
         try:
-            with Connection(self.url, connect_timeout=2) as connection:
-                connection.connect()
-        except (OSError, *Connection(self.url).connection_errors):
+            connection.connect()
+        except (OSError, *connection.connection_errors):
             return False
+        finally:
+            connection.release()
         return True
 
     def _program(self, name: str) -> Path:
