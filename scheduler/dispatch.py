@@ -130,6 +130,9 @@ class Dispatcher(Protocol):
     def send(self, orders: Sequence[StepOrder]) -> None:
         """Publish what has no envelope."""
 
+    def is_open(self) -> bool:
+        """Return whether messages would get through now: what cannot be sent must not count as sent."""
+
 
 class Inline:
     """The dispatcher of a process that runs its steps itself: nothing has to travel."""
@@ -142,3 +145,7 @@ class Inline:
 
     def send(self, orders: Sequence[StepOrder]) -> None:
         """Do nothing: whoever opened the steps runs them."""
+
+    def is_open(self) -> bool:
+        """Return True: there is nothing to get through."""
+        return True

@@ -63,7 +63,12 @@ class Leases:
                 logger.error("lease not renewed", extra={**ids, "error": str(error)})
         return {ref: answer == 1 for ref, answer in zip(held, answers, strict=True)}
 
-    def release(self, ref: StepRef, delivery: str, kind: str, why: str = "") -> bool:
+    def put_off(self, claim: Claim) -> bool:
+        """Hand a lease back that this worker takes again in a moment; until then nobody is to blame for the step."""
+        wait_ms = self._connection.settings.queue_wait_ms
+        return self.release(claim.ref, claim.delivery, "released", "it is to run alone", wait_ms)
+
+    def release(self, ref: StepRef, delivery: str, kind: str, why: str = "", wait_ms: int = 0) -> bool:
         """Hand a lease back at once: ``released``, ``lost worker`` or ``timed out``; return whether it was ours."""
         place = self._connection.place(ref.thread_id)
         return self._connection.scripts.release_step(
@@ -74,6 +79,7 @@ class Leases:
             delivery=delivery,
             kind=kind,
             why=why,
+            wait_ms=wait_ms,
         )
 
     def pass_on(self, claim: Claim) -> None:

@@ -114,6 +114,8 @@ class Watchdog:
     def _send_again(self, entries: Sequence[DueEntry]) -> Counter[str]:
         if not entries:
             return Counter()
+        if not self._connection.dispatcher.is_open():  # they are due again soon, and not later for each vain attempt
+            return Counter({"kept back": len(entries)})
         settings = self._connection.settings
         records = self._connection.scripts.redispatch_step(
             [(entry.place, entry.what) for entry in entries],

@@ -16,6 +16,7 @@ class RecordingDispatcher:
 
     def __init__(self, queue: str | None = None) -> None:
         self.sent: list[StepOrder] = []
+        self.is_broker_up = True
         self._queue = queue
 
     @property
@@ -30,3 +31,7 @@ class RecordingDispatcher:
     def send(self, orders: Sequence[StepOrder]) -> None:
         """Note the orders."""
         self.sent.extend(orders)
+
+    def is_open(self) -> bool:
+        """Return whether the broker is up."""
+        return self.is_broker_up

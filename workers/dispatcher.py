@@ -48,6 +48,18 @@ class CeleryDispatcher:
         except OperationalError as error:  # what the messages were about is stored, and falls due
             logger.warning("steps not published", extra={"steps": len(orders), "error": str(error)})
 
+    def is_open(self) -> bool:
+        """Return whether the broker answers; the store's own Redis, to which scripts push, has answered before."""
+        if self._pushing.prefix is not None:
+            return True
+        try:
+            with self._app.connection_for_write() as broker:  # a new one: an old one may not know yet that it is dead
+                broker.ensure_connection(max_retries=1)
+        except (OperationalError, OSError) as error:
+            logger.warning("broker does not answer", extra={"error": str(error)})
+            return False
+        return True
+
     def _publish(self, orders: Sequence[StepOrder]) -> None:
         with self._app.producer_pool.acquire(block=True) as producer:
             for order in orders:

@@ -98,8 +98,8 @@ class Executor:
             claim = self._steps.claim(ref, delivery)
             if claim is None or not self._host.suspects(claim.losses):
                 return None if claim is None else self._claimed(claim, find, local or Local())
+            self._steps.put_off(claim)  # whoever runs alone before it may kill this process
         with self._host.turns.alone():
-            self._steps.release(ref, delivery, "released")  # and is claimed anew: its time limit begins when it does
             claim = self._steps.claim(ref, delivery)
             return None if claim is None else self._claimed(claim, find, local or Local())
 

@@ -1,6 +1,7 @@
 """What one process of a worker works with; each process, forked or not, builds its own with its first step."""
 
 import os
+import threading
 from dataclasses import dataclass
 from functools import cache
 
@@ -26,6 +27,8 @@ from .loop import call as call_anywhere
 from .settings import WorkerSettings
 from .versioning import newer_here
 
+_lock = threading.Lock()
+
 
 @dataclass(frozen=True, slots=True)
 class WorkerProcess:
@@ -49,7 +52,8 @@ def here(worker: str, *, pool_has_limits: bool) -> WorkerProcess:
         worker: the worker's name, as Celery and Flower know it.
         pool_has_limits: whether the pool itself keeps soft and hard time limits (prefork).
     """
-    return _of(os.getpid(), worker, pool_has_limits)
+    with _lock:  # a pool of threads begins with several steps at once, and has one process all the same
+        return _of(os.getpid(), worker, pool_has_limits)
 
 
 @cache

@@ -96,6 +96,23 @@ def test_a_step_that_cannot_be_sent_does_not_keep_back_those_that_fell_due_with_
     assert sorted(order.ref.thread_id for order in choosy.sent) == ["t1", "t2"]
 
 
+def test_a_broker_that_is_down_makes_no_step_wait_longer(
+    client: Client, connection: Connection, watchdog: Watchdog, dispatcher: RecordingDispatcher
+) -> None:
+    (order,) = due_together(client, "t1")
+    dispatcher.sent.clear()
+    dispatcher.is_broker_up = False
+    for _ in range(10):
+        assert watchdog.sweep() == {"kept back": 1}
+        make_due(connection, order.ref)
+
+    dispatcher.is_broker_up = True
+
+    assert watchdog.sweep() == {"dispatched": 1}
+    next_look_ms = (due_ms(connection, order.ref) or 0) - now_ms(connection)
+    assert 0 < next_look_ms <= 2 * connection.settings.queue_wait_ms
+
+
 def test_a_deadline_is_looked_at_before_the_steps_that_fell_due_with_it(
     client: Client, watchdog: Watchdog, connection: Connection
 ) -> None:

@@ -64,7 +64,7 @@ async def _stand_by_loop(state: Trail) -> dict[str, Any]:
 
 
 def _stand_by(state: Trail) -> dict[str, Any]:
-    time.sleep(2)
+    time.sleep(1)
     return {"trail": ["alive"]}
 
 

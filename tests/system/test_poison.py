@@ -30,7 +30,7 @@ _FAILURES: dict[str, tuple[type[BaseException], str]] = {
 
 @pytest.fixture
 def begin(deployment: Deployment, saver: RedisSaver) -> Callable[[str], RunHandle]:
-    deployment.settings["TREADLE_MAX_ATTEMPTS"] = "2"
+    deployment.settings |= {"TREADLE_MAX_ATTEMPTS": "2", "TREADLE_LEASE_MS": "1000"}
     deployment.scheduler()
     graph = poison(saver)
     return lambda node: graph.submit({"trail": [node]}, {"thread_id": node})
