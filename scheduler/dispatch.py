@@ -63,6 +63,8 @@ class StepOrder:
     handles: str | None = None
     #: The version of the graph whose workers it is for; None: any worker of the queue.
     version: str | None = None
+    #: Whether a message of it may still wait in its queue.
+    again: bool = field(default=False, compare=False)
 
     def record(self) -> dict[str, Any]:
         """Return the step as it is kept while it is in flight; a step begins its life in a queue."""
@@ -101,6 +103,7 @@ class StepOrder:
             record.get("hard_ms"),
             handles=record.get("handles"),
             version=record.get("version"),
+            again=record.get("again", False),
         )
 
 
@@ -133,6 +136,9 @@ class Dispatcher(Protocol):
     def is_open(self) -> bool:
         """Return whether messages would get through now: what cannot be sent must not count as sent."""
 
+    def backlog(self, order: StepOrder) -> int:
+        """Return how many messages wait in the queue of a step."""
+
 
 class Inline:
     """The dispatcher of a process that runs its steps itself: nothing has to travel."""
@@ -149,3 +155,7 @@ class Inline:
     def is_open(self) -> bool:
         """Return True: there is nothing to get through."""
         return True
+
+    def backlog(self, order: StepOrder) -> int:
+        """Return 0: there is no queue."""
+        return 0

@@ -23,6 +23,8 @@ _BATCH = 2_000
 #: A sweep that found as much is followed by another one at once: there may be more.
 _BUSY = _BATCH // 10
 _LONGEST_PAUSE_S = 5.0
+#: A queue that has as many messages gets none twice: that a step waits in it is no sign that its message was lost.
+_ROOM = 1_000
 #: How long the other schedulers keep off what this one took.
 _HOLD_MS = 5_000
 
@@ -130,7 +132,21 @@ class Watchdog:
                 orders.append(seen)
             else:
                 done[seen] += 1
-        return done + self._hand_out(orders)
+        wanted = list(self._wanted(orders))
+        done["left waiting"] += len(orders) - len(wanted)
+        return +done + self._hand_out(wanted)
+
+    def _wanted(self, orders: Sequence[StepOrder]) -> Iterator[StepOrder]:
+        """Yield what has no message, and of what may still have one as much as its queue has room for."""
+        room: dict[tuple[str | None, str | None], int] = {}
+        for order in orders:
+            queue = order.queue, order.version
+            if order.again and queue not in room:
+                room[queue] = _ROOM - self._connection.dispatcher.backlog(order)
+            if order.again:
+                room[queue] -= 1
+            if not order.again or room[queue] >= 0:
+                yield order
 
     def _hand_out(self, orders: Sequence[StepOrder]) -> Counter[str]:
         """Send messages together; where that fails, one by one, so that one that cannot be sent costs no other."""

@@ -17,6 +17,7 @@ class RecordingDispatcher:
     def __init__(self, queue: str | None = None) -> None:
         self.sent: list[StepOrder] = []
         self.is_broker_up = True
+        self.waiting = 0
         self._queue = queue
 
     @property
@@ -35,3 +36,7 @@ class RecordingDispatcher:
     def is_open(self) -> bool:
         """Return whether the broker is up."""
         return self.is_broker_up
+
+    def backlog(self, order: StepOrder) -> int:
+        """Return how many messages wait, as the test says."""
+        return self.waiting

@@ -6,6 +6,7 @@ from functools import cached_property
 
 from celery import Celery
 from kombu.exceptions import OperationalError
+from kombu.transport.virtual import Channel as VirtualChannel
 
 from scheduler.dispatch import Envelope, StepOrder
 
@@ -59,6 +60,18 @@ class CeleryDispatcher:
             logger.warning("broker does not answer", extra={"error": str(error)})
             return False
         return True
+
+    def backlog(self, order: StepOrder) -> int:
+        """Return how many messages wait in the queue of a step; 0 where the broker does not say."""
+        queue = messages.queue_of(order, self._default_queue)
+        with self._app.pool.acquire(block=True) as broker:
+            try:
+                with broker.channel() as channel:
+                    # A transport of kombu's own does not know the queues that others have declared, and declares none.
+                    passive = not isinstance(channel, VirtualChannel)
+                    return int(channel.queue_declare(queue=queue, passive=passive).message_count)
+            except (*broker.channel_errors, *broker.connection_errors):
+                return 0
 
     def _publish(self, orders: Sequence[StepOrder]) -> None:
         with self._app.producer_pool.acquire(block=True) as producer:
