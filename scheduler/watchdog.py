@@ -23,7 +23,7 @@ _BATCH = 2_000
 #: A sweep that found as much is followed by another one at once: there may be more.
 _BUSY = _BATCH // 10
 _LONGEST_PAUSE_S = 5.0
-#: A queue that has as many messages gets none twice: that a step waits in it is no sign that its message was lost.
+#: By how much a queue may have more messages than there are steps: that a step waits long is no sign of a loss.
 _ROOM = 1_000
 #: How long the other schedulers keep off what this one took.
 _HOLD_MS = 5_000
@@ -137,16 +137,23 @@ class Watchdog:
         return +done + self._hand_out(wanted)
 
     def _wanted(self, orders: Sequence[StepOrder]) -> Iterator[StepOrder]:
-        """Yield what has no message, and of what may still have one as much as its queue has room for."""
+        """Yield what has no message, and of what may still have one as much as its queue can have lost."""
         room: dict[tuple[str | None, str | None], int] = {}
         for order in orders:
             queue = order.queue, order.version
             if order.again and queue not in room:
-                room[queue] = _ROOM - self._connection.dispatcher.backlog(order)
+                room[queue] = _ROOM + self._in_flight() - self._connection.dispatcher.backlog(order)
             if order.again:
                 room[queue] -= 1
             if not order.again or room[queue] >= 0:
                 yield order
+
+    def _in_flight(self) -> int:
+        """Return how many steps there are, and a few entries more: no queue needs as many messages."""
+        pipeline = self._connection.redis.pipeline(transaction=False)
+        for key in self._connection.keys.due_sets():
+            pipeline.zcard(key)
+        return sum(count for count in pipeline.execute(raise_on_error=False) if isinstance(count, int))
 
     def _hand_out(self, orders: Sequence[StepOrder]) -> Counter[str]:
         """Send messages together; where that fails, one by one, so that one that cannot be sent costs no other."""

@@ -122,9 +122,18 @@ def test_a_queue_gets_as_many_messages_twice_as_it_has_room_for(
 ) -> None:
     """A step that waits is looked at ever more seldom, and its queue never holds more than so many messages twice."""
     due_together(client, *(f"t{number}" for number in range(20)))
-    dispatcher.waiting = 995
+    dispatcher.waiting = 1_000 + 20 - 5
 
     assert watchdog.sweep() == {"dispatched": 5, "left waiting": 15}
+
+
+def test_a_queue_that_has_lost_everything_gets_everything_again(
+    client: Client, watchdog: Watchdog, dispatcher: RecordingDispatcher, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("scheduler.watchdog._ROOM", 0)
+    due_together(client, *(f"t{number}" for number in range(20)))
+
+    assert watchdog.sweep() == {"dispatched": 20}
 
 
 def test_a_broker_that_is_down_makes_no_step_wait_longer(
