@@ -8,6 +8,7 @@ import pytest
 import redis as redis_py
 
 from graphs.checkpoint import Result
+from graphs.errors import UnknownNode
 from graphs.frames import Root
 from graphs.graph import Graph
 from graphs.registry import Registry
@@ -191,6 +192,18 @@ def test_a_run_parks_with_the_reason_where_the_new_version_cannot_go_on(stage: S
     assert run.error is not None
     assert "changed since the run began" in run.error["message"]
     assert ("lacks node 'a'" in run.error["message"]) is (mode == "auto_upgrade")
+    assert stage.client.threads.get("t").status == "paused"
+
+
+def test_a_thread_that_rests_where_the_new_version_has_no_node_refuses_to_go_on_with_it(stage: Stage) -> None:
+    old, new = chain(1, "park", "a", "b"), chain(2, "park", "b")
+    (_, _), (_, by_new) = stage.worker("old", old), stage.worker("new", new)
+    (ref,) = stage.begin(old).values()
+    by_new(ref)
+
+    with pytest.raises(UnknownNode):
+        stage.client.start(new, parse({"thread_id": "t"}), None)
+
     assert stage.client.threads.get("t").status == "paused"
 
 
