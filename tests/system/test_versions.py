@@ -84,8 +84,10 @@ def test_workers_replaced_one_by_one_give_every_thread_what_its_graph_promises(
 
     assert waiting
     assert all("which no worker takes: it is for workers with that version" in line for line in told)
-    for mode, version, handle in clients.begun:
-        _check(mode, version, _finished(saver, mode, handle))
+    with ThreadPoolExecutor(8) as pool:
+        trails = list(pool.map(lambda begun: _finished(saver, begun[0], begun[2]), clients.begun))
+    for (mode, version, _), trail in zip(clients.begun, trails, strict=True):
+        _check(mode, version, trail)
     happened = Counter(
         (mode, version, kind) for mode, version, handle in clients.begun for kind in _kinds(saver, handle)
     )
