@@ -8,7 +8,7 @@ from .channels import Channel, LastValue
 from .checks import shown
 from .commands import END, START
 from .errors import InvalidGraph
-from .graph import Branch, Child, Graph, Join, child_as, ends_of
+from .graph import Branch, Child, Graph, Join, Versioning, child_as, ends_of
 from .node import (
     Node,
     callable_of,
@@ -188,7 +188,11 @@ class GraphBuilder:
         return self.add_conditional_edges(START, path, path_map)
 
     def build(
-        self, name: str, interrupt_before: Sequence[str] | str | None, interrupt_after: Sequence[str] | str | None
+        self,
+        name: str,
+        interrupt_before: Sequence[str] | str | None,
+        interrupt_after: Sequence[str] | str | None,
+        versioning: Versioning = "park",
     ) -> Graph:
         """Return the finished graph.
 
@@ -211,6 +215,7 @@ class GraphBuilder:
             context=self.context_schema,
             interrupt_before=names_of(interrupt_before),
             interrupt_after=names_of(interrupt_after),
+            versioning=versioning,
         )
         check(graph)
         return graph

@@ -17,6 +17,7 @@ TreadleError
     ├── GraphRecursionError   (RecursionError)  more supersteps than the run may have
     ├── NodeTimeoutError                        a node ran, or was silent, longer than its time limit
     ├── NodeCancelledError                      a node gave itself up
+    ├── NodeExitedError                         a node wanted to end its worker
     ├── GraphDrained                            a run stopped between two steps because it was asked to
     ├── InvalidQuestion       (ValueError)      a question that nobody could answer, or with half a deadline
     └── OutsideOfStep, NoStore (RuntimeError)   a call that has a meaning only inside a node, or with a store
@@ -229,6 +230,18 @@ class NodeCancelledError(GraphError):
 
     def __str__(self) -> str:
         return f"Node {self.node!r} raised CancelledError, though its run was not cancelled: let it fail or return."
+
+
+class NodeExitedError(GraphError):
+    """A node raised SystemExit or KeyboardInterrupt, which would have ended its worker."""
+
+    def __init__(self, node: str, how: str) -> None:
+        self.node = node
+        self.how = how
+        super().__init__(node, how)
+
+    def __str__(self) -> str:
+        return f"Node {self.node!r} raised {self.how}, which ends no worker: let it fail or return."
 
 
 class GraphDrained(GraphError):

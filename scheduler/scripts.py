@@ -114,6 +114,14 @@ class Scripts:
         """Hand a lease back; return whether it was this worker's."""
         return bool(self._run("release_step", place, args))
 
+    def pass_on_step(self, place: Place, **args: str | int) -> bool:
+        """Give a step back for workers with another version of its graph; return whether it was this worker's."""
+        return bool(self._run("pass_on_step", place, args))
+
+    def upgrade_run(self, place: Place, **args: str) -> bool:
+        """Let a run go on with a newer version of its graph; return whether it does."""
+        return bool(self._run("upgrade_run", place, args))
+
     def retry_step(self, place: Place, **args: str | int | bytes) -> bool:
         """Let a step wait for its next attempt; return whether the lease was still good."""
         return bool(self._run("retry_step", place, args))

@@ -105,6 +105,7 @@ class Starter(Storing):
             durability=config.durability,
             replays=replays,
             heard=config.heard,
+            versioning=graph.versioning,
         )
 
     def _check_config(self, config: RunConfig) -> None:

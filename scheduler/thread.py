@@ -47,3 +47,5 @@ class PendingStep:
     since_ms: int
     due_ms: int | None
     queue: str | None = None
+    #: The version of the graph whose workers it is for; None: any worker of the queue.
+    version: str | None = None

@@ -292,6 +292,7 @@ def _pending(step: Mapping[str, Any], due: float | None) -> PendingStep:
         int(step["started"] if leased else step["since"]),
         None if due_ms is None else int(due_ms),
         step.get("queue"),
+        step.get("version"),
     )
 
 
