@@ -118,6 +118,10 @@ class Scripts:
         """Let a step wait for its next attempt; return whether the lease was still good."""
         return bool(self._run("retry_step", place, args))
 
+    def sleep_step(self, place: Place, **args: str | int | bytes) -> bool:
+        """Let a step sleep until a moment; return whether the lease was still good."""
+        return bool(self._run("sleep_step", place, args))
+
     def hand_over_step(self, place: Place, request: Request) -> bool:
         """Let an error handler take over from a step; return whether the step's lease was still good."""
         return bool(self._run("hand_over_step", place, request.args()))

@@ -241,12 +241,14 @@ def _thread(thread_id: str, fields: Mapping[bytes, bytes], cursor: bytes | None)
 
 def _pending(step: Mapping[str, Any], due: float | None) -> PendingStep:
     leased = step["state"] == "leased"
-    due_ms = step.get("until") if due is None and leased else due
+    # A pause before another attempt that came later is due after the step was to be woken.
+    asleep = step["state"] == "waiting" and step.get("asleep", 0) >= step["due"]
+    due_ms = step.get("until") if due is None and leased else step["asleep"] if asleep else due
     return PendingStep(
         step["id"],
         step["node"],
         step["run"],
-        step["state"],
+        "asleep" if asleep else step["state"],
         step["attempt"],
         step.get("worker") if leased else None,
         int(step["started"] if leased else step["since"]),

@@ -6,7 +6,7 @@ import inspect
 import pickle
 import pkgutil
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import timedelta
 from functools import cache
 from itertools import takewhile
@@ -37,6 +37,7 @@ UNIMPORTABLE = {"workers.celery", "workers.tokens"}
 SIGNALS = {
     "graphs.interrupts.GraphInterrupt",
     "graphs.signals.ParentCommand",
+    "graphs.sleeping.Asleep",
     "workers.limits.TimeUp",
     "workers.loop.Abandoned",
 }
@@ -51,6 +52,7 @@ SAMPLES: dict[object, object] = {
     Deadline | None: Deadline(timedelta(minutes=1), "no"),
     BaseException | None: None,
     Command: Command(goto="next"),
+    Mapping[str, int] | None: {"1a": 7},
     Iterable[str]: ("one", "two"),
     Sequence[Interrupt]: (Interrupt("Really?", "1a"),),
 }

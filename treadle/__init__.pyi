@@ -44,6 +44,7 @@ from .errors import (
     InvalidInput,
     InvalidNamespaceError,
     InvalidQuestion,
+    InvalidSleep,
     InvalidThreadId,
     InvalidUpdateError,
     LeaseLost,
@@ -134,6 +135,8 @@ from .types import (
     default_cache_key,
     default_retry_on,
     interrupt,
+    sleep,
+    sleep_until,
 )
 
 __all__ = [
@@ -172,6 +175,7 @@ __all__ = [
     "InvalidInput",
     "InvalidNamespaceError",
     "InvalidQuestion",
+    "InvalidSleep",
     "InvalidThreadId",
     "InvalidUpdateError",
     "Item",
@@ -239,5 +243,7 @@ __all__ = [
     "interrupt",
     "is_invalid_resume",
     "push_message",
+    "sleep",
+    "sleep_until",
     "task",
 ]
