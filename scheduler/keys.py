@@ -12,7 +12,7 @@ PARTITIONS = 64
 
 _MEMO_SIZE = 10_000
 #: How the scripts call the keys of a thread, and those that each of its frames has.
-_OF_THREADS = ("thread", "steps", "runs", "log", "blocks", "events", "due", "index", "frames", "deadlines")
+_OF_THREADS = ("thread", "steps", "runs", "log", "blocks", "events", "due", "index", "frames", "deadlines", "starts")
 _OF_FRAMES = ("frame", "held", "checkpoints", "channels", "results")
 _SAFE = "-_.@/+=,"  # everything else is escaped, so that no id can end its part of a key
 
@@ -73,6 +73,11 @@ class ThreadKeys:
     def deadlines(self) -> str:
         """Hash: question id -> until when it waits, and the step at the root that waits (JSON); and its default."""
         return f"{self.root}:deadlines:{self.token}"
+
+    @cached_property
+    def starts(self) -> str:
+        """Sorted set: runs that are to begin, by when (ms)."""
+        return f"{self.root}:starts:{self.token}"
 
     def staged(self, nonce: str) -> "ThreadKeys":
         """Return keys in the same slot that no thread has: where one is put together before it appears."""

@@ -155,7 +155,8 @@ class ThreadStore:
         while answer[0] == "more":
             run_ids = [run.decode() for run in self._connection.redis.lrange(place.keys.runs, 0, -1)]
             frames = [ns.decode() for ns in self._connection.redis.smembers(place.keys.frames)]
-            answer = self._connection.scripts.delete_thread(place, run_ids, frames)
+            waiting: Any = self._connection.client.zrange(place.keys.starts, 0, -1)
+            answer = self._connection.scripts.delete_thread(place, run_ids, frames, [run.decode() for run in waiting])
         if answer[0] == "busy":
             raise self.busy(thread_id, answer[1], int(answer[2]))
         self._connection.checkpoints.forget(place.keys)

@@ -23,6 +23,7 @@ from scheduler.errors import ResumeReason
 from scheduler.keys import Keys, ThreadKeys
 from scheduler.memory_scripts import MemoryScripts
 from scheduler.scripts import Scripts
+from scheduler.start_scripts import StartScripts
 
 ROOT = Path(__file__).parent.parent
 FLOORS = ("treadle", "workers", "scheduler", "graphs")
@@ -345,13 +346,17 @@ def test_a_script_touches_no_key_that_it_was_not_given(name: str) -> None:
 
 
 def test_every_script_has_its_method() -> None:
-    methods = public_methods(Scripts) | {f"memory_{name}" for name in public_methods(MemoryScripts)}
+    methods = (
+        public_methods(Scripts)
+        | public_methods(StartScripts)
+        | {f"memory_{name}" for name in public_methods(MemoryScripts)}
+    )
 
     assert set(SCRIPTS) - methods == set()
 
 
 def test_every_method_of_scripts_has_its_script() -> None:
-    assert public_methods(Scripts) - set(SCRIPTS) == set()
+    assert (public_methods(Scripts) | public_methods(StartScripts)) - set(SCRIPTS) == set()
 
 
 def public_methods(owner: type) -> set[str]:
