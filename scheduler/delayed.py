@@ -15,13 +15,16 @@ from graphs.graph import Graph
 from graphs.sleeping import wake_ms
 
 from .client import Client
-from .config import RunConfig
+from .config import DEFAULT_RECURSION_LIMIT, RunConfig
+from .connection import Connection
 from .errors import InvalidConfig, StoreUnavailable, ThreadBusy
 from .failure import Failure, describe
-from .ids import check_thread_id, new_run_id
+from .ids import check_thread_id
 from .lifecycle import RunStatus
 from .plan import stored_plan
+from .run import Run
 from .runs import settle
+from .serde import Serde
 from .start_scripts import StartScripts
 
 logger = logging.getLogger(__name__)
@@ -57,6 +60,17 @@ class Start:
     queue: str | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Later:
+    """A run that is to begin, as it is noted: no more than somebody who does not know its graph can tell."""
+
+    thread_id: str
+    run_id: str
+    graph: str
+    fingerprint: str
+    queue: str | None = None
+
+
 class DelayedRuns:
     """Notes runs that begin later, and begins them."""
 
@@ -66,7 +80,7 @@ class DelayedRuns:
         self._scripts = StartScripts(client.connection.client)
 
     def put(self, start: Start) -> DelayedRun:
-        """Note a run; one whose id was noted before, or has begun, is left as it is.
+        """Note a run.
 
         Raises:
             InvalidConfig: steps run in this process, which nobody looks after; or the input is a Command.
@@ -75,32 +89,18 @@ class DelayedRuns:
         """
         if self._connection.dispatcher.inline:
             raise InvalidConfig("A run that begins later needs workers and a scheduler: RedisSaver(url), not inline.")
-        if isinstance(start.input, Command):
-            raise InvalidConfig("A run that begins later takes an input, or None to go on; a Command is for now.")
-        if start.input is not None:
-            start.graph.input.read(start.input)
-        run_id = start.config.run_id or new_run_id()
-        config = replace(start.config, run_id=run_id)
-        run = self._client.run_of(start.graph, config, start.context)
+        connection, graph, thread_id = self._connection, start.graph, start.config.thread_id
+        run = self._client.run_of(graph, start.config, start.context)
+        record = start_record(connection.serde, start)
         begins_ms = wake_ms(start.at, self._now_ms())
-        place, serde = self._connection.place(config.thread_id, run_id), self._connection.serde
-        record = {"config": _record(config), "input": start.input, "context": start.context}
-        self._scripts.put_start(
-            place,
-            run=run_id,
-            member=place.start_member(),
-            at_ms=begins_ms,
-            plan=serde.dumps(stored_plan(run), "The run's config or context"),
-            start=serde.dumps(record, "The run's input"),
-            queue=start.queue or "",
-        )
-        return DelayedRun(config.thread_id, run_id, start.graph.name, begins_ms)
+        put_later(connection, Later(thread_id, run.id, graph.name, graph.fingerprint, start.queue), record, begins_ms)
+        return DelayedRun(thread_id, run.id, graph.name, begins_ms)
 
     def list(self, thread_id: str) -> list[DelayedRun]:
         """Return the runs of a thread that have not begun, the first one first."""
         keys = self._connection.place(check_thread_id(thread_id)).keys
         found: Any = self._connection.client.zrange(keys.starts, 0, -1, withscores=True)
-        runs = ((self._client.runs.load(thread_id, run.decode()), int(begins)) for run, begins in found)
+        runs = ((self._client.runs.get(thread_id, run.decode()), int(begins)) for run, begins in found)
         return [DelayedRun(thread_id, run.id, run.graph, begins_ms) for run, begins_ms in runs]
 
     def begin(self, thread_id: str, run_id: str, graphs: Mapping[str, Graph]) -> str:
@@ -113,7 +113,7 @@ class DelayedRuns:
         waiting = self._waiting(thread_id, run_id)
         if waiting is None:
             return "over"
-        name = self._client.runs.load(thread_id, run_id).graph
+        name = self._client.runs.get(thread_id, run_id).graph
         graph = graphs.get(name)
         if graph is None and self._tried(thread_id, run_id) < _PATIENCE:
             return self._put_off(thread_id, run_id, "unknown")
@@ -139,7 +139,8 @@ class DelayedRuns:
             settle(self._connection, thread_id, run_id)
             return None
         record = self._connection.serde.loads(start)
-        return _config(record["config"]), record["input"], record["context"]
+        config = replace(_config(record["config"]), thread_id=thread_id, run_id=run_id)
+        return config, record["input"], record["context"]
 
     def _tried(self, thread_id: str, run_id: str) -> int:
         return int(self._connection.redis.hget(self._connection.place(thread_id, run_id).named("run"), "sends") or 0)
@@ -158,6 +159,36 @@ class DelayedRuns:
     def _now_ms(self) -> int:
         seconds, micros = self._connection.redis.time()
         return seconds * 1000 + micros // 1000
+
+
+def start_record(serde: Serde, start: Start) -> bytes:
+    """Return what a run is to begin with, for those who know its graph.
+
+    Raises:
+        InvalidConfig: the input is a Command.
+        InvalidInput, NotSerializable, StateTooLarge: it does not fit the graph or the store.
+    """
+    if isinstance(start.input, Command):
+        raise InvalidConfig("A run that begins later takes an input, or None to go on; a Command is for now.")
+    if start.input is not None:
+        start.graph.input.read(start.input)
+    record = {"config": _record(start.config), "input": start.input, "context": start.context}
+    return serde.dumps(record, "The input, config or context of a run that begins later")
+
+
+def put_later(connection: Connection, later: Later, start: bytes, begins_ms: int) -> None:
+    """Note a run; one whose id was noted before, or has begun, is left as it is."""
+    place = connection.place(later.thread_id, later.run_id)
+    run = Run(later.run_id, later.thread_id, later.graph, later.fingerprint, recursion_limit=DEFAULT_RECURSION_LIMIT)
+    StartScripts(connection.client).put_start(
+        place,
+        run=later.run_id,
+        member=place.start_member(),
+        at_ms=begins_ms,
+        plan=connection.serde.dumps(stored_plan(run)),
+        start=start,
+        queue=later.queue or "",
+    )
 
 
 def _record(config: RunConfig) -> dict[str, Any]:

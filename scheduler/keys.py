@@ -123,6 +123,34 @@ class ThreadKeys:
 
 
 @dataclass(frozen=True, slots=True)
+class ScheduleKeys:
+    """The keys of schedules; all in one Redis Cluster slot."""
+
+    root: str
+    token: str = ""
+
+    @property
+    def schedules(self) -> str:
+        """Set: the ids of all schedules."""
+        return f"{self.root}:index"
+
+    @property
+    def ticks(self) -> str:
+        """Sorted set: schedules by their next tick (ms)."""
+        return f"{self.root}:ticks"
+
+    @property
+    def schedule(self) -> str:
+        """Hash: what one schedule says, its status and its next tick."""
+        return f"{self.root}:schedule:{self.token}"
+
+    @property
+    def history(self) -> str:
+        """List: what one schedule has started last, the newest first (JSON)."""
+        return f"{self.root}:history:{self.token}"
+
+
+@dataclass(frozen=True, slots=True)
 class Keys:
     """Key names below one prefix."""
 
@@ -147,6 +175,10 @@ class Keys:
     def thread_indexes(self) -> list[str]:
         """Return the thread index of every partition."""
         return [f"{self._partition(number)}:threads" for number in range(PARTITIONS)]
+
+    def of_schedule(self, schedule_id: str = "") -> ScheduleKeys:
+        """Return the keys of a schedule, and those that all of them share."""
+        return ScheduleKeys(f"{self.prefix}:{{schedules}}", _escaped(schedule_id))
 
     def memory_index(self) -> str:
         """Sorted set: entries of the long-term memory, in the order of their namespaces and keys."""

@@ -16,6 +16,7 @@ from .runs import RunStore
 from .scripts import QUESTIONS, START, Place
 from .start_scripts import StartScripts
 from .threads import place_of
+from .ticking import Ticking
 
 logger = logging.getLogger(__name__)
 
@@ -60,6 +61,7 @@ class Watchdog:
         self._connection = connection
         self._runs = runs
         self._defaults = Defaults(connection, runs)
+        self._ticking = Ticking(connection)
 
     def run(self, stop: threading.Event) -> None:
         """Sweep until stopped, without a pause while much is due; an unreachable Redis is waited for."""
@@ -78,7 +80,7 @@ class Watchdog:
         for entry in entries:  # before the steps: what has a deadline does not wait until a flood of them is sent
             if not entry.is_step:
                 done[self._look_at(entry)] += 1
-        return done + self._send_again([entry for entry in entries if entry.is_step])
+        return done + self._send_again([entry for entry in entries if entry.is_step]) + self._ticking.sweep()
 
     def _taken(self) -> Iterator[str]:
         """Take what is due, as much from each partition, so that a flood in one leaves the others their turn."""
