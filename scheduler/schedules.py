@@ -128,7 +128,7 @@ class Schedules:
         plan, by_hand = stored.schedule.plan, kind != "tick"
         run_id = secrets.token_hex(16) if by_hand else plan.run_id(tick_ms)
         moment = f"{datetime.fromtimestamp(tick_ms / 1000, UTC):%Y%m%dT%H%M%S}"
-        own = f"{plan.id}@{moment}.{tick_ms % 1000:03d}Z" if by_hand else f"{plan.id}@{moment}Z"
+        own = f"{plan.id}@{moment}Z-{run_id[:8]}" if by_hand else f"{plan.id}@{moment}Z"
         later = Later(plan.thread_id or own, run_id, plan.graph, plan.fingerprint, plan.queue)
         put_later(self._connection, later, stored.start, self.now_ms())
         return Started(tick_ms, kind, later.thread_id, run_id)
