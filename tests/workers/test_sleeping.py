@@ -109,6 +109,21 @@ def test_a_sleep_is_over_once_and_for_all_attempts(saver: BaseCheckpointSaver) -
     assert kinds(saver).count("slept") == 1
 
 
+def test_an_error_handler_sleeps_as_any_node_does(saver: BaseCheckpointSaver) -> None:
+    def node(state: Trail) -> None:
+        treadle.types.sleep(NAP_S)
+        raise ConnectionError
+
+    def handler(state: Trail) -> dict[str, Any]:
+        treadle.types.sleep(NAP_S)
+        return {"trail": ["handled"]}
+
+    builder = StateGraph(Trail).add_node("node", node, error_handler=handler).add_edge(START, "node")
+
+    assert builder.compile(saver).invoke({"trail": []}, CONFIG) == {"trail": ["handled"]}
+    assert kinds(saver).count("slept") == 2
+
+
 def test_a_question_after_a_sleep_does_not_repeat_the_sleep(saver: BaseCheckpointSaver) -> None:
     def node(state: Trail) -> dict[str, Any]:
         treadle.types.sleep(NAP_S)
