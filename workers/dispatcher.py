@@ -52,9 +52,7 @@ class CeleryDispatcher:
         """Publish that a run is to begin; should that get lost, it falls due again."""
         ids = {"thread": thread_id, "run": run_id}
         try:
-            self._app.send_task(
-                messages.START, kwargs=ids, queue=queue or self._default_queue, root_id=run_id, ignore_result=True
-            )
+            self._app.send_task(messages.START, kwargs=ids, queue=queue or self._default_queue, ignore_result=True)
         except OperationalError as error:
             logger.warning("run not announced", extra={"thread_id": thread_id, "run_id": run_id, "error": str(error)})
 

@@ -8,7 +8,7 @@ from typing import Any, TypedDict, Unpack
 from graphs.graph import Graph
 from graphs.schema import context_of
 from scheduler.config import RunConfig, check, merged
-from scheduler.delayed import DelayedRuns, Start
+from scheduler.delayed import DelayedRun, DelayedRuns, Start
 from scheduler.errors import InvalidConfig, InvalidSchedule
 from scheduler.handle import RunHandle
 from scheduler.schedule import CatchUp, OnBusyTick, Plan, Schedule
@@ -36,7 +36,8 @@ class ScheduleOptions(TypedDict, total=False):
     context: Any
     #: A tick whose thread is busy: "skip" it, or "wait" until the thread is free.
     on_busy: OnBusyTick
-    #: Which ticks are made up for that came while no scheduler ran: "skip" them, the "last" one, or "all".
+    #: Which ticks are made up for that came while no scheduler ran: the "last" one, "all", or none that is more than a
+    #: minute late ("skip").
     catch_up: CatchUp
     #: How many of these at the most.
     most: int
@@ -101,6 +102,10 @@ class Times:
 
     graph: Graph
     config: dict[str, Any]
+
+    def delayed_runs(self, thread_id: str) -> Sequence[DelayedRun]:
+        """Return the runs of a thread that have not begun, the first one first."""
+        return DelayedRuns(self._durable().client).list(thread_id)
 
     @property
     def schedules(self) -> GraphSchedules:

@@ -46,6 +46,7 @@ def test_a_run_that_begins_later_can_be_held_and_cancelled(graph: CompiledStateG
     handle = graph.submit({"trail": []}, CONFIG, context=Who("eve"), **when)
 
     assert handle.status == "pending"
+    assert [run.run_id for run in graph.delayed_runs("t")] == [handle.id]
     assert graph.threads.list() == []
     with pytest.raises(TimeoutError):
         handle.wait(0.01)
@@ -65,7 +66,7 @@ def test_a_run_that_begins_later_can_be_held_and_cancelled(graph: CompiledStateG
         ({"delay": "soon"}, InvalidSleep),
         ({"delay": 1, "speed": 2}, InvalidConfig),
     ],
-    ids=str,
+    ids=["both", "delay is a moment", "at is none", "no zone", "negative", "a word", "unknown"],
 )
 def test_when_a_run_begins_is_said_clearly(graph: CompiledStateGraph, options: Any, error: type[Exception]) -> None:
     with pytest.raises(error):
