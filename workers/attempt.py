@@ -114,8 +114,8 @@ class Attempt:
             yield {**self.offered, "config": config}
 
     def now_ms(self) -> int:
-        """Return the store's clock, from when it was last heard."""
-        return self.claim.started_ms + round(self.clock.elapsed_s * 1000)
+        """Return the store's clock, from when it was last heard; never ahead of it, so that nobody wakes too early."""
+        return self.claim.started_ms + int(self.clock.elapsed_s * 1000)
 
     def take(self, returned: Any, children: Mapping[str, str]) -> Result:
         """Return what the step writes when the graph that it called has ended.
