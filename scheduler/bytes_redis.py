@@ -9,10 +9,8 @@ from typing import Any, Protocol, cast
 
 import redis
 
+from .ailments import ailment_of
 from .errors import StoreUnavailable
-
-#: What redis-py raises then.
-UNAVAILABLE = (redis.ConnectionError, redis.TimeoutError, redis.ReadOnlyError, redis.OutOfMemoryError)
 
 StreamEntry = tuple[bytes, dict[bytes, bytes]]
 StreamEntries = list[StreamEntry]
@@ -66,21 +64,21 @@ class BytesRedis(Protocol):
 
 @contextmanager
 def available(doing: str) -> Iterator[None]:
-    """Say StoreUnavailable where Redis does not answer, is full, or only reads; ``doing`` says what it could not do."""
+    """Say StoreUnavailable where Redis ails: why, and what to do; ``doing`` says what it could not do."""
     try:
         yield
-    except UNAVAILABLE as error:
-        raise unavailable(doing, error) from error
+    except redis.RedisError as error:
+        if (told := unavailable(doing, error)) is None:
+            raise
+        raise told from error
 
 
-def unavailable(doing: str, error: Exception) -> StoreUnavailable:
-    """Return what is said of an error of a Redis that does not do its work."""
-    return StoreUnavailable(f"Redis could not {doing}: {error}")
-
-
-def is_unavailable(answer: object) -> bool:
-    """Return whether an answer is the error of a Redis that does not do its work."""
-    return isinstance(answer, UNAVAILABLE)
+def unavailable(doing: str, error: object) -> StoreUnavailable | None:
+    """Return what is said of an error of a Redis that ails; None: the error is something else."""
+    ailment = ailment_of(error)
+    if ailment is None:
+        return None
+    return StoreUnavailable(f"Redis could not {doing}, because {ailment.told}. {ailment.remedy} ({error})")
 
 
 def reading(client: redis.Redis) -> BytesRedis:

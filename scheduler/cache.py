@@ -12,6 +12,7 @@ from .bytes_redis import available
 from .connection import Connection
 from .keys import Keys
 from .scripts import Scripts
+from .sealing import PLAIN, Sealing, configured
 from .serde import Serde
 
 #: How many entries one round trip clears at most.
@@ -27,12 +28,21 @@ class RedisCache(BaseCache):
     Args:
         client: a client that returns bytes.
         serde: encodes the values; None: plain data alone can be kept.
+        sealing: seals the values; None: as the environment says.
         prefix: what all its keys begin with.
     """
 
-    def __init__(self, client: redis.Redis, *, serde: Serde | None = None, prefix: str = "treadle") -> None:
+    def __init__(
+        self,
+        client: redis.Redis,
+        *,
+        serde: Serde | None = None,
+        sealing: Sealing | None = None,
+        prefix: str = "treadle",
+    ) -> None:
         self._redis = client
         self._serde = Serde() if serde is None else serde
+        self._sealing = configured() if sealing is None else sealing
         self._keys = Keys(prefix)
         self._scripts = Scripts(client)
 
@@ -43,7 +53,9 @@ class RedisCache(BaseCache):
             for namespace, key in keys:
                 pipeline.get(self._keys.cache_item(namespace, key))
             found = pipeline.execute()
-        return {key: self._serde.loads(value) for key, value in zip(keys, found, strict=True) if value is not None}
+        kept = {key: value for key, value in zip(keys, found, strict=True) if value is not None}
+        opened = {key: self._sealing.open(value, self._keys.cache_item(*key)) for key, value in kept.items()}
+        return {key: self._serde.loads(value) for key, value in opened.items()}
 
     async def aget(self, keys: Sequence[FullKey]) -> dict[FullKey, Any]:
         """Return what `get` does, in a thread, so that the event loop goes on."""
@@ -64,7 +76,7 @@ class RedisCache(BaseCache):
                     self._keys.cache_item(namespace, key),
                     self._keys.cache_index(namespace),
                     entry=key,
-                    value=values[namespace, key],
+                    value=self._sealing.seal(values[namespace, key], self._keys.cache_item(namespace, key)),
                     ttl_ms="" if ttl_s is None else round(ttl_s * 1000),
                 )
 
@@ -105,9 +117,10 @@ class InMemoryCache(RedisCache):
         # Importing fakeredis takes 0.16 s, which nobody should pay who only works with a real Redis.
         from .fake import fake_redis, fake_server
 
-        super().__init__(fake_redis(fake_server()), serde=serde)
+        super().__init__(fake_redis(fake_server()), serde=serde, sealing=PLAIN)
 
 
 def default_cache(connection: Connection) -> RedisCache:
     """Return the cache of a deployment whose graphs bring none: in the Redis of its threads."""
-    return RedisCache(connection.client, serde=connection.serde, prefix=connection.settings.prefix)
+    prefix = connection.settings.prefix
+    return RedisCache(connection.client, serde=connection.serde, sealing=connection.sealing, prefix=prefix)

@@ -95,7 +95,7 @@ class Calls:
         outcome, cursor = self.connection.redis.hmget(frame, ["outcome", "cursor"])
         if outcome is None or cursor is None:
             return None
-        return Outcome.of(self.connection.serde.loads(outcome), cursor.decode())
+        return Outcome.of(self.connection.restored(outcome, frame, "outcome"), cursor.decode())
 
     def left(self, claim: Claim, ns: str, cursor: str, *, keeps: bool | None) -> Left:
         """Return what a frame left behind for the step that called it."""
@@ -129,7 +129,8 @@ class Calls:
             **({} if outcome is None else {"returned": {"caller": caller}}),
         )
         if outcome is not None:
-            request.blobs.append(self.connection.serde.dumps(outcome.record()))
+            key = move.place.named("frame")
+            request.blobs.append(self.connection.stored(outcome.record(), "The outcome", key, "outcome"))
         return request
 
     def _is_back(self, call: Call) -> bool:

@@ -8,14 +8,14 @@ branches, the values of the branch are *sealed*, and the next change begins a ge
 
 import threading
 from collections import OrderedDict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from xxhash import xxh3_64_hexdigest
 
 from graphs.channels import MISSING
-from graphs.checkpoint import Checkpoint, Result, Step, handler_step
+from graphs.checkpoint import Checkpoint, Result, Step
 from graphs.commands import Interrupt
 
 from .bytes_redis import BytesRedis, StreamEntries
@@ -25,7 +25,9 @@ from .dialogue import Dialogue, waiting
 from .echoes import with_echoes, without_echoes
 from .errors import CheckpointNotFound
 from .keys import ThreadKeys
+from .sealing import PLAIN, Sealing
 from .serde import Serde
+from .supersteps import in_place, result_of
 
 __all__ = ["CheckpointStore", "Encoded", "Origin", "StoredCheckpoint", "in_place", "result_of"]
 
@@ -49,9 +51,10 @@ class CheckpointStore:
     one that comes back to a thread loads only what was added.
     """
 
-    def __init__(self, client: BytesRedis, serde: Serde) -> None:
+    def __init__(self, client: BytesRedis, serde: Serde, sealing: Sealing = PLAIN) -> None:
         self._redis = client
         self._serde = serde
+        self._sealing = sealing
         self._seen: OrderedDict[tuple[str, str, str], StoredCheckpoint] = OrderedDict()
         self._newest: dict[tuple[str, str], str] = {}  # frame -> the last one that was seen of it
         self._lock = threading.Lock()  # a process may work on several threads at once
@@ -151,8 +154,8 @@ class CheckpointStore:
         self, keys: ThreadKeys, ns: str, checkpoint_id: str, record: bytes, chunks: Mapping[str, bytes]
     ) -> StoredCheckpoint:
         """Return a checkpoint of which everything came along, and remember it."""
-        values = ChannelValues(self._redis, keys.channels(ns), self._serde).taking(chunks)
-        stored = stored_of(checkpoint_id, self._serde.loads(record), values)
+        values = self._values(keys, ns).taking(chunks)
+        stored = stored_of(checkpoint_id, self._record(keys, ns, checkpoint_id, record), values)
         self.remember(keys, ns, stored)
         return stored
 
@@ -244,8 +247,9 @@ class CheckpointStore:
     def _results(self, keys: ThreadKeys, ns: str, steps: Sequence[Step]) -> dict[str, Mapping[str, Any]]:
         if not steps:
             return {}
-        found = self._redis.hmget(keys.results(ns), [step.id for step in steps])
-        return {step.id: self._serde.loads(data) for step, data in zip(steps, found, strict=True) if data is not None}
+        key, found = keys.results(ns), self._redis.hmget(keys.results(ns), [step.id for step in steps])
+        kept = {step.id: data for step, data in zip(steps, found, strict=True) if data is not None}
+        return {id_: self._serde.loads(self._sealing.open(data, key, id_)) for id_, data in kept.items()}
 
     def _made(self, keys: ThreadKeys, ns: str, step_ids: Sequence[str], of: str) -> dict[str, Mapping[str, Any]]:
         """Return what is known of the step that made the checkpoint after another one, if it is one of these.
@@ -257,18 +261,25 @@ class CheckpointStore:
         if following is None or not made or (made[0] or step_ids[0]) not in step_ids:
             return {}
         known, refs = {"goto": [], **self._serde.loads(made[1])}, refs_of(following)
-        values = ChannelValues(self._redis, keys.channels(ns), self._serde)
+        values = self._values(keys, ns)
         with_echoes(known["updates"], known.pop("echoes", ()), lambda name: values.newest(name, refs[name]))
         return {made[0] or step_ids[0]: known}
 
     def _following(self, keys: ThreadKeys, ns: str, checkpoint_id: str) -> Record | None:
         """Return the record of the checkpoint after another one of its frame."""
         entries = self._redis.xrange(keys.checkpoints(ns), f"({checkpoint_id}", "+", count=1)
-        return self._serde.loads(entries[0][1][b"record"]) if entries else None
+        return self._record(keys, ns, entries[0][0].decode(), entries[0][1][b"record"]) if entries else None
+
+    def _record(self, keys: ThreadKeys, ns: str, checkpoint_id: str, data: bytes) -> Record:
+        record: Record = self._serde.loads(self._sealing.open(data, keys.checkpoints(ns), checkpoint_id))
+        return record
+
+    def _values(self, keys: ThreadKeys, ns: str) -> ChannelValues:
+        return ChannelValues(self._redis, keys.channels(ns), self._serde, self._sealing)
 
     def _restored(self, keys: ThreadKeys, ns: str, entries: StreamEntries) -> list[StoredCheckpoint]:
-        records = [(id_.decode(), self._serde.loads(fields[b"record"])) for id_, fields in entries]
-        values = ChannelValues(self._redis, keys.channels(ns), self._serde)
+        records = [(id_.decode(), self._record(keys, ns, id_.decode(), fields[b"record"])) for id_, fields in entries]
+        values = self._values(keys, ns)
         latest = self._latest(keys, ns)
         if latest is not None:
             values.know(latest.refs, latest.checkpoint.values)
@@ -281,17 +292,6 @@ class CheckpointStore:
     def _latest(self, keys: ThreadKeys, ns: str) -> StoredCheckpoint | None:
         """Return the newest checkpoint of a frame that this process has seen: what it holds need not be loaded."""
         return self._seen.get((keys.token, ns, self.newest(keys, ns)))
-
-
-def in_place(steps: Iterable[Step], found: Mapping[str, Mapping[str, Any]]) -> list[Step]:
-    """Return the steps that decide about a superstep: those due, or the error handler that took over from one."""
-    handlers = [(step, found.get(step.id, {}).get("handler")) for step in steps]
-    return [handler_step(step, handler) if handler else step for step, handler in handlers]
-
-
-def result_of(step: Step, known: Mapping[str, Any]) -> Result:
-    """Return what a finished step wrote, from what is known of it."""
-    return Result(step, tuple(known["updates"]), tuple(known["goto"]), known.get("children", {}))
 
 
 def _known(parent: StoredCheckpoint | None, name: str, *, sealed: bool) -> ChannelRef | None:

@@ -14,7 +14,9 @@ import ormsgpack
 from .bytes_redis import BytesRedis
 from .chunks import SPAN, ChannelRef
 from .errors import StoreUnavailable
+from .mistrust import KeyMissing, SealBroken
 from .scripts import Place, Scripts
+from .sealing import PLAIN, Sealing
 
 #: A block is made of no more bytes: larger chunks gain nothing by it.
 _LARGEST = 64 * 1024
@@ -26,13 +28,13 @@ _KNOWN_VALUES = 4096
 class ChunkBlocks:
     """Packs chunks."""
 
-    def __init__(self, redis: BytesRedis, scripts: Scripts) -> None:
-        self._redis, self._scripts = redis, scripts
+    def __init__(self, redis: BytesRedis, scripts: Scripts, sealing: Sealing = PLAIN) -> None:
+        self._redis, self._scripts, self._sealing = redis, scripts, sealing
         self._counts: OrderedDict[tuple[str, str], int] = OrderedDict()
 
     def pack(self, place: Place, refs: Mapping[str, ChannelRef]) -> None:
         """Pack what lies well before the end of values; what is not packed now will be some other time."""
-        with suppress(StoreUnavailable):
+        with suppress(StoreUnavailable, KeyMissing, SealBroken):  # for those to report who read it
             for name, ref in refs.items():
                 if ref.chunks // SPAN > 1:
                     self._pack(place, name, ref)
@@ -50,7 +52,9 @@ class ChunkBlocks:
 
     def _pack_one(self, place: Place, name: str, ref: ChannelRef, number: int) -> int:
         fields = ref._replace(chunks=(number + 1) * SPAN).fields(name, number * SPAN)
-        block = self._block(place.named("channels"), fields)
+        key = place.named("channels")
+        packed, counter = self._block(key, fields), ref.counter(name)
+        block = packed and self._sealing.seal(packed, key, f"{counter}{number}")
         return self._scripts.pack_chunks(place, value=ref.value_of(name), number=number, span=SPAN, block=block)
 
     def _block(self, key: str, fields: list[str]) -> bytes:
@@ -60,5 +64,6 @@ class ChunkBlocks:
             sizes.hstrlen(key, field)
         if sum(sizes.execute()) > _LARGEST:
             return b""
-        chunks = self._redis.hmget(key, fields)
-        return zlib.compress(ormsgpack.packb(chunks)) if all(chunks) else b""
+        found = self._redis.hmget(key, fields)
+        chunks = [self._sealing.open(data, key, field) for field, data in zip(fields, found, strict=True) if data]
+        return zlib.compress(ormsgpack.packb(chunks)) if all(found) else b""

@@ -11,6 +11,7 @@ from graphs.beside import grown_from
 
 from .bytes_redis import BytesRedis
 from .json_text import encoded
+from .sealing import PLAIN, Sealing
 from .serde import Serde
 
 #: A state of at most so many chunks is sent to a worker with its lease.
@@ -56,8 +57,8 @@ def chunk_names(refs: Mapping[str, ChannelRef]) -> str:
 class ChannelValues:
     """Channel values by where they lie; chunks that are known already are not fetched."""
 
-    def __init__(self, client: BytesRedis, key: str, serde: Serde) -> None:
-        self._redis, self._key, self._serde = client, key, serde
+    def __init__(self, client: BytesRedis, key: str, serde: Serde, sealing: Sealing = PLAIN) -> None:
+        self._redis, self._key, self._serde, self._sealing = client, key, serde, sealing
         self._known: dict[tuple[str, str, int], Any] = {}
         self._chunks: dict[str, Any] = {}
 
@@ -68,7 +69,7 @@ class ChannelValues:
 
     def taking(self, chunks: Mapping[str, bytes]) -> Self:
         """Take chunks that are at hand already."""
-        self._chunks = {name: self._serde.loads(data) for name, data in chunks.items()}
+        self._chunks = {name: self._serde.loads(self._opened(name, data)) for name, data in chunks.items()}
         return self
 
     def fetch(self, wanted: Iterable[Mapping[str, ChannelRef]]) -> None:
@@ -97,10 +98,12 @@ class ChannelValues:
         for name, data in zip(names, found, strict=True):
             if data is not None and name in blocks:
                 value, chunks = blocks[name]
-                packed = zip((f"{value}.{chunk}" for chunk in chunks), unpacked_block(data), strict=True)
+                packed = zip(
+                    (f"{value}.{chunk}" for chunk in chunks), unpacked_block(self._opened(name, data)), strict=True
+                )
                 self._chunks |= {field: self._serde.loads(chunk) for field, chunk in packed if field in needed}
             elif data is not None:
-                self._chunks[name] = self._serde.loads(data)
+                self._chunks[name] = self._serde.loads(self._opened(name, data))
 
     def value(self, name: str, ref: ChannelRef) -> Any:
         """Return a value that was fetched."""
@@ -123,6 +126,9 @@ class ChannelValues:
         self._known[name, ref.generation, ref.chunks - 1] = []  # so that none of those before it are fetched
         self.fetch([{name: ref}])
         return self._chunks[ref.fields(name, ref.chunks - 1)[0]]
+
+    def _opened(self, field: str, data: bytes) -> bytes:
+        return self._sealing.open(data, self._key, field)
 
     def _start(self, name: str, ref: ChannelRef) -> int:
         """Return how many chunks of a value are known already."""

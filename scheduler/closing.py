@@ -30,26 +30,8 @@ class Closing(Leases):
 
     def close(self, claim: Claim, graph: Graph | None) -> Progress:
         """Close a superstep whose steps have all finished; harmless when somebody else is faster."""
-        due = claim.stored.checkpoint.steps
-        found = self._connection.checkpoints.results(self._place(claim).keys, claim.ns, due)
-        steps = in_place(due, found)
-        known = [found.get(step.id, {}) for step in steps]
-        failures = [one["error"] for one in known if "error" in one]
-        if failures:
-            return self._stop(claim, Outcome("failed", failure=failures[0]))
-        asked = tuple(question for one in known for question in waiting(one))
-        if asked or any(one.get("paused") for one in known):
-            refused = (one["refused"] for one in known if "refused" in one)
-            now = next((failure for failure in refused if failure["run"] == claim.run.id), None)
-            return self._stop(claim, Outcome("interrupted", questions=asked, failure=now))
-        if any(step.handles and step.id not in found for step in steps):  # a breakpoint, if nothing is open any more
-            return self._stop(claim, Outcome("interrupted"), why=Verdict.PAUSE_BEFORE.value)
-        if graph is None or not all("updates" in one for one in known):
-            return Progress()  # another worker is in the middle of it
-        try:
-            return self._advance(claim, graph, [result_of(step, found[step.id]) for step in steps], single=False)
-        except REFUSED as error:
-            return self._stop(claim, Outcome("failed", failure=describe(error)))
+        doubled = claim.verdict == "close" and not self._is_complete(claim)  # the message; the step's siblings go on
+        return Progress() if doubled else self._close(claim, graph)
 
     def end(self, claim: Claim, failure: Failure) -> Progress:
         """End the run where it stands: its cursor stays, and it can be taken up again."""
@@ -72,6 +54,32 @@ class Closing(Leases):
             raise LeaseLost(claim.ref.thread_id, claim.ref.step_id)
         return _given_back(claim)
 
+    def _is_complete(self, claim: Claim) -> bool:
+        """Return whether nothing of a superstep is open any more: only then do its results stay as they are."""
+        return int(self._connection.redis.hget(self._place(claim).named("frame"), "remaining") or 0) == 0
+
+    def _close(self, claim: Claim, graph: Graph | None) -> Progress:
+        due = claim.stored.checkpoint.steps
+        found = self._connection.checkpoints.results(self._place(claim).keys, claim.ns, due)
+        steps = in_place(due, found)
+        known = [found.get(step.id, {}) for step in steps]
+        failures = [one["error"] for one in known if "error" in one]
+        if failures:
+            return self._stop(claim, Outcome("failed", failure=failures[0]))
+        asked = tuple(question for one in known for question in waiting(one))
+        if asked or any(one.get("paused") for one in known):
+            refused = (one["refused"] for one in known if "refused" in one)
+            now = next((failure for failure in refused if failure["run"] == claim.run.id), None)
+            return self._stop(claim, Outcome("interrupted", questions=asked, failure=now))
+        if any(step.handles and step.id not in found for step in steps):  # a breakpoint, if nothing is open any more
+            return self._stop(claim, Outcome("interrupted"), why=Verdict.PAUSE_BEFORE.value)
+        if graph is None or not all("updates" in one for one in known):
+            return Progress()  # another worker is in the middle of it
+        try:
+            return self._advance(claim, graph, [result_of(step, found[step.id]) for step in steps], single=False)
+        except REFUSED as error:
+            return self._stop(claim, Outcome("failed", failure=describe(error)))
+
     def _stop(self, claim: Claim, outcome: Outcome, **why: str) -> Progress:
         """Stop where a complete superstep cannot be closed: it has failed, or it asks."""
         if claim.frame.caller is not None:
@@ -91,6 +99,7 @@ class Closing(Leases):
                 "expected": claim.stored.checkpoint.id,
                 "step": claim.ref.step_id,
                 "returned": returned,
+                "closer": _closer(claim),
                 "wait_ms": self._connection.settings.queue_wait_ms,
                 "inline": self._connection.dispatcher.inline,
                 "entries": [entry],
@@ -102,29 +111,30 @@ class Closing(Leases):
 
     def _returned(self, claim: Claim, outcome: Outcome) -> tuple[dict[str, Any], list[bytes]]:
         """Return what a script is told about the caller of a frame, and the blobs that it takes for that."""
-        blobs = [self._connection.serde.dumps(outcome.record(), "What the graph above gets")]
+        frame = self._place(claim).named("frame")
+        blobs = [self._connection.stored(outcome.record(), "What the graph above gets", frame, "outcome")]
         message = self._connection.dispatcher.envelope(claim.waiting) if claim.waiting is not None else None
         if message is None:
             return {"caller": claim.frame.caller}, blobs
         return {"caller": claim.frame.caller, "queue": message.queue_key}, [*blobs, message.payload]
 
-    def _end(self, claim: Claim, outcome: Outcome, *, closing: bool, **why: str) -> Progress:
+    def _end(self, claim: Claim, outcome: Outcome, *, closing: bool, **why: Any) -> Progress:
         failure, asks = outcome.failure, outcome.kind == "interrupted"
         status = RunStatus.INTERRUPTED if failure is None else status_of(failure)
         if failure is not None and not asks:  # steps say themselves what they ask
-            why |= {"error": failure["repr"][:2000]}
+            why |= {"error": self._connection.words(self._place(claim).keys, failure["repr"][:2000])}
         place = self._connection.place(claim.ref.thread_id, claim.run.id)
         request = Request(
             {
                 "token": place.keys.token,
                 "run": claim.run.id,
-                "closing": closing,
+                **({"closer": _closer(claim)} if closing else {}),
                 "inline": self._connection.dispatcher.inline,
                 **({"waiting": [question.id for question in outcome.questions]} if asks else {}),
                 "ended": ended(status, error=failure is not None),
                 "entries": finish_entries(claim.run.id, status, **why),
             },
-            [] if failure is None else [self._connection.serde.dumps(failure)],
+            [] if failure is None else [self._connection.stored(failure, "The failure", place.named("run"), "error")],
         )
         answer, _ = self._connection.scripts.end_run(place, request)
         return Progress(ended=status) if answer == "ended" else Progress()
@@ -155,13 +165,13 @@ class Closing(Leases):
     def _advance_to_end(self, claim: Claim, move: Move, last: Verdict, *, single: bool) -> Progress:
         failure = self._ended_by(claim, last)
         ending, blobs = self._ending(claim, last, failure)
-        move = replace(move, entries=[*move.entries, *_ending_entries(claim, last, failure)])
+        move = replace(move, entries=[*move.entries, *self._ending_entries(claim, last, failure)])
         if self._commit(claim, move, blobs, single=single, **ending) != "committed":
             return Progress()  # somebody else closed it first
         return Progress(ended=_STATUS[last]) if claim.frame.caller is None else _given_back(claim)
 
     def _commit(self, claim: Claim, move: Move, blobs: Sequence[bytes] = (), *, single: bool, **more: Any) -> str:
-        fenced = {"fence": claim.fence, "step": claim.ref.step_id} if single else {}
+        fenced = _closer(claim) if single else {"closer": _closer(claim)}
         request = move.request(self._connection, **fenced, **more)
         request.blobs += blobs
         answer = self._connection.scripts.commit_superstep(move.place, request)
@@ -188,8 +198,16 @@ class Closing(Leases):
             kind: OutcomeKind = "failed" if failure else "finished" if last is Verdict.FINISHED else "interrupted"
             returned, blobs = self._returned(claim, Outcome(kind, failure=failure))
             return {"returned": returned}, blobs
-        blobs = [] if failure is None else [self._connection.serde.dumps(failure)]
+        key = self._place(claim).named("run")
+        blobs = [] if failure is None else [self._connection.stored(failure, "The failure", key, "error")]
         return {"ended": ended(_STATUS[last], error=failure is not None)}, blobs
+
+    def _ending_entries(self, claim: Claim, last: Verdict, failure: Failure | None) -> list[dict[str, Any]]:
+        if claim.frame.caller is not None:
+            return [{"kind": "returned", "run": claim.run.id, **claim.where, "outcome": last.value}]
+        why = {} if last in (Verdict.FINISHED, Verdict.DRAINED) else {"why": last.value}
+        error = {} if failure is None else {"error": self._connection.words(self._place(claim).keys, failure["repr"])}
+        return finish_entries(claim.run.id, _STATUS[last], **why, **error)
 
 
 _STATUS: Mapping[Verdict, RunStatus] = {
@@ -211,6 +229,11 @@ def breakpoints(claim: Claim, graph: Graph) -> tuple[Sequence[str], Sequence[str
     )
 
 
+def _closer(claim: Claim) -> dict[str, Any]:
+    """Return the step by which a worker closes a superstep, as it claimed it."""
+    return {"step": claim.ref.step_id, "fence": claim.fence}
+
+
 def _given_back(claim: Claim) -> Progress:
     """Return the progress at a frame's end: its caller is due, where it waits in the store."""
     return Progress(() if claim.waiting is None else (claim.waiting,), left=True)
@@ -220,11 +243,3 @@ def _advanced_entry(claim: Claim, after: Checkpoint, single: Result | None) -> d
     if single is not None:
         return {**committed_entry(single), **claim.ids, "checkpoint": after.id}
     return {"kind": "advanced", "run": claim.run.id, **claim.where, "checkpoint": after.id}
-
-
-def _ending_entries(claim: Claim, last: Verdict, failure: Failure | None) -> list[dict[str, Any]]:
-    if claim.frame.caller is not None:
-        return [{"kind": "returned", "run": claim.run.id, **claim.where, "outcome": last.value}]
-    why = {} if last in (Verdict.FINISHED, Verdict.DRAINED) else {"why": last.value}
-    error = {} if failure is None else {"error": failure["repr"]}
-    return finish_entries(claim.run.id, _STATUS[last], **why, **error)

@@ -1,15 +1,16 @@
 """What every part of the scheduler works with: one Redis, its key names, its scripts, and the way to the workers."""
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from redis import Redis
 
 from .bytes_redis import BytesRedis, reading
 from .checkpoints import CheckpointStore
 from .dispatch import Dispatcher
-from .keys import Keys
+from .keys import Keys, ThreadKeys
 from .scripts import Place, Scripts
+from .sealing import Sealing
 from .serde import Serde
 
 if TYPE_CHECKING:  # pydantic would be a third of what a client imports, and is needed only once one connects
@@ -27,12 +28,33 @@ class Connection:
     keys: Keys
     scripts: Scripts
     serde: Serde
+    sealing: Sealing
     checkpoints: CheckpointStore
     dispatcher: Dispatcher
 
     def place(self, thread_id: str, run_id: str = "", ns: str = "") -> Place:
         """Return the keys of a thread, one of its runs and one of its frames."""
         return Place(self.keys.of_thread(thread_id), run_id, ns)
+
+    def stored(self, value: Any, where: str, key: str, field: str = "") -> bytes:
+        """Return a value as it is stored in a key of Redis, and there in a field; ``where`` names it in errors.
+
+        Raises:
+            NotSerializable, StateTooLarge: it cannot be stored.
+        """
+        return self.sealing.seal(self.serde.dumps(value, where), key, field)
+
+    def restored(self, data: bytes, key: str, field: str = "") -> Any:
+        """Return a value that was stored there.
+
+        Raises:
+            KeyMissing, SealBroken: it cannot be read here, or is not to be trusted.
+        """
+        return self.serde.loads(self.sealing.open(data, key, field))
+
+    def words(self, keys: ThreadKeys, text: str) -> str | dict[str, str]:
+        """Return what an error says as a thread's log keeps it."""
+        return self.sealing.seal_words(text, keys.log)
 
     def log_end(self, thread_id: str) -> int:
         """Return the sequence number of the last thing that happened to a thread; 0 for none."""
@@ -41,7 +63,7 @@ class Connection:
 
 def open_connection(client: Redis, settings: "Settings", dispatcher: Dispatcher) -> Connection:
     """Return a connection over a Redis client that returns bytes."""
-    serde, reader = Serde(limit_bytes=settings.max_value_bytes), reading(client)
+    serde, sealing, reader = Serde(limit_bytes=settings.max_value_bytes), settings.sealing(), reading(client)
     return Connection(
         reader,
         client,
@@ -49,6 +71,7 @@ def open_connection(client: Redis, settings: "Settings", dispatcher: Dispatcher)
         Keys(settings.prefix),
         Scripts(client),
         serde,
-        CheckpointStore(reader, serde),
+        sealing,
+        CheckpointStore(reader, serde, sealing),
         dispatcher,
     )

@@ -2,10 +2,12 @@
 
 import secrets
 from collections.abc import Sequence
+from typing import Any
 
 from .bytes_redis import available
 from .connection import Connection
 from .keys import ThreadKeys
+from .sealing import key_id_of
 
 #: What was begun and never finished goes by itself.
 _KEPT_MS = 24 * 3600 * 1000
@@ -23,8 +25,44 @@ def stage(connection: Connection, source: ThreadKeys, target: ThreadKeys) -> lis
             data = connection.client.dump(key)
             if data is not None:
                 connection.client.restore(copy, _KEPT_MS, data, replace=True)
+                _resealed(connection, key, copy, own)
                 pairs += [copy, own]
     return pairs
+
+
+def _resealed(connection: Connection, source: str, copy: str, own: str) -> None:
+    """Seal the values of a copy for where they will lie: they were sealed for their original's place."""
+    client: Any = connection.client
+    kind = client.type(copy)
+    if kind == b"hash":
+        values = client.hgetall(copy) if connection.sealing.key_id else {}
+        moved = {name: _moved(connection, data, source, own, name.decode()) for name, data in values.items()}
+        for name, data in moved.items():
+            if data is not values[name]:
+                client.hset(copy, name, data)
+    elif kind == b"stream":
+        _resealed_stream(connection, source, copy, own)
+
+
+def _resealed_stream(connection: Connection, source: str, copy: str, own: str) -> None:
+    client: Any = connection.client
+    sealing = connection.sealing
+    if not sealing.key_id:  # then what is sealed cannot be copied
+        for id_, fields in (*client.xrange(copy, count=1), *client.xrevrange(copy, count=1)):
+            sealing.open(fields[b"record"], source, id_.decode())
+        return
+    entries = client.xrange(copy)
+    client.delete(copy)
+    for id_, fields in entries:
+        data = _moved(connection, fields[b"record"], source, own, id_.decode())
+        client.xadd(copy, {b"record": data}, id=id_)
+    client.pexpire(copy, _KEPT_MS)
+
+
+def _moved(connection: Connection, data: bytes, source: str, own: str, name: str) -> bytes:
+    """Return a value sealed for its new place; one that nobody has sealed as it is."""
+    sealing = connection.sealing
+    return sealing.seal(sealing.open(data, source, name), own, name) if key_id_of(data) else data
 
 
 def _held(keys: ThreadKeys, frames: Sequence[str]) -> list[str]:

@@ -27,16 +27,22 @@ def deadline_record(question_id: str, deadline: Deadline) -> dict[str, Any]:
     return {"id": question_id, "after_ms": round(deadline.at.total_seconds() * 1000)}
 
 
+def default_field(question_id: str) -> str:
+    """Return the field that holds the default answer to a question."""
+    return f"{question_id} default"
+
+
 def overdue(connection: Connection, thread_id: str) -> dict[str, Overdue]:
     """Return what of a thread's questions nobody has answered in time, by id; some may not wait any more."""
-    noted = connection.redis.hgetall(connection.place(thread_id).keys.deadlines)
+    key = connection.place(thread_id).keys.deadlines
+    noted = connection.redis.hgetall(key)
     if not noted:
         return {}
     seconds, micros = connection.redis.time()
     now_ms = seconds * 1000 + micros // 1000
-    known = {id_: json.loads(record) for id_, record in noted.items() if b" " not in id_}
+    known = {id_.decode(): json.loads(record) for id_, record in noted.items() if b" " not in id_}
     return {
-        id_.decode(): Overdue(connection.serde.loads(noted[id_ + b" default"]), record["step"])
+        id_: Overdue(connection.restored(noted[default_field(id_).encode()], key, default_field(id_)), record["step"])
         for id_, record in known.items()
         if record["at"] <= now_ms
     }

@@ -13,6 +13,7 @@ TreadleError (graphs.errors)
     ├── CursorMoved                         somebody else moved the cursor first
     ├── RunFailed ── RunTimeout, RunCancelled, NodeFailed, WorkerLost, GraphChanged
     ├── NotSerializable, StateTooLarge
+    ├── KeyMissing, SealBroken, LogAltered, HeadRefused     what is stored is not to be trusted: mistrust.py
     └── StoreUnavailable, EmbeddedRedisError
 """
 

@@ -11,8 +11,9 @@ from .connection import Connection
 from .errors import RunNotFound
 from .keys import ThreadKeys
 from .lifecycle import RunStatus
-from .log import LogEntry, entry_of, sequence
+from .log import LogEntry, entry_of
 from .log_blocks import packed_after
+from .log_chain import sequence
 
 _BLOCK_MS = 1_000  # shorter than the client's socket timeout, and how soon a deleted thread is noticed
 
@@ -86,24 +87,25 @@ class Follower:
                     return
 
     def _read(self, keys: ThreadKeys, after: int, block_ms: int) -> list[Happening]:
-        happened = self._read_live([keys.log, keys.events], after, block_ms)
+        happened = self._read_live(keys, after, block_ms)
         if not happened or happened[0].seq == after + 1:
             return happened
         # what is missing in between are old events, or entries that were packed before they could be read here
-        packed = [entry_of(*entry) for entry in packed_after(self._connection, keys, after)]
+        old = packed_after(self._connection, keys, after)
+        packed = [entry_of(self._connection.sealing, keys, *entry) for entry in old]
         by_seq = {one.seq: one for one in (*packed, *happened)}
         return [by_seq[seq] for seq in sorted(by_seq)]
 
-    def _read_live(self, streams: list[str], after: int, block_ms: int) -> list[Happening]:
-        found = self._connection.redis.xread(dict.fromkeys(streams, f"{after}-0"), block=block_ms)
+    def _read_live(self, keys: ThreadKeys, after: int, block_ms: int) -> list[Happening]:
+        found = self._connection.redis.xread(dict.fromkeys([keys.log, keys.events], f"{after}-0"), block=block_ms)
         pairs = found.items() if isinstance(found, dict) else found  # RESP3 answers with a map
-        happened = [self._happening(seq, fields) for _, entries in pairs for seq, fields in _flat(entries)]
+        happened = [self._happening(keys, seq, fields) for _, entries in pairs for seq, fields in _flat(entries)]
         return sorted(happened, key=lambda one: one.seq)
 
-    def _happening(self, seq: bytes, fields: dict[bytes, bytes]) -> Happening:
+    def _happening(self, keys: ThreadKeys, seq: bytes, fields: dict[bytes, bytes]) -> Happening:
         if b"entry" in fields:
-            return entry_of(seq, fields)
-        return LiveEvent(sequence(seq), *self._connection.serde.loads(fields[b"event"]))
+            return entry_of(self._connection.sealing, keys, seq, fields)
+        return LiveEvent(sequence(seq), *self._connection.restored(fields[b"event"], keys.events))
 
     def _is_over(self, thread_id: str, run_id: str, after: int) -> bool:
         """Return whether nothing more can come: the run ended before the place from which it is read."""

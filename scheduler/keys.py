@@ -205,6 +205,22 @@ class Keys:
         """String: one value of the cache; in the Redis Cluster slot of its namespace."""
         return f"{self.prefix}:{{cache{_path(namespace)}}}:item:{_escaped(key)}"
 
+    def glob_of_threads(self) -> str:
+        """Return the pattern of the keys of all threads, as Redis' access rules take it."""
+        return f"{self.prefix}:{{p*}}:*"
+
+    def glob_of_schedules(self) -> str:
+        """Return the pattern of the keys of all schedules."""
+        return f"{self.of_schedule().root}:*"
+
+    def glob_of_memory(self) -> str:
+        """Return the pattern of the keys of the long-term memory."""
+        return f"{self.prefix}:{{memory}}:*"
+
+    def globs_of_cache(self) -> tuple[str, str]:
+        """Return the patterns of the keys of the cache."""
+        return f"{self.prefix}:{{cache*}}:*", self.cache_namespaces()
+
     def _partition(self, number: int) -> str:
         return f"{self.prefix}:{{p{number}}}"
 

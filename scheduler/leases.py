@@ -7,11 +7,14 @@ from typing import Any
 
 from graphs.checkpoint import Step, handler_step
 
+from .ailments import ailment_of
 from .checkpoints import StoredCheckpoint
 from .claim import Claim, Handed
 from .connection import Connection
 from .dialogue import Dialogue
 from .dispatch import StepOrder, StepRef, frame_of
+from .failure import parked
+from .mistrust import KeyMissing, SealBroken
 from .run import Run
 from .runs import RunStore
 from .scripts import TRAVELS_BYTES, Leased, Place
@@ -38,6 +41,7 @@ class Leases:
 
         Raises:
             RunNotFound: the run's record is gone.
+            KeyMissing, SealBroken: what the step needs cannot be read here.
         """
         place = self._connection.place(ref.thread_id, ref.run_id, ref.ns)
         leased = self._lease(place, ref, delivery)
@@ -50,7 +54,8 @@ class Leases:
     def renew(self, held: Mapping[StepRef, str]) -> dict[StepRef, bool]:
         """Keep leases, in one round trip for all; return of each whether it is still ours.
 
-        One that cannot be read counts as lost, and stands in the way of no other.
+        One that cannot be read counts as lost, and stands in the way of no other. Nothing is said of those whose part
+        of the store ails.
 
         Args:
             held: the steps, and the delivery under which each was claimed.
@@ -60,7 +65,8 @@ class Leases:
             if isinstance(error, Exception):
                 ids = {"thread_id": ref.thread_id, "run_id": ref.run_id, "step_id": ref.step_id}
                 logger.error("lease not renewed", extra={**ids, "error": str(error)})
-        return {ref: answer == 1 for ref, answer in zip(held, answers, strict=True)}
+        asked = zip(held, answers, strict=True)
+        return {ref: answer == 1 for ref, answer in asked if not ailment_of(answer)}
 
     def release(self, ref: StepRef, delivery: str, kind: str) -> bool:
         """Hand a lease back at once: ``released``, ``lost worker`` or ``timed out``; return whether it was ours."""
@@ -74,13 +80,21 @@ class Leases:
             kind=kind,
         )
 
+    def park(self, ref: StepRef, error: KeyMissing | SealBroken) -> None:
+        """End the run of a step that nobody here can read: it is taken up again where that is mended."""
+        ids = {"thread_id": ref.thread_id, "run_id": ref.run_id, "step_id": ref.step_id}
+        logger.error("step not readable", extra={**ids, "error": str(error)})
+        reason = f"{error} Worker {self._worker} cannot go on: mend that, then use invoke(None, config)."
+        self._runs.end(ref.thread_id, ref.run_id, parked(reason))
+
     def publish(self, claim: Claim, event: bytes) -> None:
         """Publish what a node writes while it runs."""
+        place = self._place(claim)
         self._connection.scripts.publish_event(
-            self._place(claim),
+            place,
             run=claim.run.id,
             max_events=self._connection.settings.max_events,
-            event=event,
+            event=self._connection.sealing.seal(event, place.keys.events),
         )
 
     def _renewal(self, ref: StepRef, delivery: str) -> tuple[Place, dict[str, str | int]]:

@@ -5,9 +5,9 @@ enough behind is packed. Nothing is lost by that: a block keeps every entry's ve
 and of the last one, between which the chain leads to those of the others.
 """
 
-import hashlib
 import zlib
 from collections import OrderedDict
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final
@@ -18,6 +18,7 @@ from .bytes_redis import StreamEntries
 from .connection import Connection
 from .errors import StoreUnavailable
 from .keys import ThreadKeys
+from .log_chain import chain_start, chained, sequence
 from .scripts import Place
 
 #: How many sequence numbers a block spans; the newest so many are never packed.
@@ -43,15 +44,9 @@ class Block:
         """
         try:
             before, after, entries = ormsgpack.unpackb(zlib.decompress(data))
-        except (zlib.error, ValueError) as error:
+            return cls(before.hex(), _rehashed(before.hex(), after.hex(), entries))
+        except (zlib.error, ValueError, TypeError, AttributeError) as error:
             raise ValueError(f"A block of the log cannot be read: {error}.") from error
-        found, digest = [], before.hex()
-        for seq, text in entries:
-            digest = chained(digest, text)
-            found.append((b"%d-0" % seq, {b"entry": text, b"hash": digest.encode()}))
-        if found:
-            found[-1][1][b"hash"] = after.hex().encode()
-        return cls(before.hex(), found)
 
     def data(self) -> bytes:
         """Return the block as it is stored.
@@ -60,22 +55,29 @@ class Block:
             ValueError: the chain is broken; then the entries stay where each has its hash.
         """
         digest = self.before
-        for _, fields in self.entries:
-            digest = chained(digest, fields[b"entry"])
-            if digest.encode() != fields[b"hash"]:
+        for id_, fields in self.entries:
+            digest = chained(digest, id_, fields.get(b"entry", b""))
+            if digest.encode() != fields.get(b"hash"):
                 raise ValueError("The chain of the log is broken.")
-        plain = [[int(id_.partition(b"-")[0]), fields[b"entry"]] for id_, fields in self.entries]
+        plain = [[sequence(id_), fields[b"entry"]] for id_, fields in self.entries]
         return zlib.compress(ormsgpack.packb([bytes.fromhex(self.before), bytes.fromhex(digest), plain]))
 
     def part(self, after: int, last: int | None = None) -> StreamEntries:
         """Return the entries after a sequence number, and up to another."""
-        placed = [(int(entry[0].partition(b"-")[0]), entry) for entry in self.entries]
+        placed = [(sequence(entry[0]), entry) for entry in self.entries]
         return [entry for seq, entry in placed if seq > after and (last is None or seq <= last)]
 
 
-def chained(before: str, text: bytes) -> str:
-    """Return the hash of an entry, which covers the one of the entry before it."""
-    return hashlib.sha1(before.encode() + text, usedforsecurity=False).hexdigest()
+def _rehashed(before: str, after: str, entries: Sequence[tuple[int, bytes]]) -> StreamEntries:
+    """Return packed entries with their hashes; the last one has the hash that was stored."""
+    found, digest = [], before
+    for seq, text in entries:
+        id_ = b"%d-0" % seq
+        digest = chained(digest, id_, text)
+        found.append((id_, {b"entry": text, b"hash": digest.encode()}))
+    if found:
+        found[-1][1][b"hash"] = after.encode()
+    return found
 
 
 class LogBlocks:
@@ -109,9 +111,9 @@ class LogBlocks:
         return self._connection.scripts.pack_log(place, number=number, last=last, block=block.data())
 
     def _hash_before(self, keys: ThreadKeys, number: int) -> str:
-        """Return the hash of the last entry before a block; nothing before the first one."""
+        """Return the hash of the last entry before a block."""
         packed = self._connection.redis.lrange(keys.blocks, number - 1, number - 1) if number else []
-        before = Block.read(packed[0]) if packed else Block("", [])
+        before = Block.read(packed[0]) if packed else Block(chain_start(keys.thread), [])
         return before.entries[-1][1][b"hash"].decode() if before.entries else before.before
 
 

@@ -6,7 +6,7 @@ A script's header is the truth about its arguments: the names after ``KEYS`` bec
 
 import hashlib
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, cached_property
 from importlib.resources import files
@@ -47,6 +47,25 @@ def shared() -> list[str]:
     """Return the functions that all scripts share, in the order of their files' names: `move` calls `arguments`."""
     paths = sorted((_FOLDER / "shared").iterdir(), key=lambda path: path.name)
     return [path.read_text(encoding="utf-8") for path in paths]
+
+
+@cache
+def commands(name: str) -> frozenset[str]:
+    """Return the commands of Redis that a script sends, itself or by the shared functions that it calls."""
+    return _sent((_FOLDER / f"{name}.lua").read_text(encoding="utf-8"), _shared_functions())
+
+
+def _sent(text: str, functions: Mapping[str, str]) -> frozenset[str]:
+    code = re.sub(r"--.*", "", text)
+    sent = frozenset(command.lower() for command in re.findall(r'redis\.call\("(\w+)"', code))
+    others = {called: body for called, body in functions.items() if body != text}
+    return sent.union(*(_sent(body, others) for called, body in others.items() if re.search(rf"\b{called}\(", code)))
+
+
+@cache
+def _shared_functions() -> Mapping[str, str]:
+    text = "\n".join(shared())
+    return dict(re.findall(r"^local function (\w+)(\(.*?)^end$", text, re.MULTILINE | re.DOTALL))
 
 
 def _declared(text: str, what: str) -> tuple[str, ...]:

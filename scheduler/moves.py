@@ -36,13 +36,15 @@ class Move:
 
     def request(self, connection: Connection, **more: Any) -> Request:
         """Return the script's request; ``more`` is what only one of the scripts asks for."""
+        sealed, place = connection.sealing.sealed, self.place
         chunks = {name: data for encoded in self.encoded for name, data in encoded.chunks.items()}
+        records = {encoded.stored.checkpoint.id: encoded.record for encoded in self.encoded}
         envelopes = [envelope for order in self._sent if (envelope := connection.dispatcher.envelope(order))]
         body = {
             "token": self.place.keys.token,
             "run": self.place.run_id,
             "expected": self.expected,
-            "checkpoints": [encoded.stored.checkpoint.id for encoded in self.encoded],
+            "checkpoints": list(records),
             "fields": list(chunks),
             "results": list(self.results),
             "closed": list(self.closed),
@@ -57,11 +59,15 @@ class Move:
         if self.encoded:
             stored = self.encoded[-1].stored
             body["cursor"], body["chunks"] = stored.checkpoint.id, chunk_names(stored.refs)
-        records = [encoded.record for encoded in self.encoded]
+        values = [
+            *sealed(records, place.named("checkpoints")).values(),
+            *sealed(chunks, place.named("channels")).values(),
+            *sealed(self.results, place.named("results")).values(),
+        ]
         steps = [unfinished(order.record()) for order in self.orders]
         payloads = [envelope.payload for envelope in envelopes]
         entries = map(unfinished, self.entries)
-        return Request(body | more, [*records, *chunks.values(), *self.results.values(), *steps, *payloads, *entries])
+        return Request(body | more, [*values, *steps, *payloads, *entries])
 
     def done(self, connection: Connection) -> None:
         """Remember what was stored, and publish the messages that the script could not push."""

@@ -39,13 +39,14 @@ class Records:
             NotSerializable: the value cannot be stored; the error names the task.
         """
         ids = {**claim.ids, "step": task.id, "node": task.node, "caller": claim.ref.step_id}
+        place, where = self._place(claim), f"What task {task.node!r} returns"
         stored = self._connection.scripts.put_call(
-            self._place(claim),
+            place,
             caller=claim.ref.step_id,
             fence=claim.fence,
             task=task.id,
             entry=unfinished({"kind": "task", **ids, "ms": ms}),
-            result=self._connection.serde.dumps({"updates": [{RETURN: value}]}, f"What task {task.node!r} returns"),
+            result=self._connection.stored({"updates": [{RETURN: value}]}, where, place.named("results"), task.id),
         )
         if not stored:
             raise LeaseLost(claim.ref.thread_id, claim.ref.step_id)

@@ -72,12 +72,15 @@ class RunStore:
 
     def drain(self, thread_id: str, run_id: str, reason: str) -> None:
         """Let a run stop when its superstep closes; one that is over is left as it is."""
-        self._connection.scripts.drain_run(self._connection.place(thread_id, run_id), run=run_id, reason=reason)
+        place = self._connection.place(thread_id, run_id)
+        sealed = self._connection.sealing.seal(reason.encode(), place.named("run"), "drain")
+        self._connection.scripts.drain_run(place, run=run_id, reason=sealed)
 
     def drain_reason(self, thread_id: str, run_id: str) -> str | None:
         """Return why a run shall stop; None: it shall not."""
-        reason = self._connection.redis.hget(self._connection.place(thread_id, run_id).named("run"), "drain")
-        return None if reason is None else reason.decode()
+        key = self._connection.place(thread_id, run_id).named("run")
+        reason = self._connection.redis.hget(key, "drain")
+        return None if reason is None else self._connection.sealing.open(reason, key, "drain").decode()
 
     def cancel(self, thread_id: str, run_id: str, reason: str = "") -> bool:
         """Cancel a run: a durable record first, then its workers notice; return whether it was still active."""
@@ -104,9 +107,9 @@ class RunStore:
                 "run": run_id,
                 "lapsed": lapsed,
                 "ended": ended(status, error=True),
-                "entries": finish_entries(run_id, status, error=failure["repr"]),
+                "entries": finish_entries(run_id, status, error=self._connection.words(place.keys, failure["repr"])),
             },
-            [self._connection.serde.dumps(failure)],
+            [self._connection.stored(failure, "The failure", place.named("run"), "error")],
         )
         answer, _ = self._connection.scripts.end_run(place, request)
         return answer == "ended"
@@ -131,7 +134,8 @@ class RunStore:
         return run
 
     def _run(self, thread_id: str, run_id: str, fields: Mapping[bytes, bytes]) -> Run:
-        plan = plan_of(thread_id, self._connection.serde.loads(fields[b"plan"]))
+        key, restored = self._connection.place(thread_id, run_id).named("run"), self._connection.restored
+        plan = plan_of(thread_id, restored(fields[b"plan"], key, "plan"))
         error = fields.get(b"error")
         return Run(
             run_id,
@@ -147,7 +151,7 @@ class RunStore:
             deadline_ms=_int(fields, b"deadline"),
             checkpoint=fields.get(b"checkpoint", b"").decode() or None,
             log_start=_int(fields, b"log_start") or 0,
-            error=None if error is None else self._connection.serde.loads(error),
+            error=None if error is None else restored(error, key, "error"),
         )
 
 

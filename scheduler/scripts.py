@@ -10,7 +10,7 @@ from typing import Any
 
 import redis
 
-from .bytes_redis import UNAVAILABLE, available, is_unavailable, unavailable
+from .calling import Call, Caller
 from .json_text import decoded, encoded
 from .keys import ThreadKeys
 from .lua_files import Source, load
@@ -95,7 +95,7 @@ class Scripts:
     """
 
     def __init__(self, client: redis.Redis) -> None:
-        self._redis = client
+        self._caller = Caller(client)
 
     def start_run(self, place: Place, request: Request) -> list[Any]:
         """Begin a run."""
@@ -161,7 +161,7 @@ class Scripts:
         answer, *steps = self._run("end_run", place, request.args())
         return answer.decode(), [decoded(step) for step in steps]
 
-    def drain_run(self, place: Place, **args: str) -> bool:
+    def drain_run(self, place: Place, **args: str | bytes) -> bool:
         """Ask a run to stop between two steps; return whether it is still active."""
         return bool(self._run("drain_run", place, args))
 
@@ -178,10 +178,10 @@ class Scripts:
         return str(self._run("look_at_run", place, args).decode())
 
     def redispatch_step(
-        self, steps: Iterable[tuple[Place, str]], *, wait_ms: int, wait_max_ms: int
+        self, steps: Iterable[tuple[Place, str]], *, wait_ms: int, wait_max_ms: int, counts: bool = True
     ) -> list[bytes | Exception | None]:
         """Look at steps that fell due; return the record (JSON) of each whose message is to be sent again."""
-        waits = {"wait_ms": wait_ms, "wait_max_ms": wait_max_ms}
+        waits = {"wait_ms": wait_ms, "wait_max_ms": wait_max_ms, "counts": int(counts)}
         args = ((at, {"step": step, "member": at.member(step), "token": at.keys.token, **waits}) for at, step in steps)
         return self._run_each("redispatch_step", args)
 
@@ -217,56 +217,37 @@ class Scripts:
         """Put the oldest entries of a log into a block; return how many blocks it has."""
         return int(self._run("pack_log", place, args))
 
+    def reseal_value(self, calls: Iterable[tuple[Sequence[str], Sequence[Any]]]) -> list[int]:
+        """Put values that were sealed anew in the place of others; return 1 of each that was still the same."""
+        answers = self._caller.call_each(Call("reseal_value", keys, args) for keys, args in calls)
+        return [int(answer) for answer in answers]
+
+    def reseal_stream(self, keys: Sequence[str], **args: str | bytes) -> bool:
+        """Put a stream in the place of another one; return whether that was still there."""
+        values = [args[name] for name in load("reseal_stream").args]
+        return bool(self._caller.call(Call("reseal_stream", keys, values)))
+
     def publish_event(self, place: Place, **args: str | int | bytes) -> int:
         """Publish a live event; return its sequence number, or 0 when the run is over."""
         return int(self._run("publish_event", place, args))
 
     def take_due(self, due_keys: Iterable[str], *, limit: int, hold_ms: int) -> list[list[bytes] | Exception]:
         """Take what fell due in each of some partitions."""
-        return self._call_each("take_due", (([due_key], [limit, hold_ms]) for due_key in due_keys))
+        return self._caller.call_each(Call("take_due", [due_key], [limit, hold_ms]) for due_key in due_keys)
 
     def cache_put(self, item_key: str, index_key: str, **args: str | int | bytes) -> None:
         """Keep an entry of the cache."""
-        self._call("cache_put", [item_key, index_key], [args[name] for name in load("cache_put").args])
+        self._caller.call(Call("cache_put", [item_key, index_key], [args[name] for name in load("cache_put").args]))
 
     def _run(
         self, name: str, place: Place, args: Mapping[str, Any] | Sequence[Any], more_keys: Sequence[str] = ()
     ) -> Any:
         keys, values = _passed(load(name), place, args)
-        return self._call(name, [*keys, *more_keys], values)
+        return self._caller.call(Call(name, [*keys, *more_keys], values))
 
     def _run_each(self, name: str, calls: Iterable[tuple[Place, Mapping[str, Any]]]) -> list[Any]:
         source = load(name)
-        return self._call_each(name, (_passed(source, place, args) for place, args in calls))
-
-    def _call(self, name: str, keys: Sequence[str], args: Sequence[Any]) -> Any:
-        source = load(name)
-        try:
-            return self._redis.evalsha(source.sha, len(keys), *keys, *args)
-        except redis.exceptions.NoScriptError:  # a server that has not seen it, or was restarted
-            with available(name.replace("_", " ")):
-                self._redis.script_load(source.text)
-                return self._redis.evalsha(source.sha, len(keys), *keys, *args)
-        except UNAVAILABLE as error:
-            raise unavailable(name.replace("_", " "), error) from error
-
-    def _call_each(self, name: str, calls: Iterable[tuple[Sequence[str], Sequence[Any]]]) -> list[Any]:
-        """Call a script many times in one round trip; the answer to a call that failed is its error."""
-        source, asked = load(name), list(calls)
-        with available(name.replace("_", " ")):
-            answers = self._answers(source, asked)
-            if any(isinstance(answer, redis.exceptions.NoScriptError) for answer in answers):
-                self._redis.script_load(source.text)
-                answers = self._answers(source, asked)
-            for error in filter(is_unavailable, answers):  # a server that is full or only reads says so to every call
-                raise error
-        return answers
-
-    def _answers(self, source: Source, calls: Iterable[tuple[Sequence[str], Sequence[Any]]]) -> list[Any]:
-        pipeline = self._redis.pipeline(transaction=False)
-        for keys, args in calls:
-            pipeline.evalsha(source.sha, len(keys), *keys, *args)
-        return list(pipeline.execute(raise_on_error=False))
+        return self._caller.call_each(Call(name, *_passed(source, place, args)) for place, args in calls)
 
     @staticmethod
     def _strings(answer: Sequence[Any]) -> list[Any]:

@@ -18,7 +18,7 @@ from graphs.sleeping import Asleep
 
 from .claim import Claim, Progress
 from .closing import REFUSED, Closing, breakpoints
-from .deadlines import deadline_record
+from .deadlines import deadline_record, default_field
 from .dispatch import StepOrder
 from .errors import LeaseLost
 from .failure import Failure
@@ -66,7 +66,9 @@ class Steps(Closing):
         handler = None if graph is None else graph.node(claim.step.node).handler
         name = None if handler is None else handler.name
         kept = self._connection.checkpoints.encode_error(failure, claim.dialogue, name)
-        entry = {"kind": kind, "error": failure["repr"]} | ({"handler": name} if name else {})
+        entry = {"kind": kind, "error": self._connection.words(self._place(claim).keys, failure["repr"])} | (
+            {"handler": name} if name else {}
+        )
         if graph is None or name is None or stops(breakpoints(claim, graph)[0], [name]):
             return self._put(claim, graph, entry, kept)
         return self._hand_over(claim, graph, name, entry, kept)
@@ -88,8 +90,8 @@ class Steps(Closing):
         more = {"paused": True} if not ids else {"refused": {**refused, "run": claim.run.id}} if refused else {}
         known = claim.dialogue.asking(asked.interrupts).record() | more
         result = self._connection.checkpoints.encode_known(known, f"What node {node!r} asks")
-        kind = {"kind": "refused", "error": refused["repr"][:500]} if refused else {"kind": "interrupted"}
-        return self._put(claim, graph, {**kind, "questions": ids}, result, self._deadline(node, asked))
+        kind = {"kind": "refused", "error": self._words(claim, refused)} if refused else {"kind": "interrupted"}
+        return self._put(claim, graph, {**kind, "questions": ids}, result, self._deadline(claim, asked))
 
     def give_up(self, claim: Claim) -> Progress:
         """Store that a step was given up because a sibling failed; it has no result, and is open when the run goes on.
@@ -106,7 +108,7 @@ class Steps(Closing):
         Raises:
             LeaseLost: the lease is no longer ours.
         """
-        entry = {"kind": "retried", **claim.ids, "after_ms": delay_ms, "error": failure["repr"][:500]}
+        entry = {"kind": "retried", **claim.ids, "after_ms": delay_ms, "error": self._words(claim, failure)}
         inline = self._connection.dispatcher.inline
         place = self._place(claim)
         given_back = self._connection.scripts.retry_step(
@@ -148,6 +150,7 @@ class Steps(Closing):
         orders = Orders(self._connection, graph, claim.run, claim.frame)
         (order,) = orders.of([handler_step(claim.step, handler)], claim.stored.checkpoint.id)
         message = self._connection.dispatcher.envelope(order)
+        kept = self._connection.sealing.seal(result, place.named("results"), claim.ref.step_id)
         request = Request(
             {
                 "token": place.keys.token,
@@ -159,19 +162,24 @@ class Steps(Closing):
                 "inline": self._connection.dispatcher.inline,
                 "entry": {**claim.ids, **entry},
             },
-            [result] if message is None else [result, message.payload],
+            [kept] if message is None else [kept, message.payload],
         )
         if not self._connection.scripts.hand_over_step(place, request):
             raise LeaseLost(claim.ref.thread_id, claim.ref.step_id)
         self._connection.dispatcher.send([order])
         return Progress((order,))
 
-    def _deadline(self, node: str, asked: GraphInterrupt) -> tuple[bytes, bytes]:
+    def _words(self, claim: Claim, failure: Failure) -> Any:
+        return self._connection.words(self._place(claim).keys, failure["repr"][:500])
+
+    def _deadline(self, claim: Claim, asked: GraphInterrupt) -> tuple[bytes, bytes]:
         """Return until when a question waits and its default answer, as the script takes them."""
         if asked.deadline is None:
             return _NO_DEADLINE
-        record = deadline_record(asked.interrupts[0].id, asked.deadline)
-        return encoded(record), self._connection.serde.dumps(asked.deadline.default, f"The default of node {node!r}")
+        id_, where = asked.interrupts[0].id, f"The default of node {claim.step.node!r}"
+        key = self._place(claim).keys.deadlines
+        default = self._connection.stored(asked.deadline.default, where, key, default_field(id_))
+        return encoded(deadline_record(id_, asked.deadline)), default
 
     def _put(
         self,
@@ -191,7 +199,7 @@ class Steps(Closing):
             close_ms=self._connection.settings.lease_ms,
             wait_ms=self._connection.settings.queue_wait_ms,
             entry=unfinished({**entry, **claim.ids}),
-            result=result,
+            result=self._connection.sealing.seal(result, place.named("results"), claim.ref.step_id),
             deadline=deadline[0],
             default=deadline[1],
         )

@@ -1,7 +1,8 @@
 """Storing a run that begins: one script writes it with its checkpoints, its first steps and its log entries."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from graphs.planner import Verdict
@@ -65,7 +66,7 @@ class Storing:
         self._connection = connection
         self._threads = threads
         self._log_blocks = LogBlocks(connection)
-        self._chunk_blocks = ChunkBlocks(connection.redis, connection.scripts)
+        self._chunk_blocks = ChunkBlocks(connection.redis, connection.scripts, connection.sealing)
 
     def store(self, planned: Planned) -> Started:
         """Store a run that begins, and hand its first steps to the queue.
@@ -84,7 +85,7 @@ class Storing:
             beginning.encoded,
             beginning.results,
             orders=planned.orders,
-            entries=_entries(planned),
+            entries=_entries(planned, partial(self._connection.words, place.keys)),
         )
         request = move.request(
             self._connection,
@@ -96,8 +97,9 @@ class Storing:
             **run.superstep_ms,
             **({"ended": ended(planned.end, error=planned.failure is not None)} if planned.end is not None else {}),
         )
-        request.blobs += [] if planned.failure is None else [self._connection.serde.dumps(planned.failure)]
-        request.blobs.insert(0, self._connection.serde.dumps(stored_plan(run), "The run's config or context"))
+        stored, key = self._connection.stored, place.named("run")
+        request.blobs += [] if planned.failure is None else [stored(planned.failure, "The failure", key, "error")]
+        request.blobs.insert(0, stored(stored_plan(run), "The run's config or context", key, "plan"))
         answer = self._connection.scripts.start_run(place, request)
         self._check(run, beginning.event, answer)
         move.done(self._connection)
@@ -114,7 +116,7 @@ class Storing:
             raise CursorMoved(run.thread_id)
 
 
-def _entries(planned: Planned) -> list[dict[str, Any]]:
+def _entries(planned: Planned, words: Callable[[str], Any]) -> list[dict[str, Any]]:
     run, beginning, end = planned.run, planned.beginning, planned.end
     created = [{"kind": "created", "run": run.id}] if planned.thread is None else []
     began = {
@@ -127,7 +129,7 @@ def _entries(planned: Planned) -> list[dict[str, Any]]:
         **_answered(planned),
     }
     paused = {"why": Verdict.PAUSE_BEFORE.value} if end is RunStatus.INTERRUPTED else {}
-    why = paused if planned.failure is None else {"error": planned.failure["repr"]}
+    why = paused if planned.failure is None else {"error": words(planned.failure["repr"])}
     return [*created, began, *(finish_entries(run.id, end, **why) if end is not None else [])]
 
 

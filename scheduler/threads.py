@@ -2,7 +2,7 @@
 
 import json
 import secrets
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from itertools import islice
 from typing import Any
 from urllib.parse import unquote
@@ -37,10 +37,11 @@ class ThreadStore:
             InvalidConfig: the metadata is no JSON, or the time limit no positive number.
             TransitionNotAllowed: the thread is there already.
         """
-        fields = {"metadata": _json(metadata or {})}
+        thread_id = check_thread_id(thread_id)
+        fields = {"metadata": self._metadata(thread_id, _json(metadata or {}))}
         if positive({"timeout_s": timeout_s}, "timeout_s", float) is not None:
             fields["timeout"] = str(timeout_s)
-        return self._create(check_thread_id(thread_id), ThreadStatus.CREATED, fields, {"kind": "created"})
+        return self._create(thread_id, ThreadStatus.CREATED, fields, {"kind": "created"})
 
     def copy(self, thread_id: str, new_thread_id: str) -> Thread:
         """Copy a thread that rests: its state, its history and what waits in it, under a new id.
@@ -58,13 +59,14 @@ class ThreadStore:
         before = self._connection.redis.hgetall(keys.thread)
         if not before:
             raise ThreadNotFound(thread_id)
-        source = _thread(thread_id, before, None)
+        source = self._thread(thread_id, before, None)
         if source.run_id is not None:
             raise self.busy(thread_id, source.run_id, source.since_ms or 0)
         staged = stage(self._connection, keys, target)
         if self._connection.redis.hgetall(keys.thread) != before:  # it ran meanwhile: what was copied may be torn
             return self.copy(thread_id, new_thread_id)
         fields = {name.decode(): value.decode() for name, value in before.items() if name in _COPIED}
+        fields["metadata"] = self._metadata(new_thread_id, json.dumps(source.metadata))
         return self._create(new_thread_id, source.status, fields, {"kind": "copied", "from": thread_id}, staged)
 
     def get(self, thread_id: str) -> Thread:
@@ -86,7 +88,7 @@ class ThreadStore:
         pipeline.hgetall(place.keys.thread)
         pipeline.hget(place.keys.frame(""), "cursor")
         fields, cursor = pipeline.execute()
-        return _thread(thread_id, fields, cursor) if fields else None
+        return self._thread(thread_id, fields, cursor) if fields else None
 
     def standing(self, thread_id: str) -> tuple[Thread | None, StoredCheckpoint | None]:
         """Return a thread and the checkpoint that it stands on, if there are any; as a rule in one round trip."""
@@ -95,7 +97,7 @@ class ThreadStore:
         found = self._connection.scripts.look_at_thread(place, checkpoint=newest, max_bytes=TRAVELS_BYTES)
         if not found.thread:
             return None, None
-        thread = _thread(thread_id, found.thread, found.cursor)
+        thread = self._thread(thread_id, found.thread, found.cursor)
         if thread.cursor is None:
             return thread, None
         if found.state is not None:
@@ -112,10 +114,18 @@ class ThreadStore:
         wanted = None if status is None else ThreadStatus(status)
         found = (
             thread
-            for thread in self._newest_first()
-            if wanted in (None, thread.status) and _has(thread, metadata or {})
+            for thread in map(self.find, self.ids())
+            if thread is not None and wanted in (None, thread.status) and _has(thread, metadata or {})
         )
         return [*islice(found, limit)]
+
+    def ids(self) -> Sequence[str]:
+        """Return the ids of all threads, the one changed last first; nothing else of them is read."""
+        pipeline = self._connection.redis.pipeline(transaction=False)
+        for key in self._connection.keys.thread_indexes():
+            pipeline.zrange(key, 0, -1, withscores=True)
+        scored = sorted((pair for pairs in pipeline.execute() for pair in pairs), key=lambda pair: -pair[1])
+        return [unquote(token.decode()) for token, _ in scored]
 
     def pending(self, thread_id: str) -> Sequence[PendingStep]:
         """Return the steps in flight: on which worker, since when, due when."""
@@ -165,6 +175,28 @@ class ThreadStore:
         """Return the error that says what a thread is busy with."""
         return ThreadBusy(thread_id, run_id, (step.node for step in self.pending(thread_id)), since_ms)
 
+    def _metadata(self, thread_id: str, text: str) -> str:
+        return self._connection.sealing.seal_text(text, self._connection.place(thread_id).keys.thread, "metadata")
+
+    def _thread(self, thread_id: str, fields: Mapping[bytes, bytes], cursor: bytes | None) -> Thread:
+        key = self._connection.place(thread_id).keys.thread
+        text = {name.decode(): value.decode() for name, value in fields.items()}
+        return Thread(
+            thread_id,
+            ThreadStatus(text["status"]),
+            text.get("graph"),
+            text.get("run") or None,
+            cursor.decode() if cursor else None,
+            int(text.get("created", 0)),
+            int(text.get("updated", 0)),
+            int(text["since"]) if text.get("run") else None,
+            json.loads(self._connection.sealing.open_text(text["metadata"], key, "metadata"))
+            if "metadata" in text
+            else {},
+            float(text["timeout"]) if "timeout" in text else None,
+            int(text.get("seq", 0)),
+        )
+
     def _create(
         self,
         thread_id: str,
@@ -197,16 +229,6 @@ class ThreadStore:
         body = {"token": place.keys.token, "nonce": secrets.token_hex(8), "entries": [dict(entry)], **body}
         return self._connection.scripts.set_status(place, Request(body), becoming)
 
-    def _newest_first(self) -> Iterator[Thread]:
-        pipeline = self._connection.redis.pipeline(transaction=False)
-        for key in self._connection.keys.thread_indexes():
-            pipeline.zrange(key, 0, -1, withscores=True)
-        scored = sorted((pair for pairs in pipeline.execute() for pair in pairs), key=lambda pair: -pair[1])
-        for token, _ in scored:
-            thread = self.find(unquote(token.decode()))
-            if thread is not None:
-                yield thread
-
 
 def place_of(connection: Connection, member: str) -> tuple[Place, str, str]:
     """Return where an entry of a due set points: the thread's place, its id, and the step or ``run:ID``."""
@@ -221,23 +243,6 @@ def _json(metadata: Mapping[str, Any]) -> str:
         return json.dumps(dict(metadata))
     except (TypeError, ValueError) as error:
         raise InvalidConfig(f"A thread's metadata is a dict that JSON can hold: {error}.") from error
-
-
-def _thread(thread_id: str, fields: Mapping[bytes, bytes], cursor: bytes | None) -> Thread:
-    text = {name.decode(): value.decode() for name, value in fields.items()}
-    return Thread(
-        thread_id,
-        ThreadStatus(text["status"]),
-        text.get("graph"),
-        text.get("run") or None,
-        cursor.decode() if cursor else None,
-        int(text.get("created", 0)),
-        int(text.get("updated", 0)),
-        int(text["since"]) if text.get("run") else None,
-        json.loads(text.get("metadata", "{}")),
-        float(text["timeout"]) if "timeout" in text else None,
-        int(text.get("seq", 0)),
-    )
 
 
 def _pending(step: Mapping[str, Any], due: float | None) -> PendingStep:

@@ -2,16 +2,20 @@
 
 import logging
 import threading
+import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
+from .ailments import ailment_of
 from .connection import Connection
 from .defaults import Defaults
 from .dispatch import StepOrder
 from .errors import StoreUnavailable
 from .json_text import decoded
 from .moves import hand_out
+from .recovery import Recovery
 from .runs import RunStore
 from .scripts import QUESTIONS, START, Place
 from .start_scripts import StartScripts
@@ -25,6 +29,8 @@ _BATCH = 2_000
 #: A sweep that found as much is followed by another one at once: there may be more.
 _BUSY = _BATCH // 10
 _LONGEST_PAUSE_S = 5.0
+#: For how long a Redis that is back is left to the workers, which ask again every second; half a lease where longer.
+_SHORTEST_REST_S = 2.0
 #: How long the other schedulers keep off what this one took.
 _HOLD_MS = 5_000
 
@@ -62,9 +68,11 @@ class Watchdog:
         self._runs = runs
         self._defaults = Defaults(connection, runs)
         self._ticking = Ticking(connection)
+        self._rest_s = max(_SHORTEST_REST_S, connection.settings.lease_ms / 2000)
+        self._recovery = Recovery(self._rest_s)
 
     def run(self, stop: threading.Event) -> None:
-        """Sweep until stopped, without a pause while much is due; an unreachable Redis is waited for."""
+        """Sweep until stopped, without a pause while much is due; a Redis that ails is waited for."""
         usual_s = pause_s = self._connection.settings.sweep_ms / 1000
         while not stop.wait(pause_s):
             try:
@@ -87,22 +95,43 @@ class Watchdog:
         keys = self._overdue()
         if not keys:
             return
-        taken = self._connection.scripts.take_due(keys, limit=max(1, _BATCH // len(keys)), hold_ms=_HOLD_MS)
+        try:
+            taken = self._connection.scripts.take_due(keys, limit=max(1, _BATCH // len(keys)), hold_ms=_HOLD_MS)
+        except StoreUnavailable:
+            self._recovery.note(self._connection.keys.due_sets())
+            raise
         for key, members in zip(keys, taken, strict=True):
             if isinstance(members, Exception):
+                self._recovery.note([key] if ailment_of(members) else [])
                 logger.error("partition not looked at", extra={"key": key}, exc_info=members)
             else:
                 yield from (member.decode(errors="replace") for member in members)
 
     def _overdue(self) -> list[str]:
-        """Return the partitions in which something is due, asked in one round trip."""
+        """Return the partitions in which something is due, asked in one round trip; not those that were away."""
+        keys, began = self._connection.keys.due_sets(), time.monotonic()
+        try:
+            counts = self._counts(keys)
+        except StoreUnavailable:
+            self._recovery.note(keys)
+            raise
+        if time.monotonic() - began > self._rest_s:
+            self._recovery.note(keys)
+        return self._recovery.rested(key for key, count in zip(keys, counts, strict=True) if count)
+
+    def _counts(self, keys: Sequence[str]) -> list[Any]:
+        """Return how much is due in each partition, or the error with which it answered."""
         seconds, micros = self._connection.redis.time()
         now_ms = seconds * 1000 + micros // 1000
-        keys = self._connection.keys.due_sets()
-        pipeline = self._connection.redis.pipeline(transaction=False)
+        resting, pipeline = self._recovery.resting, self._connection.redis.pipeline(transaction=False)
         for key in keys:
             pipeline.zcount(key, "-inf", now_ms)
-        return [key for key, count in zip(keys, pipeline.execute(raise_on_error=False), strict=True) if count]
+        for key in resting:
+            pipeline.persist(key)  # changes nothing: only a Redis that takes writes is back
+        answers = pipeline.execute(raise_on_error=False)
+        asked = zip([*keys, *resting], answers, strict=True)
+        self._recovery.note(key for key, answer in asked if ailment_of(answer))
+        return list(answers[: len(keys)])
 
     def _look_at(self, entry: DueEntry) -> str:
         try:
@@ -135,6 +164,7 @@ class Watchdog:
             [(entry.place, entry.what) for entry in entries],
             wait_ms=settings.queue_wait_ms,
             wait_max_ms=settings.queue_wait_max_ms,
+            counts=self._connection.dispatcher.reachable,
         )
         done: Counter[str] = Counter()
         orders = []

@@ -5,6 +5,7 @@ import signal
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any, cast
 
 import pytest
 import redis as redis_py
@@ -12,8 +13,11 @@ from hypothesis import settings
 from tenacity import Retrying, retry_if_exception_type, stop_after_delay, wait_fixed
 
 import scheduler
+from scheduler.cluster_redis import ClusterRedis
 from scheduler.fake import fake_redis, fake_server
 from scheduler.lean_redis import LeanRedis
+from scheduler.patience import Patience
+from tests.servers import Cluster
 
 _ROOT = Path(__file__).parent.parent
 
@@ -27,9 +31,15 @@ settings.load_profile("same")
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--redis",
-        choices=("fake", "real"),
+        choices=("fake", "real", "cluster"),
         default="fake",
-        help="what the scheduler's tests run on: fakeredis in this process, or a redis-server that they start",
+        help="what the scheduler's tests run on: fakeredis in this process, a redis-server that they start, or three",
+    )
+    parser.addoption(
+        "--thorough",
+        type=int,
+        default=0,
+        help="how many examples of the protocol's life are tried, for hours if need be (see tests/scheduler/protocol)",
     )
 
 
@@ -41,6 +51,11 @@ def pytest_configure() -> None:
             f"The package 'scheduler' is imported from {found}, not from this checkout: "
             "uninstall the other one (pip uninstall scheduler), or run pytest from the checkout's own environment."
         )
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if config.getoption("--redis") == "cluster":
+        items[:] = [item for item in items if "one_server" not in item.keywords]
 
 
 def _notice_signals() -> None:
@@ -85,6 +100,11 @@ class RealRedis:
         with redis_py.Redis.from_url(self.url) as client:
             client.flushall()
 
+    def send(self, number: signal.Signals) -> None:
+        """Send it a signal."""
+        if self._process is not None:
+            self._process.send_signal(number)
+
     def kill(self) -> None:
         """End it as a power cut would."""
         if self._process is not None:
@@ -99,6 +119,12 @@ class RealRedis:
 
 
 @pytest.fixture(scope="session")
+def thorough(request: pytest.FixtureRequest) -> int:
+    """How many examples to try; 0: as few as the time of every day allows."""
+    return int(request.config.getoption("--thorough"))
+
+
+@pytest.fixture(scope="session")
 def real_redis(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RealRedis]:
     """A redis-server for the whole session; a test that needs it empty flushes it."""
     # A short folder: the path of a unix socket has little more than a hundred characters.
@@ -107,12 +133,46 @@ def real_redis(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RealRedis]:
     server.stop()
 
 
+class WholeCluster(ClusterRedis):
+    """A client of a cluster that sends what names no key to every node."""
+
+    def execute_command(self, *args: Any, **options: Any) -> Any:
+        """Send a command, and add up what the nodes reply where it is for all of them."""
+        if args[0] not in ("DBSIZE", "FLUSHALL", "KEYS", "SCRIPT FLUSH"):
+            return super().execute_command(*args, **options)
+        first, *others = [node.execute_command(*args, **options) for node in self.primaries()]
+        return sum(others, first)
+
+    def scan_iter(self, match: Any = "*", *_: Any, **__: Any) -> Iterator[Any]:
+        """Yield the keys of all nodes."""
+        yield from self.execute_command("KEYS", match)
+
+
+def _node_at(address: tuple[str, int]) -> LeanRedis:
+    return cast(LeanRedis, LeanRedis.from_url(f"redis://{address[0]}:{address[1]}/0"))
+
+
+@pytest.fixture(scope="session")
+def real_cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+    """A Redis Cluster for the whole session; a test that needs it empty flushes it."""
+    cluster = Cluster(tmp_path_factory.mktemp("c")).start()
+    yield cluster
+    cluster.stop()
+
+
 @pytest.fixture
 def redis(request: pytest.FixtureRequest) -> Iterator[redis_py.Redis]:
-    """An empty Redis that returns bytes: fake, or real with ``--redis=real``."""
-    if request.config.getoption("--redis") == "fake":
+    """An empty Redis that returns bytes: fake, or real with ``--redis=real`` and ``--redis=cluster``."""
+    kind = request.config.getoption("--redis")
+    if kind == "fake":
         with fake_redis(fake_server()) as client:
             yield client
+        return
+    if kind == "cluster":
+        cluster = request.getfixturevalue("real_cluster")
+        cluster.flush()
+        with WholeCluster(cluster.addresses, _node_at, Patience()) as client:
+            yield cast(redis_py.Redis, client)
         return
     with LeanRedis.from_url(request.getfixturevalue("real_redis").url) as client:
         client.flushall()

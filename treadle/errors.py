@@ -51,6 +51,7 @@ from scheduler.errors import (
     UnknownInterruptError,
     WorkerLost,
 )
+from scheduler.mistrust import HeadRefused, KeyMissing, LogAltered, SealBroken
 
 __all__ = [
     "AlreadyResumed",
@@ -64,6 +65,7 @@ __all__ = [
     "GraphError",
     "GraphInterrupt",
     "GraphRecursionError",
+    "HeadRefused",
     "InvalidConfig",
     "InvalidGraph",
     "InvalidInput",
@@ -73,7 +75,9 @@ __all__ = [
     "InvalidSleep",
     "InvalidThreadId",
     "InvalidUpdateError",
+    "KeyMissing",
     "LeaseLost",
+    "LogAltered",
     "MissingExtra",
     "NodeCancelledError",
     "NodeError",
@@ -88,6 +92,7 @@ __all__ = [
     "RunTimeout",
     "ScheduleNotFound",
     "SchedulerError",
+    "SealBroken",
     "StateTooLarge",
     "StoreUnavailable",
     "SubgraphBusy",

@@ -2,16 +2,22 @@
 
 from celery import Celery
 
-from scheduler.urls import broker_url
+from scheduler.urls import ManyServers, broker_sentinels, broker_url
 
 from .settings import WorkerSettings
 
 _SOCKET_TIMEOUT_S = 10  # kombu's own default waits for ever on a dead connection
+_SENTINEL_TIMEOUT_S = 1  # another sentinel is asked then
 
 
 def make_app(settings: WorkerSettings, url: str) -> Celery:
-    """Return a Celery app whose broker is the configured one, or the store's Redis at this URL."""
-    app = Celery("treadle", broker=broker_url(settings.broker_url or url), set_as_current=False)
+    """Return a Celery app whose broker is the configured one, or the store's Redis at this URL.
+
+    Raises:
+        InvalidConfig: the broker would be a Redis Cluster.
+    """
+    broker = settings.broker_url or url
+    app = Celery("treadle", broker=broker_url(broker), set_as_current=False)
     app.conf.update(
         accept_content=["json"],
         task_serializer="json",
@@ -30,8 +36,11 @@ def make_app(settings: WorkerSettings, url: str) -> Celery:
         task_create_missing_queues=True,
         broker_connection_retry_on_startup=True,
         broker_connection_max_retries=None,
-        broker_transport_options=_transport_options(settings),
+        broker_channel_error_retry=True,  # a Redis that is full, or a replica for a while, must not end the worker
+        broker_transport_options=_transport_options(settings) | _sentinel_options(broker),
     )
+    if (sentinels := broker_sentinels(broker)) is not None and sentinels.tls:
+        app.conf.broker_use_ssl = {"ssl_cert_reqs": "required", **_of_tls(sentinels)}
     return app
 
 
@@ -50,6 +59,19 @@ def _transport_options(settings: WorkerSettings) -> dict[str, object]:
         "socket_timeout": _SOCKET_TIMEOUT_S,
         "socket_connect_timeout": _SOCKET_TIMEOUT_S,
     }
+
+
+def _sentinel_options(broker: str) -> dict[str, object]:
+    sentinels = broker_sentinels(broker)
+    if sentinels is None:
+        return {}
+    tls = {"ssl": True, **_of_tls(sentinels)} if sentinels.tls else {}
+    own = {"socket_timeout": _SENTINEL_TIMEOUT_S, "socket_connect_timeout": _SENTINEL_TIMEOUT_S, **tls}
+    return {"master_name": sentinels.service, "sentinel_kwargs": {**own, **sentinels.sentinel_login}}
+
+
+def _of_tls(sentinels: ManyServers) -> dict[str, str]:
+    return {name: value for name, value in sentinels.options.items() if name.startswith("ssl_")}
 
 
 def _is_redis(settings: WorkerSettings) -> bool:

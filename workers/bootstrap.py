@@ -9,8 +9,7 @@ from urllib.parse import urlsplit
 
 import redis
 from celery import Celery
-from redis.backoff import ExponentialWithJitterBackoff
-from redis.retry import Retry
+from redis.connection import parse_url
 
 from graphs.cache import BaseCache
 from graphs.registry import Registry, load
@@ -18,9 +17,12 @@ from graphs.store import BaseStore
 from scheduler.connection import Connection, open_connection
 from scheduler.embedded import EmbeddedRedis
 from scheduler.errors import InvalidConfig
-from scheduler.lean_redis import LeanRedis
 from scheduler.memory import InMemoryStore
+from scheduler.patience import Patience
+from scheduler.redis_at import redis_at
+from scheduler.replicas import Replicas
 from scheduler.settings import Settings
+from scheduler.urls import many_servers
 
 from .app import make_app
 from .dispatcher import CeleryDispatcher
@@ -37,38 +39,49 @@ EXAMPLES: tuple[str, ...] = (
     "graphs.examples.essay:graph",
 )
 
-_RETRIES = 3
-_LONGEST_PAUSE_S = 1.0
-#: As many runs may wait at once in this process, by default of Redis itself; redis-py would refuse the 101st command.
-_MAX_CONNECTIONS = 10_000
+_NO_URL = (
+    "TREADLE_REDIS_URL is not the address of a Redis: it is redis://USER:PASSWORD@HOST:PORT/DATABASE, rediss://, "
+    "unix://, sentinel:// or cluster://, and what a password has of / @ : ? # % is escaped (%2F for /)."
+)
 
 
 def redis_url(settings: Settings) -> str:
-    """Return the store's URL: the configured one, or that of the embedded Redis, which is started if need be."""
-    return settings.redis_url or _embedded(str(settings.data or "")).url
+    """Return the store's URL: the configured one, or that of the embedded Redis, which is started if need be.
+
+    Raises:
+        InvalidConfig: the URL is none of a Redis.
+    """
+    url = settings.redis_url or _embedded(str(settings.data or "")).url
+    parse: Any = parse_url  # redis-py says nothing of its type
+    try:
+        if many_servers(url) is None:
+            parse(url)
+    except InvalidConfig:
+        raise
+    except ValueError:
+        raise InvalidConfig(_NO_URL) from None  # what the error quotes may be a part of the password
+    return url
 
 
 def described(settings: Settings) -> str:
     """Return in a few words which Redis the store is, without its password."""
     if settings.redis_url is None:
         return _embedded(str(settings.data or "")).describe()
-    parts = urlsplit(settings.redis_url)
+    parts = urlsplit(redis_url(settings))
     return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
 
 
-def redis_client(settings: Settings) -> redis.Redis:
-    """Return a client of the store that returns bytes.
+def redis_client(settings: Settings, *, patience_s: float | None = None) -> redis.Redis:
+    """Return a client of the store that returns bytes; ``patience_s`` is another patience than that of the settings.
 
-    It sends a command again when the connection breaks: the scripts are made for that, each knows its own repetition.
+    It sends a command again while Redis ails: the scripts are made for that, each knows its own repetition.
 
     Raises:
         InvalidConfig: the URL is none of a Redis.
     """
-    backoff = ExponentialWithJitterBackoff(base=0.05, cap=_LONGEST_PAUSE_S)
-    try:
-        return LeanRedis.from_url(redis_url(settings), retry=Retry(backoff, _RETRIES), max_connections=_MAX_CONNECTIONS)
-    except ValueError as error:
-        raise InvalidConfig(f"TREADLE_REDIS_URL is not the address of a Redis: {error}") from error
+    patience = Patience(settings.store_patience_s if patience_s is None else patience_s)
+    replicas = Replicas(settings.wait_replicas, settings.wait_ms) if settings.wait_replicas else None
+    return redis_at(redis_url(settings), patience, replicas)
 
 
 def connect(settings: Settings) -> Engine:
@@ -77,9 +90,9 @@ def connect(settings: Settings) -> Engine:
     return open_engine(open_connection(redis_client(settings), settings, dispatcher(worker_settings)), durable=True)
 
 
-def connection(settings: WorkerSettings) -> Connection:
+def connection(settings: WorkerSettings, *, patience_s: float | None = None) -> Connection:
     """Return a connection that dispatches to Celery workers: for workers, schedulers and the command line."""
-    return open_connection(redis_client(settings), settings, dispatcher(settings))
+    return open_connection(redis_client(settings, patience_s=patience_s), settings, dispatcher(settings))
 
 
 def dispatcher(settings: WorkerSettings) -> CeleryDispatcher:

@@ -4,13 +4,16 @@ from typing import Any
 
 from celery import signals
 
-from . import bootstrap, tasks
+from . import bootstrap, flower, tasks
 from .settings import WorkerSettings
 from .supervisor import Supervisor
 
 settings = WorkerSettings()
 app = bootstrap.celery_app(settings)
 app.set_current()
+
+
+signals.import_modules.connect(flower.guard, weak=False)
 
 
 @signals.import_modules.connect(weak=False)
@@ -22,4 +25,4 @@ def _register(**_: Any) -> None:
 @signals.worker_ready.connect(weak=False)
 def _supervise(sender: Any, **_: Any) -> None:
     """Begin to look after the steps that the pool runs."""
-    Supervisor(bootstrap.connection(settings), sender.hostname, sender.pool).start()
+    Supervisor(bootstrap.connection(settings), sender.hostname, sender.pool, bootstrap.redis_url(settings)).start()

@@ -32,10 +32,15 @@ COMMANDS: Mapping[str, Mapping[str, tuple[str, str]]] = {
         "pending": ("threads", "Show a thread's steps in flight: on which worker, since when, due when."),
         "log": ("logs", "Show everything that happened to a thread."),
         "tail": ("logs", "Follow a thread's active run: its log, and what its nodes write, live."),
-        "verify": ("logs", "Prove that no entry of a thread's log was altered or removed."),
+        "verify": ("proofs", "Prove that no entry of a thread's log was altered or removed."),
+        "head": ("proofs", "Take the head of a thread's log, to be kept elsewhere as a proof."),
         "archive": ("closing", "Export a thread to a file, and close it."),
         "terminate": ("closing", "Close a thread for good; it can still be read."),
         "delete": ("closing", "Delete a thread with its state, history and log."),
+    },
+    "Keys": {
+        "keys": ("keys", "Make keys: to seal what is stored, and to sign the heads of logs."),
+        "reseal": ("keys", "Seal anew, with the first key, what is sealed with another one or not at all."),
     },
     "Graphs": {
         "graphs": ("graphs", "List the graphs that this process knows."),
@@ -45,6 +50,7 @@ COMMANDS: Mapping[str, Mapping[str, tuple[str, str]]] = {
         "worker": ("worker", "Run a worker: it executes steps."),
         "scheduler": ("scheduler", "Run a scheduler: it sends on what fell due."),
         "flower": ("flower", "Run Flower, which shows the workers and their steps in a browser."),
+        "acl": ("acl", "Print the users of Redis, one for each role, with the rights that it needs."),
     },
 }
 

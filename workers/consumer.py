@@ -31,6 +31,12 @@ class BunchingConsumer(Consumer):
         super().on_close()
         self._is_flush_due = False
 
+    def cancel_active_requests(self) -> None:
+        """Let go of the queues before the steps are handed back, which the dying worker would take again."""
+        for channel in self.connection.default_channel.connection.channels if self.connection else ():
+            _stop_fetching(channel)
+        super().cancel_active_requests()
+
     def shutdown(self) -> None:
         """Publish what waits, and end."""
         ignore_errors(self, self._flush)
@@ -40,3 +46,14 @@ class BunchingConsumer(Consumer):
         self._is_flush_due = False
         if self.event_dispatcher:
             self.event_dispatcher.flush()
+
+
+def _stop_fetching(channel: Any) -> None:
+    """Take back the question for messages that a channel of the Redis transport has asked, and that waits in Redis.
+
+    An answer that is there already is left to be put back into its queue.
+    """
+    asked = getattr(channel, "_in_poll", None)
+    if asked and not asked.can_read(timeout=0):
+        asked.disconnect()
+        channel._in_poll = None

@@ -77,6 +77,15 @@ def of_persistence(settings: Mapping[str, str]) -> Iterator[Finding]:
     yield _of_append_only(settings)
 
 
+def of_replicas(connected: int | None, wanted: int) -> Finding:
+    """Judge whether a primary has as many replicas as its writes wait for."""
+    if connected is None or connected < wanted:
+        found = "it does not tell how many it has" if connected is None else f"it has {connected}"
+        told = f"TREADLE_WAIT_REPLICAS is {wanted}, and {found}: each commit waits for TREADLE_WAIT_MS"
+        return Finding(Level.WARN, "replicas", told)
+    return Finding(Level.OK, "replicas", f"{connected} connected, writes wait for {wanted}")
+
+
 def of_workers(workers: Workers) -> Finding:
     """Judge whether anybody works."""
     if not workers.queues:
@@ -131,7 +140,7 @@ def _of_append_only(settings: Mapping[str, str]) -> Finding:
     if settings.get("appendonly") != "yes":
         told = "appendonly is off: what happened since the last snapshot is lost when Redis dies"
         return Finding(Level.WARN, "persistence", told)
-    every = settings.get("appendfsync", "unknown")
+    every = settings.get("appendfsync", "(which this user may not see)")
     lost = {"always": "nothing", "everysec": "at most a second"}.get(every, "what the system has not written yet")
     return Finding(Level.OK, "persistence", f"appendonly, appendfsync {every}: {lost} is lost when the machine dies")
 

@@ -57,7 +57,7 @@ def open_engine(connection: Connection, *, durable: bool) -> Engine:
 
 def default_store(connection: Connection) -> BaseStore:
     """Return the long-term memory of graphs that were compiled without one: it lives beside their threads."""
-    return RedisStore(connection.client, connection.keys, connection.serde)
+    return RedisStore(connection.client, connection.keys, connection.serde, connection.sealing)
 
 
 def nesting(connection: Connection, worker: str, means: Means) -> Nesting:

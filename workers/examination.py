@@ -10,6 +10,7 @@ from graphs.errors import InvalidGraph
 from scheduler.connection import Connection
 from scheduler.errors import StoreUnavailable
 from scheduler.lifecycle import RunStatus, ThreadStatus
+from scheduler.redis_at import servers_of
 
 from . import bootstrap, diagnosis
 from .desk import Desk
@@ -27,13 +28,13 @@ def examine(desk: Desk) -> Iterator[Finding]:
     """Yield what is found, the foundations first; without Redis, there is nothing more to find."""
     connection = desk.engine.connection
     try:
-        connection.client.ping()
+        servers = servers_of(connection.client)
+        told = dict.fromkeys(finding for server in servers for finding in _server(server, desk.settings.wait_replicas))
     except (redis.RedisError, StoreUnavailable) as error:
         yield Finding(Level.FAIL, "redis", f"{bootstrap.described(desk.settings)} does not answer: {error}")
         return
     yield Finding(Level.OK, "redis", bootstrap.described(desk.settings))
-    yield diagnosis.of_version(_info(connection.client).get("redis_version"))
-    yield from diagnosis.of_persistence(_config(connection.client))
+    yield from told
     try:
         workers = _workers(desk)
     except (kombu.exceptions.OperationalError, OSError) as error:
@@ -46,18 +47,34 @@ def examine(desk: Desk) -> Iterator[Finding]:
     yield from _threads(desk, workers)
 
 
-def _info(client: redis.Redis) -> Mapping[str, Any]:
+def _server(client: redis.Redis, wanted_replicas: int) -> Iterator[Finding]:
+    client.ping()
+    yield diagnosis.of_version(_info(client, "server").get("redis_version"))
+    yield from diagnosis.of_persistence(_config(client))
+    if wanted_replicas:
+        yield diagnosis.of_replicas(_info(client, "replication").get("connected_slaves"), wanted_replicas)
+
+
+def _info(client: redis.Redis, section: str) -> Mapping[str, Any]:
     try:
-        return dict(client.info("server"))
+        return dict(client.info(section))
     except redis.ResponseError:  # fakeredis has none, and some who offer Redis as a service forbid it
         return {}
 
 
 def _config(client: redis.Redis) -> Mapping[str, str]:
+    """Return what Redis says of its settings; a role may not ask for them, since passwords are among them."""
     try:
+        if client.acl_whoami() not in (b"default", "default"):
+            return _told(client)
         return {name: str(client.config_get(name)[name]) for name in _SETTINGS}
     except (redis.ResponseError, KeyError):
         return {}
+
+
+def _told(client: redis.Redis) -> Mapping[str, str]:
+    policy, keeps = client.info("memory")["maxmemory_policy"], client.info("persistence")["aof_enabled"]
+    return {"maxmemory-policy": str(policy), "appendonly": "yes" if keeps else "no"}
 
 
 def _why_not_pushed(desk: Desk) -> str:

@@ -24,6 +24,7 @@ from scheduler.dispatch import StepRef
 from scheduler.errors import LeaseLost, StoreUnavailable
 from scheduler.failure import Failure, describe, lost, overran, parked, refused, revived, timed_out
 from scheduler.frame import Outcome as FrameOutcome
+from scheduler.mistrust import KeyMissing, SealBroken
 from scheduler.run import Run
 from scheduler.steps import REFUSED
 
@@ -91,7 +92,7 @@ class Executor:
         self._nesting = nesting
         self._limits = limits
         self._time_up: tuple[type[BaseException], ...] = (TimeUp, *time_limit_errors)
-        #: What the call of a graph meets that is not the graph's own doing.
+        #: What the call of a node or a graph meets that is not its own doing.
         self._not_its_own: tuple[type[BaseException], ...] = (LeaseLost, StoreUnavailable, *self._time_up)
 
     def run(self, ref: StepRef, delivery: str, find: FindRoot, local: Local | None = None) -> Outcome | None:
@@ -106,6 +107,13 @@ class Executor:
         Raises:
             LeaseLost: the lease ended meanwhile; nothing of this attempt was stored.
         """
+        try:
+            return self._run(ref, delivery, find, local)
+        except (KeyMissing, SealBroken) as error:  # whoever has the key, or the true value, can go on
+            self._steps.park(ref, error)
+            return None
+
+    def _run(self, ref: StepRef, delivery: str, find: FindRoot, local: Local | None) -> Outcome | None:
         claim = self._steps.claim(ref, delivery)
         if claim is None:
             return None
@@ -209,8 +217,8 @@ class Executor:
         name = attempt.node.name
         try:
             written = attempt.kept(result)
-        except self._time_up:
-            raise  # with a pool's limits an Exception like any other
+        except self._not_its_own:
+            raise  # with a pool's limits the end of its time is an Exception like any other
         except Exception as error:  # whatever a node raises is the node's failure, and a durable fact
             return self._failed(attempt, describe(error, name), error)
         try:

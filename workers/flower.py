@@ -7,10 +7,13 @@ from typing import Any
 import click
 from celery.events.state import Task
 
-#: The name to log in with; the password is that of the environment.
+#: The name to log in with.
 USER = "treadle"
 
-_PASSWORD = "TREADLE_FLOWER_PASSWORD"
+#: The environment variable with the password to log in with.
+PASSWORD = "TREADLE_FLOWER_PASSWORD"
+
+_LOOPBACK = "127.0.0.1"
 
 
 def options() -> dict[str, Any]:
@@ -20,7 +23,7 @@ def options() -> dict[str, Any]:
         click.ClickException: the environment has no password, or one that Flower cannot compare.
     """
     return {
-        "address": "127.0.0.1",  # Flower's own choice is every address of the machine
+        "address": _LOOPBACK,  # Flower's own choice is every address of the machine
         "basic_auth": [_login()],
         "read_only": True,  # a step that is revoked here is only sent again; runs are cancelled with Treadle
         "max_tasks": 50_000,  # about 6 KB each; the oldest leave first
@@ -28,6 +31,23 @@ def options() -> dict[str, Any]:
         "tasks_columns": "name,state,uuid,kwargs,received,runtime,worker",
         "format_task": format_task,
     }
+
+
+def guard(**_: Any) -> None:
+    """Close a Flower that was started in Celery's own way and would let in everybody, from every address.
+
+    Raises:
+        click.ClickException: there is none.
+    """
+    starting = click.get_current_context(silent=True)
+    if starting is None or starting.info_name != "flower":
+        return  # somebody else whom Celery tells that it imports its modules
+    from tornado.options import options as given  # here: it takes a worker 0.1 s
+
+    if not (any(given.basic_auth) or given.auth):
+        given.basic_auth = [_login()]
+        given.address = given.address or _LOOPBACK
+        given.read_only = True
 
 
 def format_task(task: Task) -> Task:
@@ -49,12 +69,12 @@ def format_task(task: Task) -> Task:
 
 
 def _login() -> str:
-    password = os.environ.get(_PASSWORD, "")
+    password = os.environ.get(PASSWORD, "")
     if not password:
         raise click.ClickException(
-            f"{_PASSWORD} is not set. Flower shows thread ids and the errors of nodes to everybody who reaches its "
+            f"{PASSWORD} is not set. Flower shows thread ids and the errors of nodes to everybody who reaches its "
             f"port, so it does not start without a password: set one, and log in as {USER!r}."
         )
     if not password.isascii():
-        raise click.ClickException(f"{_PASSWORD} has characters outside of ASCII, with which no login would succeed.")
+        raise click.ClickException(f"{PASSWORD} has characters outside of ASCII, with which no login would succeed.")
     return f"{USER}:{password}"

@@ -7,9 +7,11 @@ from typing import Any
 from celery import Celery, signals
 from kombu.connection import Connection
 from kombu.entity import Queue
-from kombu.transport.redis import Transport
+from kombu.transport.redis import SentinelTransport, Transport
 from kombu.utils.url import url_to_parts
 from redis.connection import parse_url
+
+from scheduler.urls import many_servers
 
 #: Options of the Redis transport that change how messages are fetched, and neither a message nor its queue's key.
 _HARMLESS = frozenset(
@@ -43,6 +45,8 @@ _HARMLESS = frozenset(
         "visibility_timeout",
     }
 )
+#: Those by which a broker behind sentinels is found.
+_OF_SENTINELS = frozenset({"master_name", "min_other_sentinels", "sentinel_kwargs"})
 #: Settings of Celery that change a message or its way, and the value with which they do not.
 _NEUTRAL = {
     "task_protocol": 2,
@@ -83,14 +87,16 @@ def pushing(app: Celery, store_url: str) -> Pushing:
         broker = app.connection_for_write()
         why = next(_reasons(app, broker, store_url), "")
     except Exception as error:  # what Celery itself cannot read is for Celery to refuse, when it publishes
-        return Pushing(None, f"the broker's configuration cannot be read: {error}")
+        # Not its words: they may quote a part of the URL that is a password.
+        return Pushing(None, f"the broker's configuration cannot be read ({type(error).__name__})")
     return Pushing(None, why) if why else Pushing((broker.transport_options or {}).get("global_keyprefix", ""))
 
 
 def _reasons(app: Celery, broker: Connection, store_url: str) -> Iterator[str]:
     """Yield why a message must be published, the most important reason first."""
     yield from _of_broker(broker, store_url)
-    yield from _of_transport(broker.transport_options or {})
+    known = _OF_SENTINELS if broker.get_transport_cls() is SentinelTransport else frozenset[str]()
+    yield from _of_transport(broker.transport_options or {}, known)
     yield from (f"{name} is set" for name, neutral in _NEUTRAL.items() if (app.conf[name] or None) != neutral)
     if str(app.conf.result_backend or "").startswith("rpc"):
         yield "the result backend sends results to whoever published"
@@ -99,12 +105,24 @@ def _reasons(app: Celery, broker: Connection, store_url: str) -> Iterator[str]:
 
 
 def _of_broker(broker: Connection, store_url: str) -> Iterator[str]:
-    if broker.get_transport_cls() is not Transport:
+    transport, store = broker.get_transport_cls(), many_servers(store_url)
+    if store is not None and store.scheme == "cluster":
+        yield "the store is a cluster, and a queue lies on one of its nodes"
+    elif transport not in (Transport, SentinelTransport):
         yield f"the broker's transport is {broker.transport_cls}"
-    elif len(broker.alt) > 1:
+    elif len(broker.alt) > 1 and transport is Transport:
         yield "the broker is one of several"
-    elif _place_of_broker(broker) != _place_of_store(store_url):
+    elif (_primary_of_broker(broker) if transport is SentinelTransport else _place_of_broker(broker)) != (
+        _place_of_store(store_url) if store is None else (store.service, store.db, frozenset(store.servers))
+    ):
         yield "the broker is not the store's Redis"
+
+
+def _primary_of_broker(broker: Connection) -> tuple[str, int, frozenset[tuple[str | None, int | None]]]:
+    """Return the name and database of a broker's primary, and the sentinels that know it."""
+    name = (broker.transport_options or {}).get("master_name", "")
+    servers = ((parts.hostname, parts.port) for parts in map(url_to_parts, broker.alt or [broker.as_uri()]))
+    return name, _database(broker.virtual_host), frozenset(servers)
 
 
 def _place_of_broker(broker: Connection) -> tuple[str, int, int]:
@@ -132,10 +150,10 @@ def _database(virtual_host: str | None) -> int:
     return int((virtual_host or "").strip("/") or 0)
 
 
-def _of_transport(options: Mapping[str, Any]) -> Iterator[str]:
+def _of_transport(options: Mapping[str, Any], known: frozenset[str]) -> Iterator[str]:
     if list(options.get("priority_steps", ())) != [0]:
         yield "the transport has priorities"
-    unknown = sorted(options.keys() - _HARMLESS - {"priority_steps"})
+    unknown = sorted(options.keys() - _HARMLESS - known - {"priority_steps"})
     yield from (f"nobody knows what the transport option {name} does to a message" for name in unknown)
 
 

@@ -17,6 +17,7 @@ from scheduler.errors import (
     ThreadBusy,
     TransitionNotAllowed,
 )
+from scheduler.mistrust import HeadRefused, LogAltered, SealBroken
 
 from .exits import ExitCode
 
@@ -31,6 +32,9 @@ _CODES: tuple[tuple[type[Exception], ExitCode], ...] = (
     (CursorMoved, ExitCode.BUSY),
     (RunFailed, ExitCode.FAILED),
     (LeaseLost, ExitCode.FAILED),
+    (LogAltered, ExitCode.FAILED),
+    (HeadRefused, ExitCode.FAILED),
+    (SealBroken, ExitCode.FAILED),
     (TreadleError, ExitCode.USAGE),
     (pydantic.ValidationError, ExitCode.USAGE),
 )

@@ -137,11 +137,15 @@ class MemorySaver(Saver):
     """
 
     def _open(self) -> Engine:
+        from pydantic import SecretStr
+
         # fakeredis and pydantic are imported by those who use them: they take longer than the rest of the client.
         from scheduler.fake import fake_redis, fake_server
         from scheduler.settings import Settings
 
-        connection = open_connection(fake_redis(fake_server()), Settings(lease_ms=_FOREVER_MS), Inline())
+        # What never leaves this process need not be sealed.
+        settings = Settings(lease_ms=_FOREVER_MS, encryption_keys=SecretStr(""), encryption_strict=False)
+        connection = open_connection(fake_redis(fake_server()), settings, Inline())
         return open_engine(connection, durable=False)
 
 
@@ -153,7 +157,8 @@ class RedisSaver(Saver):
     """Keeps threads in Redis; runs them on the Celery workers of that Redis, or in this process.
 
     Args:
-        url: ``redis://``, ``rediss://`` or ``unix://``; None: TREADLE_REDIS_URL, else the embedded Redis.
+        url: ``redis://``, ``rediss://``, ``unix://``, ``sentinel://host,host/service``, ``cluster://host,host``;
+            None: TREADLE_REDIS_URL, else the embedded Redis.
         inline: run the steps in this process; what is durable is the same.
         types: further classes that states may hold.
     """

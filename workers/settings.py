@@ -1,5 +1,7 @@
 """The settings of the workers' floor, from the environment (TREADLE_*)."""
 
+from pydantic import Field
+
 from scheduler.settings import Settings
 
 
@@ -11,7 +13,7 @@ class WorkerSettings(Settings):
     #: Whether the graphs that come with Treadle are among them.
     examples: bool = True
     #: The message broker; None: the store's Redis, where the scripts themselves push the messages.
-    broker_url: str | None = None
+    broker_url: str | None = Field(None, repr=False)
     #: The queue of nodes that name none.
     default_queue: str = "treadle"
     #: Publish Celery's events, which Flower shows; costs about a third of the throughput of trivial steps.

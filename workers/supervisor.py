@@ -11,6 +11,7 @@ from typing import Any
 
 from billiard.exceptions import TimeLimitExceeded, WorkerLostError
 from celery import signals
+from celery.concurrency.prefork import TaskPool
 from celery.worker import state
 
 from scheduler.connection import Connection
@@ -20,26 +21,42 @@ from scheduler.failure import parked
 from scheduler.runs import RunStore
 from scheduler.steps import Steps
 
+from .departure import Departure
 from .heartbeat import Heartbeat
+from .keeper import Keeper
 
 logger = logging.getLogger(__name__)
 
 
 class Supervisor:
-    """Looks after the steps of one worker."""
+    """Looks after the steps of one worker.
 
-    def __init__(self, connection: Connection, worker: str, pool: Any) -> None:
+    Args:
+        connection: the store.
+        worker: the worker's name.
+        pool: Celery's pool.
+        url: of the store, for a keeper.
+    """
+
+    def __init__(self, connection: Connection, worker: str, pool: Any, url: str) -> None:
         self._runs = RunStore(connection)
         self._steps = Steps(connection, self._runs, worker)
         self._pool = pool
         self._heartbeat = Heartbeat(connection, self._steps, _running_steps, self._stop)
         self._worker = worker
+        self._keeper = None if isinstance(pool, TaskPool) else Keeper(worker, url)
+        self._departure = Departure(self._keeper, connection.settings.stop_ms / 1000)
 
     def start(self) -> None:
         """Begin."""
         self._heartbeat.start()
         signals.task_failure.connect(self._on_failure, weak=False)
         signals.task_unknown.connect(self._on_unknown, weak=False)
+        if self._keeper is not None:
+            self._keeper.start()
+            signals.task_prerun.connect(self._on_begin, weak=False)
+            signals.task_postrun.connect(self._on_end, weak=False)
+        self._departure.prepare()
 
     def _stop(self, ref: StepRef, delivery: str) -> None:
         """Stop a step whose lease is gone: its run was cancelled, or somebody else has the step."""
@@ -51,6 +68,14 @@ class Supervisor:
             request.terminate(self._pool, signal=signal.SIGKILL)
         except NotImplementedError:  # only prefork can; elsewhere the node ends by itself, and can commit nothing
             logger.info("this pool cannot stop a step", extra={"step_id": ref.step_id})
+
+    def _on_begin(self, task_id: str, kwargs: Mapping[str, Any], **_: Any) -> None:
+        if self._keeper is not None and "step" in kwargs:
+            self._keeper.hold(task_id, kwargs)
+
+    def _on_end(self, task_id: str, **_: Any) -> None:
+        if self._keeper is not None:
+            self._keeper.drop(task_id)
 
     def _on_failure(self, task_id: str, exception: BaseException, kwargs: Mapping[str, Any], **_: Any) -> None:
         """Hand a step back at once when the pool killed its process, or found it dead."""

@@ -1,6 +1,7 @@
 -- Close a superstep: move the cursor, open the next steps and hand them to the queue; or end or park the run, or give
 -- control back to the step that called the frame.
--- With a step and its fence, the superstep is that single step, and its lease must still be good.
+-- With a step and its fence, the superstep is that single step, and its lease must still be good; else with the finished
+-- step by which it is closed.
 -- KEYS thread steps due log run index frame held checkpoints channels results
 -- ARGV request; then the blobs of checkpoints, channel fields, results, steps, queue messages, log entries, the run's error
 -- or the frame's outcome
@@ -19,6 +20,8 @@ if request.fence then
   if not step or step.fence ~= request.fence or step.state ~= "leased" then return "lost" end
   if step.deadline and step.deadline <= now then return "lost" end
   ms = now - step.started
+elseif not still_closes(request.closer) then
+  return "moved"
 elseif tonumber(frame[2]) ~= 0 then
   return "open"
 end

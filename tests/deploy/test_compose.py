@@ -9,11 +9,14 @@ import click
 import pytest
 import yaml  # type: ignore[import-untyped]
 
+from workers import acl
 from workers.cli import main
 from workers.settings import WorkerSettings
 
 ROOT = Path(__file__).parents[2]
 WORKERS = ("worker", "worker-slow")
+#: Which of Redis' users each service is.
+USERS = {"worker": "worker", "worker-slow": "worker", "scheduler": "scheduler", "flower": "flower", "cli": "operator"}
 #: What prefork needs at worst to end after its last step.
 PREFORK_STOP_S = 35
 
@@ -41,7 +44,34 @@ def test_flower_has_no_default_password(services: dict[str, Any]) -> None:
     assert password.startswith("${TREADLE_FLOWER_PASSWORD:?")
 
 
-@pytest.mark.parametrize("name", [*WORKERS, "scheduler", "flower"])
+@pytest.mark.parametrize("name", USERS)
+def test_each_service_logs_in_to_redis_as_its_role(services: dict[str, Any], name: str) -> None:
+    login = re.fullmatch(
+        r"redis://(\w+):\$\{(\w+):\?[^}]+\}@redis:6379/0", services[name]["environment"]["TREADLE_REDIS_URL"]
+    )
+
+    assert login is not None  # no default password
+    assert (login[1], login[2]) == (USERS[name], acl.variable_of(USERS[name]))
+    assert USERS[name] in acl.ROLES
+
+
+def test_redis_lets_in_the_roles_alone(services: dict[str, Any]) -> None:
+    server = services["redis"]
+    mounted = next(volume for volume in server["volumes"] if isinstance(volume, dict))
+
+    assert server["command"][-2:] == ["--aclfile", mounted["target"]]
+    assert mounted["source"] == "./deploy/users.acl"
+    assert mounted["bind"] == {"create_host_path": False}
+    assert server["environment"]["REDISCLI_AUTH"].startswith(f"${{{acl.variable_of('scheduler')}:?")
+    assert "--user scheduler" in server["healthcheck"]["test"][-1]
+
+
+@pytest.mark.parametrize("name", ["deploy/users.acl", ".env"])
+def test_what_has_passwords_is_never_committed(name: str) -> None:
+    assert f"/{name}" in (ROOT / ".gitignore").read_text(encoding="utf-8").splitlines()
+
+
+@pytest.mark.parametrize("name", USERS)
 def test_what_it_runs_is_a_command_of_treadle(services: dict[str, Any], name: str) -> None:
     command, *arguments = services[name]["command"]
 
@@ -71,17 +101,18 @@ def test_the_pools_share_no_queue(services: dict[str, Any]) -> None:
     assert not set.intersection(*pools)
 
 
-@pytest.mark.parametrize("name", [*WORKERS, "scheduler", "flower"])
+@pytest.mark.parametrize("name", USERS)
 def test_everything_waits_until_redis_answers(services: dict[str, Any], name: str) -> None:
     assert services[name]["depends_on"] == {"redis": {"condition": "service_healthy"}}
     assert "PONG" in services["redis"]["healthcheck"]["test"][-1]
 
 
 def test_redis_keeps_its_data_and_reads_our_settings(services: dict[str, Any]) -> None:
-    volumes = dict(volume.split(":")[:2] for volume in services["redis"]["volumes"])
+    volumes = dict(volume.split(":")[:2] for volume in services["redis"]["volumes"] if isinstance(volume, str))
 
     assert volumes["redis-data"] == "/data"
     assert volumes["./deploy/redis.conf"] in services["redis"]["command"]
+    assert f"sh {volumes['./deploy/mend-aof.sh']} {volumes['redis-data']};" in services["redis"]["command"][2]
 
 
 def test_a_scheduler_may_die(services: dict[str, Any]) -> None:

@@ -5,13 +5,14 @@ import socket
 import subprocess
 import sys
 from base64 import b64encode
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from urllib.error import HTTPError, URLError
 from urllib.request import Request, urlopen
 
+import psutil
 import pytest
 from tenacity import Retrying, retry_if_exception_type, stop_after_delay, wait_fixed
 
@@ -21,6 +22,12 @@ pytestmark = pytest.mark.system
 
 CONF = Path(__file__).parents[2] / "deploy/flowerconfig.py"
 PASSWORD = "p,a:s s"
+WAYS = {
+    "with our settings": ("celery", "-A", "workers", "flower", f"--conf={CONF}"),
+    "with none": ("celery", "-A", "workers", "flower"),
+    "with an empty login": ("celery", "-A", "workers", "flower", "--basic_auth="),
+    "by treadle": ("treadle", "flower"),
+}
 
 
 @pytest.fixture(scope="module")
@@ -31,11 +38,11 @@ def environment() -> Iterator[Mapping[str, str]]:
         yield {**others, "TREADLE_REDIS_URL": redis.url, "TREADLE_GRAPHS": ""}
 
 
-@pytest.fixture(scope="module")
-def url(environment: Mapping[str, str]) -> Iterator[str]:
+@pytest.fixture(scope="module", params=["with our settings", "with none"])
+def url(environment: Mapping[str, str], request: pytest.FixtureRequest) -> Iterator[str]:
     """Yield the address of a Flower that is ready."""
     port = free_port()
-    with started(port, {**environment, "TREADLE_FLOWER_PASSWORD": PASSWORD}) as process:
+    with started(port, {**environment, "TREADLE_FLOWER_PASSWORD": PASSWORD}, WAYS[request.param]) as process:
         url = f"http://127.0.0.1:{port}"
         for attempt in Retrying(
             retry=retry_if_exception_type(URLError), stop=stop_after_delay(30), wait=wait_fixed(0.1), reraise=True
@@ -47,8 +54,10 @@ def url(environment: Mapping[str, str]) -> Iterator[str]:
 
 
 @contextmanager
-def started(port: int, environment: Mapping[str, str]) -> Iterator[subprocess.Popen[str]]:
-    command = [sys.executable, "-m", "celery", "-A", "workers", "flower", f"--conf={CONF}", f"--port={port}"]
+def started(
+    port: int, environment: Mapping[str, str], way: Sequence[str] = WAYS["with our settings"]
+) -> Iterator[subprocess.Popen[str]]:
+    command = [sys.executable, "-m", *way, f"--port={port}"]
     process = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
     try:
         yield process
@@ -83,12 +92,26 @@ def test_nobody_else_is_let_in(url: str, page: str, login: str) -> None:
     assert status(f"{url}{page}", login) == 401
 
 
+@pytest.mark.parametrize("page", ["/metrics", "/healthcheck"])
+def test_two_pages_are_for_machines_and_open(url: str, page: str) -> None:
+    assert status(f"{url}{page}") == 200
+
+
+def test_it_listens_on_this_machine_alone(url: str) -> None:
+    port = int(url.rpartition(":")[2])
+
+    heard = [found.laddr.ip for found in psutil.net_connections("tcp") if found.laddr.port == port and not found.raddr]
+
+    assert heard == ["127.0.0.1"]
+
+
 def test_nobody_stops_a_worker_here(url: str) -> None:
     assert status(f"{url}/api/worker/shutdown/celery@any", f"treadle:{PASSWORD}", "POST") == 403
 
 
-def test_without_a_password_it_says_what_to_do_and_ends(environment: Mapping[str, str]) -> None:
-    with started(free_port(), environment) as process:
+@pytest.mark.parametrize("way", WAYS)
+def test_without_a_password_it_says_what_to_do_and_ends(environment: Mapping[str, str], way: str) -> None:
+    with started(free_port(), environment, WAYS[way]) as process:
         _, told = process.communicate(timeout=60)
 
     assert process.returncode == 1

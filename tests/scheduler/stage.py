@@ -166,14 +166,15 @@ def now_ms(connection: Connection) -> int:
     return seconds * 1000 + micros // 1000
 
 
-def everything(redis: Redis) -> dict[bytes, Any]:
-    """Return the whole key space, to be compared with a later one."""
+def everything(redis: Redis, wanted: Callable[[bytes], bool] = bool) -> dict[bytes, Any]:
+    """Return the whole key space, or the keys that are wanted, to be compared with a later one."""
     readers: dict[bytes, Callable[[bytes], Any]] = {
         b"hash": redis.hgetall,
         b"stream": redis.xrange,
         b"list": lambda key: redis.lrange(key, 0, -1),
+        b"set": lambda key: sorted(redis.smembers(key)),
         b"zset": lambda key: redis.zrange(key, 0, -1, withscores=True),
         b"string": redis.get,
     }
     keys: Any = redis.keys()
-    return {key: readers[redis.type(key)](key) for key in sorted(keys)}  # type: ignore[index]
+    return {key: readers[redis.type(key)](key) for key in sorted(filter(wanted, keys))}  # type: ignore[index]

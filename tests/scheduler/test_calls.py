@@ -108,6 +108,7 @@ def test_the_last_step_of_a_graph_makes_its_caller_due(connection: Connection, t
     assert (due_ms(connection, caller.ref) or 0) > now_ms(connection)
 
 
+@pytest.mark.one_server
 def test_the_message_for_the_caller_is_pushed_in_the_same_breath(redis: Redis) -> None:
     connection = open_connection(redis, Settings(), RecordingDispatcher("queue"))
     client = Client(connection, lambda call: call())

@@ -244,6 +244,14 @@ def test_a_deadline_is_forgotten_with_what_it_was_for(
     assert resumed(client) == []
 
 
+def test_a_thread_that_is_deleted_while_it_waits_leaves_nothing_to_look_at(client: Client, steps: Steps) -> None:
+    ask(steps, LINE, begin(client, LINE, {}).orders[0].ref, LATER)
+
+    client.threads.delete(THREAD)
+
+    assert everything(client.connection.client) == {}
+
+
 def test_a_new_input_drops_the_deadline(client: Client, connection: Connection, steps: Steps) -> None:
     ask(steps, LINE, begin(client, LINE, {}).orders[0].ref)
 

@@ -3,7 +3,7 @@
 import operator
 from typing import Any
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from graphs.messages import add_messages
@@ -27,6 +27,7 @@ def back(updates: list[dict[str, Any]], tails: dict[str, Any]) -> list[dict[str,
     return list(kept)
 
 
+@settings(deadline=None)
 @given(st.lists(st.dictionaries(st.sampled_from("abc"), values, max_size=3), max_size=3))
 def test_writes_come_back_with_their_keys_in_order_and_their_types(updates: list[dict[str, Any]]) -> None:
     tails = {key: value for update in updates for key, value in update.items()}
@@ -44,6 +45,7 @@ def test_what_was_added_to_a_list_is_kept_once() -> None:
     assert (kept, len(echoes)) == ([{"items": None}], 1)
 
 
+@settings(deadline=None)
 @given(st.lists(st.fixed_dictionaries({"role": st.just("user"), "content": values}, optional={"id": st.text()})))
 def test_messages_come_back_without_the_ids_that_the_merge_gave_them(said: list[dict[str, Any]]) -> None:
     tail = add_messages([], said)

@@ -144,6 +144,7 @@ def test_a_worker_that_lost_its_lease_hands_nothing_over(
 
 
 @pytest.mark.usefixtures("sent_twice")
+@pytest.mark.one_server
 def test_handing_over_twice_opens_one_handler_and_pushes_one_message(redis: Redis) -> None:
     connection = open_connection(redis, Settings(), RecordingDispatcher(queue="queue"))
     client = Client(connection, lambda call: call())

@@ -34,13 +34,13 @@ class Sockets:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.opened = 0
-        connect: Any = Connection.connect
+        connect: Any = Connection._connect
 
-        def noted(connection: Connection) -> None:
-            self.opened += connection._sock is None
-            connect(connection)
+        def noted(connection: Connection) -> Any:
+            self.opened += 1
+            return connect(connection)
 
-        monkeypatch.setattr(Connection, "connect", noted)
+        monkeypatch.setattr(Connection, "_connect", noted)
 
 
 def test_a_command_answers_as_the_clients_own_does(lean: LeanRedis, url: str) -> None:

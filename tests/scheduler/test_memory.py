@@ -373,7 +373,7 @@ def test_a_redis_that_does_not_answer_is_a_clear_error(tmp_path: Path) -> None:
 
     with pytest.raises(StoreUnavailable, match="long-term memory"):
         store.get(USER, "k")
-    with pytest.raises(StoreUnavailable, match="long-term memory"):
+    with pytest.raises(StoreUnavailable, match="memory put"):
         store.put(USER, "k", {})
 
 

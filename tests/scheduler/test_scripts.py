@@ -171,10 +171,14 @@ def test_what_a_caller_does_to_a_thread_is_said_to_be_done_when_it_is_sent_twice
     [redis_py.ConnectionError, redis_py.TimeoutError, redis_py.ReadOnlyError, redis_py.OutOfMemoryError],
 )
 def test_a_redis_that_does_not_do_its_work_is_said_to_be_unavailable(error: type[Exception]) -> None:
-    with pytest.raises(StoreUnavailable, match="Redis could not start run: gone"), available("start run"):
+    with (
+        pytest.raises(StoreUnavailable, match=r"Redis could not start run, because .*gone"),
+        available("start run"),
+    ):
         raise error("gone")
 
 
+@pytest.mark.one_server
 def test_scripts_and_reads_alike_say_when_redis_is_unavailable(
     client: Client, connection: Connection, redis: Redis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -186,9 +190,9 @@ def test_scripts_and_reads_alike_say_when_redis_is_unavailable(
 
     with pytest.raises(StoreUnavailable, match="publish event"):
         connection.scripts.publish_event(connection.place("t", "r"), run="r", max_events=1, event=b"")
-    with pytest.raises(StoreUnavailable, match="answer HGET: gone"):
+    with pytest.raises(StoreUnavailable, match="answer HGET, because it does not answer"):
         client.runs.status("t", "r")
-    with pytest.raises(StoreUnavailable, match="answer EXECUTE: gone"):
+    with pytest.raises(StoreUnavailable, match="answer EXECUTE, because"):
         client.threads.find("t")
 
 

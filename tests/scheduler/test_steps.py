@@ -132,6 +132,7 @@ def test_a_commit_stores_state_log_and_next_steps_together(
     assert due_ms(connection, held.ref) is None
 
 
+@pytest.mark.one_server
 def test_the_script_that_commits_pushes_the_next_messages_into_the_queue(redis: Redis) -> None:
     client = Client(open_connection(redis, Settings(), RecordingDispatcher("queue")), lambda call: call())
     started = begin(client, LINE, {})

@@ -352,14 +352,14 @@ class LiveReader:
 def test_who_follows_live_is_shown_what_a_later_reader_is_shown(
     client: Client, elsewhere: Client, steps: Steps, monkeypatch: pytest.MonkeyPatch, story: Story
 ) -> None:
-    reader, call = LiveReader(elsewhere, graph_of(story)), client.connection.scripts._call
+    reader, call = LiveReader(elsewhere, graph_of(story)), client.connection.scripts._caller.call
 
     def call_and_look(*args: Any) -> Any:
         answer = call(*args)
         reader.look()
         return answer
 
-    monkeypatch.setattr(client.connection.scripts, "_call", call_and_look)
+    monkeypatch.setattr(client.connection.scripts._caller, "call", call_and_look)
     run_id = story(client, steps)
 
     later = parts(client, graph_of(story), run_id, *STEADY)

@@ -15,6 +15,7 @@ from scheduler.claim import Claim, Progress
 from scheduler.client import Client
 from scheduler.connection import Connection
 from scheduler.dispatch import Inline, StepOrder
+from scheduler.errors import LeaseLost
 from scheduler.failure import describe, lost
 from scheduler.frame import Outcome
 from scheduler.steps import Steps
@@ -117,7 +118,8 @@ class Troupe:
         child = graph.children[claimed.step.node]
         ns = frame_ns(claimed.ns, claimed.step, keeps=child.keeps)
         back = self.calls.outcome(claimed, ns)
-        assert back is not None, "the frame has not given control back"
+        if back is None:  # it was called again, by a worker that has the step now
+            raise LeaseLost(claimed.ref.thread_id, claimed.ref.step_id)
         if back.failure is not None:
             return self.steps.fail(claimed, graph, back.failure)
         if back.kind == "interrupted":

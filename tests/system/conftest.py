@@ -26,20 +26,40 @@ def until(condition: Callable[[], object], what: str, timeout_s: float = 20) -> 
 
 
 class Deployment:
-    """Processes that belong together, each in its own process group, stopped by their pids."""
+    """Processes that belong together, each in its own process group, stopped by their pids.
 
-    def __init__(self, folder: Path) -> None:
+    Args:
+        folder: where its Redis and its logs lie.
+        store_url: the store; that Redis, where it is left out.
+        fsync: when that Redis writes to its disk.
+        **settings: of all processes.
+    """
+
+    def __init__(self, folder: Path, store_url: str = "", fsync: str = "always", **settings: str) -> None:
         self.folder = folder
-        self.redis = RealRedis(folder, "--save", "", "--appendonly", "yes", "--appendfsync", "always").start()
-        self.url = self.redis.url
+        self.fsync = fsync
+        self.redis = self.server()
+        self.url = store_url or self.redis.url
         self.processes: dict[str, subprocess.Popen[bytes]] = {}
-        self.settings = {"TREADLE_LEASE_MS": "2000", "TREADLE_GRACE_MS": "1000", "TREADLE_EXAMPLES": "false"}
+        self.settings = {"TREADLE_LEASE_MS": "2000", "TREADLE_GRACE_MS": "1000", "TREADLE_EXAMPLES": "false"} | settings
+
+    def server(self) -> RealRedis:
+        """Start the Redis."""
+        return RealRedis(self.folder, "--save", "", "--appendonly", "yes", "--appendfsync", self.fsync).start()
+
+    def url_of(self, command: str) -> str:
+        """Return the URL with which a process of this command reaches the Redis."""
+        return self.url
 
     def worker(self, name: str, *options: str, graphs: str = "tests.system.graphs:all_graphs") -> None:
         """Start a worker and wait until it is ready."""
+        self.start_worker(name, *options, graphs=graphs)
+        until(lambda: " ready." in self.output(name), f"worker {name} is ready:\n{self.output(name)}")
+
+    def start_worker(self, name: str, *options: str, graphs: str) -> None:
+        """Start a worker, and wait for nothing."""
         addresses = {"TREADLE_GRAPHS": graphs}
         self._start(name, ["worker", "-n", f"{name}@test", *(options or ("-c", "2"))], addresses)
-        until(lambda: " ready." in self.output(name), f"worker {name} is ready:\n{self.output(name)}")
 
     def scheduler(self, name: str = "scheduler") -> None:
         """Start a scheduler."""
@@ -63,7 +83,7 @@ class Deployment:
         self.redis.kill()
 
     def _start(self, name: str, arguments: list[str], settings: dict[str, str]) -> None:
-        environment = {**os.environ, **self.settings, **settings, "TREADLE_REDIS_URL": self.url}
+        environment = {**os.environ, **self.settings, **settings, "TREADLE_REDIS_URL": self.url_of(arguments[0])}
         with (self.folder / f"{name}.log").open("wb") as log:
             self.processes[name] = subprocess.Popen(
                 [sys.executable, "-m", "treadle", *arguments],

@@ -67,6 +67,11 @@ def blocking() -> StateGraph:
     return builder.set_entry_point("block")
 
 
+def holding() -> StateGraph:
+    """Build a node that holds the interpreter, in C, as long as the last number in the trail says, in seconds."""
+    return StateGraph(Trail).add_node("hold", _hold).set_entry_point("hold")
+
+
 def napping() -> StateGraph:
     """Build a node that sleeps past its time limit, as code that waits does."""
     return StateGraph(Trail).add_node("nap", _nap, timeout=1).set_entry_point("nap")
@@ -154,6 +159,7 @@ BUILDERS: dict[str, Callable[[], StateGraph]] = {
     "chain": chain,
     "parallel": parallel,
     "blocking": blocking,
+    "holding": holding,
     "napping": napping,
     "slow": slow,
     "deadly": deadly,
@@ -203,6 +209,14 @@ def _meet(name: str) -> Callable[..., dict[str, Any]]:
 
 def _block(state: Trail) -> None:
     ctypes.PyDLL(None).sleep(60)  # PyDLL holds the GIL: no signal handler of Python's runs until it returns
+
+
+def _hold(state: Trail) -> dict[str, Any]:
+    began, sample = time.perf_counter(), 1_000_000
+    sum(range(sample))  # one call in C: it neither lets another thread run nor looks at signals
+    rate = sample / (time.perf_counter() - began)
+    sum(range(int(rate * state["trail"][-1])))
+    return {"trail": ["held"]}
 
 
 def _nap(state: Trail) -> None:

@@ -21,6 +21,7 @@ from workers.diagnosis import (
     of_parked,
     of_persistence,
     of_pushing,
+    of_replicas,
     of_threads,
     of_version,
     of_workers,
@@ -54,6 +55,13 @@ def workers(**queues: Sequence[str]) -> Workers:
 def levels(findings: Sequence[Finding]) -> list[Level]:
     """Return how bad each finding is."""
     return [finding.level for finding in findings]
+
+
+@pytest.mark.parametrize(("connected", "level"), [(2, Level.OK), (1, Level.OK), (0, Level.WARN), (None, Level.WARN)])
+def test_writes_that_wait_for_replicas_need_as_many(connected: int | None, level: Level) -> None:
+    found = of_replicas(connected, 1)
+
+    assert (found.level, found.about) == (level, "replicas")
 
 
 @pytest.mark.parametrize(

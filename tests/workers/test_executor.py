@@ -19,7 +19,7 @@ from scheduler.settings import Settings
 from scheduler.steps import Steps
 from tests.fakes import RecordingDispatcher
 from treadle.cache.memory import InMemoryCache
-from treadle.errors import NodeTimeoutError
+from treadle.errors import NodeTimeoutError, StoreUnavailable
 from treadle.graph import END, StateGraph
 from treadle.types import CachePolicy, RetryPolicy
 from workers.attempt import Means
@@ -154,6 +154,20 @@ def test_a_time_limit_of_the_pool_ends_the_run_as_timeout(desk: Desk) -> None:
     assert (outcome.error.kind, outcome.error.run_timeout) == ("run", 5.0)
     assert desk.status() == "timeout"
     assert "timed out" in desk.kinds()
+
+
+def test_a_store_that_is_away_is_no_failure_of_the_node_that_meets_it(desk: Desk) -> None:
+    def meet(state: Trail) -> Trail:
+        raise StoreUnavailable("gone")
+
+    graph = one_node(meet)
+    ref = desk.start(graph)
+
+    with pytest.raises(StoreUnavailable):
+        desk.run(ref, graph)
+
+    assert desk.status() == "running"
+    assert desk.kinds()[-1] == "leased"
 
 
 def test_a_router_that_fails_is_its_nodes_failure(desk: Desk) -> None:

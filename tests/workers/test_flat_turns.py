@@ -7,6 +7,7 @@ import pytest
 
 from graphs.commands import END, START
 from graphs.messages import MessagesState
+from scheduler.calling import Call
 from treadle.checkpoint.memory import MemorySaver
 from treadle.graph import StateGraph
 
@@ -38,15 +39,15 @@ def with_history(saver: MemorySaver, length: int) -> Any:
 
 def sent_in_a_turn(graph: Any, thread_id: str, monkeypatch: pytest.MonkeyPatch) -> int:
     """Return how many bytes scripts are sent in one turn."""
-    scripts, sent = graph.checkpointer.engine.connection.scripts, list[int]()
-    call = scripts._call
+    caller, sent = graph.checkpointer.engine.connection.scripts._caller, list[int]()
+    call = caller.call
 
-    def count(name: str, keys: Any, args: Any) -> Any:
-        sent.extend(len(arg) if isinstance(arg, bytes) else len(str(arg)) for arg in args)
-        return call(name, keys, args)
+    def count(asked: Call) -> Any:
+        sent.extend(len(arg) if isinstance(arg, bytes) else len(str(arg)) for arg in asked.args)
+        return call(asked)
 
     with monkeypatch.context() as patched:
-        patched.setattr(scripts, "_call", count)
+        patched.setattr(caller, "call", count)
         talk(graph, thread_id)
     return sum(sent)
 

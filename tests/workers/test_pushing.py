@@ -7,6 +7,7 @@ from celery import Celery, signals
 from kombu.entity import Exchange, Queue
 
 from scheduler.dispatch import StepOrder, StepRef
+from scheduler.errors import InvalidConfig
 from scheduler.frame import Frame
 from workers import bootstrap
 from workers.app import make_app
@@ -46,6 +47,11 @@ def option(**options: Any) -> dict[str, Any]:
         ("redis://localhost/0", "redis://127.0.0.1:6379/0"),
         ("redis://:secret@store/2", "redis://other:word@store:6379/2"),
         ("unix:///run/redis.sock?db=1", "redis+socket:///run/redis.sock?virtual_host=1"),
+        ("redis://h?db=4", None),
+        ("redis://h/4", "redis://h?db=4&socket_timeout=3"),
+        ("sentinel://s1:26379,s2/main?db=2", None),
+        ("sentinel://s1/main", None),
+        ("sentinel://:secret@s1,s2/main?tls=true&sentinel_password=x", None),
     ],
 )
 def test_scripts_push_where_the_broker_is_the_very_same_redis(store: str, broker: str | None) -> None:
@@ -62,8 +68,8 @@ def test_scripts_push_where_the_broker_is_the_very_same_redis(store: str, broker
         ("redis://store/1", "not the store's Redis"),
         ("redis+socket:///run/redis.sock", "not the store's Redis"),
         ("redis://store;redis://spare", "one of several"),
-        ("sentinel://store:26379", "transport is sentinel"),
-        ("sentinel://store:26379;sentinel://spare:26379", "transport is sentinel"),
+        ("sentinel://store:26379", "not the store's Redis"),
+        ("sentinel://store:26379;sentinel://spare:26379", "not the store's Redis"),
         ("amqp://store", "transport is amqp"),
         ("memory://", "transport is memory"),
         ("nonsense://store", "cannot be read"),
@@ -75,6 +81,27 @@ def test_another_broker_is_published_to(broker: str, why: str) -> None:
 
     assert decided.prefix is None
     assert why in decided.why
+
+
+@pytest.mark.parametrize(
+    "broker", ["sentinel://s1,s2/other", "sentinel://s1,s2/main?db=1", "sentinel://s1,s3/main", "redis://s1"]
+)
+def test_a_primary_that_other_sentinels_know_by_another_name_is_another_broker(broker: str) -> None:
+    store = "sentinel://s1,s2/main"
+
+    decided = pushing(make_app(WorkerSettings(broker_url=broker), store), store)
+
+    assert decided == Pushing(None, "the broker is not the store's Redis")
+
+
+def test_a_cluster_needs_another_broker() -> None:
+    store = "cluster://n1,n2"
+
+    with pytest.raises(InvalidConfig, match="TREADLE_BROKER_URL"):
+        make_app(WorkerSettings(), store)
+
+    decided = pushing(make_app(WorkerSettings(broker_url="redis://n1"), store), store)
+    assert "a cluster" in decided.why
 
 
 @pytest.mark.parametrize("name", ["CELERY_BROKER_URL", "CELERY_BROKER_WRITE_URL"])

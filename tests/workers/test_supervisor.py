@@ -9,6 +9,7 @@ import pytest
 import redis as redis_py
 from billiard.exceptions import TimeLimitExceeded, WorkerLostError
 from celery import signals
+from celery.concurrency.prefork import TaskPool
 
 from scheduler.claim import Claim
 from scheduler.client import Client
@@ -53,7 +54,7 @@ def scene(redis: redis_py.Redis) -> Iterator[Scene]:
     ref = client.start(graph, parse({"thread_id": "t"}), {"trail": []}).orders[0].ref
     claim = Steps(connection, client.runs, "me").claim(ref, "task")
     assert claim is not None
-    supervisor = Supervisor(connection, "me", pool=None)
+    supervisor = Supervisor(connection, "me", TaskPool.__new__(TaskPool), "redis://nobody")
     supervisor.start()
     yield Scene(client, claim, {"thread": ref.thread_id, "run": ref.run_id, "step": ref.step_id})
     signals.task_failure.disconnect(supervisor._on_failure)

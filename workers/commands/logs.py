@@ -13,7 +13,7 @@ from ..desk import Desk
 from ..exits import ExitCode
 from ..happenings import line_of, record_of
 from ..progress import ticking
-from ..rendering import console, print_json, print_line
+from ..rendering import console, print_line
 from .arguments import json_option, thread_argument, with_desk
 
 _PAUSE_S = 0.5
@@ -60,29 +60,6 @@ def tail(ctx: click.Context, desk: Desk, thread_id: str, as_json: bool) -> None:
     run = recent[0]
     happenings = ticking(desk.follower, thread_id, run.id, run.log_start)
     ctx.exit(_show((one for one in happenings if one is not None), as_json=as_json))
-
-
-@click.command()
-@thread_argument
-@json_option
-@with_desk
-@click.pass_context
-def verify(ctx: click.Context, desk: Desk, thread_id: str, as_json: bool) -> None:
-    """Prove that no entry of a thread's log was altered or removed; exit code 1 when one was.
-
-    \b
-    Example:
-      treadle verify my-1
-    """
-    broken = desk.client.log.verify(thread_id)
-    entries = sum(1 for _ in desk.client.log.read(thread_id))
-    if as_json:
-        print_json({"thread": thread_id, "holds": broken is None, "entries": entries, "broken": broken})
-    else:
-        click.echo(
-            f"The hash chain over {entries} entries holds." if broken is None else broken, err=broken is not None
-        )
-    ctx.exit(ExitCode.OK if broken is None else ExitCode.FAILED)
 
 
 def _growing(desk: Desk, thread_id: str) -> Iterator[LogEntry]:

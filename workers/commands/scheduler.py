@@ -36,7 +36,8 @@ def scheduler(level: str, leashed: bool) -> None:
     if leashed:
         follow_parent()
     settings = WorkerSettings()
-    connection = bootstrap.connection(settings)
+    # A sweep that fails is made again: it has no patience, and so learns when a store was away.
+    connection = bootstrap.connection(settings, patience_s=0)
     logger.info("scheduler started, prefix %r, one sweep every %d ms", settings.prefix, settings.sweep_ms)
     Watchdog(connection, RunStore(connection)).run(stop)
 

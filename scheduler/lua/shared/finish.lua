@@ -1,5 +1,7 @@
--- End the active run: the thread rests in the status that follows.
+-- End the active run: the thread rests in the status that follows, and nothing is in flight any more, not even what an
+-- attempt had called that died.
 local function finish(ended, request, now)
+  redis.call("DEL", K.steps)
   redis.call("HSET", K.run, "status", ended.run_status, "ended", now, "nonce", ended.nonce,
     "checkpoint", redis.call("HGET", K.frame, "cursor") or "")
   redis.call("HSET", K.thread, "status", ended.thread_status, "run", "", "updated", now)

@@ -7,16 +7,18 @@ local function told(count, ms)
   return entries
 end
 
--- Append entries to the thread's hash chain, tables or as they are told: each one's hash covers the one before it.
+-- Append entries to the thread's hash chain, tables or as they are told: each one's hash covers its place and the hash of
+-- the one before it, and the first one's begins with the thread.
 local function write_log(now, entries)
   local known = redis.call("HMGET", K.thread, "head", "seq")
-  local head, seq = known[1] or "", tonumber(known[2] or 0)
+  local head, seq = known[1] or redis.sha1hex(K.thread), tonumber(known[2] or 0)
   for _, entry in ipairs(entries) do
     if type(entry) == "table" then entry = string.sub(cjson.encode(entry), 1, -2) end
     local text = entry .. ',"at":' .. now .. "}"
     seq = seq + 1
-    head = redis.sha1hex(head .. text)
-    redis.call("XADD", K.log, string.format("%d-0", seq), "entry", text, "hash", head)
+    local id = string.format("%d-0", seq)
+    head = redis.sha1hex(head .. id .. text)
+    redis.call("XADD", K.log, id, "entry", text, "hash", head)
   end
   redis.call("HSET", K.thread, "head", head, "seq", seq)
 end

@@ -5,7 +5,6 @@ import json
 import pytest
 
 from treadle.graph import CompiledStateGraph
-from workers.desk import Desk
 
 from .conftest import Treadle
 
@@ -63,26 +62,3 @@ def test_tail_of_a_thread_without_runs_says_so(treadle: Treadle, graph: Compiled
 
     assert result.exit_code == 0
     assert "has had no run" in result.stderr
-
-
-def test_verify_proves_an_untouched_log(treadle: Treadle, finished: str) -> None:
-    result = treadle("verify", finished)
-
-    assert result.exit_code == 0
-    assert "holds" in result.stdout
-
-
-def test_verify_finds_an_entry_that_was_removed(treadle: Treadle, finished: str) -> None:
-    connection = Desk().engine.connection
-    connection.client.xtrim(connection.place(finished).keys.log, minid="3-0", approximate=False)
-
-    result = treadle("verify", finished)
-
-    assert result.exit_code == 1
-    assert "removed" in result.stderr
-
-
-def test_verify_tells_a_program(treadle: Treadle, finished: str) -> None:
-    answer = json.loads(treadle("verify", finished, "--json").stdout)
-
-    assert (answer["holds"], answer["entries"]) == (True, 7)

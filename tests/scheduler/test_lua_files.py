@@ -1,0 +1,30 @@
+"""What is known of the scripts: the commands that each one sends."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from scheduler import lua_files
+
+LUA = Path(lua_files.__file__).parent / "lua"
+
+
+@pytest.mark.parametrize("name", lua_files.names())
+def test_the_commands_of_a_script_are_those_that_it_sends_itself_and_more_only_through_what_it_calls(name: str) -> None:
+    text = re.sub("--.*", "", (LUA / f"{name}.lua").read_text(encoding="utf-8"))
+    own = {command.lower() for command in re.findall(r'redis.call\("(\w+)"', text)}
+
+    found = lua_files.commands(name)
+
+    assert own <= found
+    assert found == own or re.search(
+        r"\b(write_log|now_ms|move|finish|state_of|watch_deadlines|limit_superstep)\(", text
+    )
+
+
+def test_what_a_called_function_calls_belongs_to_the_script() -> None:
+    assert "xadd" in lua_files.commands("release_step")  # write_log
+    assert {"time", "sha1hex"} & lua_files.commands("renew_run") == {"time"}
+    assert lua_files.commands("drain_run") == {"hget", "hsetnx"}
+    assert "lpush" not in lua_files.commands("take_due")
