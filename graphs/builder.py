@@ -8,7 +8,7 @@ from .channels import Channel, LastValue
 from .checks import shown
 from .commands import END, START
 from .errors import InvalidGraph
-from .graph import Branch, Child, Graph, Join, Versioning, child_as, ends_of
+from .graph import Branch, Child, Graph, Join, child_as, ends_of
 from .node import (
     Node,
     callable_of,
@@ -23,6 +23,7 @@ from .node import (
 from .options import NodeDefaults, NodeOptions, defaults_of, node_of, with_defaults
 from .schema import Schema, schema_of
 from .validation import check
+from .versioning import Versioning
 
 _PAIR = 2
 

@@ -16,10 +16,10 @@ TreadleError
     ├── UnmappedAnswer        (KeyError)        a router's answer that is not in its map
     ├── GraphRecursionError   (RecursionError)  more supersteps than the run may have
     ├── NodeTimeoutError                        a node ran, or was silent, longer than its time limit
-    ├── NodeCancelledError                      a node gave itself up
-    ├── NodeExitedError                         a node wanted to end its worker
+    ├── NodeCancelledError, NodeExitedError     a node gave itself up, or wanted to end its worker
     ├── GraphDrained                            a run stopped between two steps because it was asked to
     ├── InvalidQuestion       (ValueError)      a question that nobody could answer, or with half a deadline
+    ├── InvalidSleep          (ValueError)      a pause that is no time, or a moment without a time zone
     └── OutsideOfStep, NoStore (RuntimeError)   a call that has a meaning only inside a node, or with a store
 """
 
@@ -268,6 +268,10 @@ class OutsideOfStep(GraphError, RuntimeError):
 
 class InvalidQuestion(GraphError, ValueError):
     """A node asks in a way that nobody could answer, or with a deadline that nothing follows from."""
+
+
+class InvalidSleep(GraphError, ValueError):
+    """A node sleeps for a time that is none, or until a moment that nobody can tell."""
 
 
 class NoStore(GraphError, RuntimeError):

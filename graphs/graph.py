@@ -4,7 +4,7 @@ from collections.abc import Callable, Collection, Hashable, Iterable, Iterator, 
 from dataclasses import dataclass, field
 from enum import Enum
 from functools import cached_property
-from typing import Any, Literal, cast, get_args, get_origin
+from typing import Any, Literal, get_args, get_origin
 
 from xxhash import xxh3_64_hexdigest
 
@@ -16,10 +16,7 @@ from .errors import InvalidDestination, InvalidGraph, UnknownKey, UnknownNode, U
 from .node import Node, plain_name, variables_of
 from .schema import Schema, classes_in
 from .updates import checked_target
-
-#: What becomes of a run when workers have another version of its graph: it parks, it waits for workers with the version
-#: that it began with, or a newer version goes on with it.
-Versioning = Literal["park", "pinned", "auto_upgrade"]
+from .versioning import Versioning
 
 #: The name of a graph that was given none.
 DEFAULT_NAME = "graph"
@@ -40,17 +37,6 @@ def check_graph_name(name: str) -> str:
             "it is the first half of its Celery tasks' names."
         )
     return name
-
-
-def check_versioning(versioning: str) -> Versioning:
-    """Return what a graph's author chose for the runs in flight when a new version comes.
-
-    Raises:
-        InvalidGraph: it is none of the three.
-    """
-    if versioning not in get_args(Versioning):
-        raise InvalidGraph(f"versioning is one of {', '.join(get_args(Versioning))}, got {versioning!r:.60}.")
-    return cast(Versioning, versioning)
 
 
 @dataclass(frozen=True, slots=True)

@@ -139,6 +139,9 @@ class Dispatcher(Protocol):
     def backlog(self, order: StepOrder) -> int:
         """Return how many messages wait in the queue of a step."""
 
+    def announce(self, thread_id: str, run_id: str, queue: str | None) -> None:
+        """Tell the workers of a queue that a run is to begin."""
+
 
 class Inline:
     """The dispatcher of a process that runs its steps itself: nothing has to travel."""
@@ -159,3 +162,6 @@ class Inline:
     def backlog(self, order: StepOrder) -> int:
         """Return 0: there is no queue."""
         return 0
+
+    def announce(self, thread_id: str, run_id: str, queue: str | None) -> None:
+        """Do nothing: there are no workers."""

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from graphs.commands import Durability
-from graphs.graph import Versioning
+from graphs.versioning import Versioning
 
 from .dispatch import version_name
 from .lifecycle import RunStatus

@@ -18,6 +18,8 @@ class RecordingDispatcher:
         self.sent: list[StepOrder] = []
         self.is_broker_up = True
         self.waiting = 0
+        #: The runs that are to begin: thread, run and queue.
+        self.announced: list[tuple[str, str, str | None]] = []
         self._queue = queue
 
     @property
@@ -40,3 +42,7 @@ class RecordingDispatcher:
     def backlog(self, order: StepOrder) -> int:
         """Return how many messages wait, as the test says."""
         return self.waiting
+
+    def announce(self, thread_id: str, run_id: str, queue: str | None) -> None:
+        """Note the run."""
+        self.announced.append((thread_id, run_id, queue))

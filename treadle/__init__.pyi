@@ -46,7 +46,9 @@ from .errors import (
     InvalidInput,
     InvalidNamespaceError,
     InvalidQuestion,
+    InvalidSchedule,
     InvalidSettings,
+    InvalidSleep,
     InvalidThreadId,
     InvalidUpdateError,
     KeyMissing,
@@ -67,6 +69,7 @@ from .errors import (
     RunFailed,
     RunNotFound,
     RunTimeout,
+    ScheduleNotFound,
     SchedulerError,
     SealBroken,
     StateTooLarge,
@@ -148,6 +151,8 @@ from .types import (
     default_cache_key,
     default_retry_on,
     interrupt,
+    sleep,
+    sleep_until,
 )
 
 __all__ = [
@@ -188,7 +193,9 @@ __all__ = [
     "InvalidInput",
     "InvalidNamespaceError",
     "InvalidQuestion",
+    "InvalidSchedule",
     "InvalidSettings",
+    "InvalidSleep",
     "InvalidThreadId",
     "InvalidUpdateError",
     "Item",
@@ -226,6 +233,7 @@ __all__ = [
     "RunNotFound",
     "RunTimeout",
     "Runtime",
+    "ScheduleNotFound",
     "SchedulerError",
     "SealBroken",
     "SearchItem",
@@ -267,5 +275,7 @@ __all__ = [
     "interrupt",
     "is_invalid_resume",
     "push_message",
+    "sleep",
+    "sleep_until",
     "task",
 ]

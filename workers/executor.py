@@ -4,7 +4,6 @@ import asyncio
 import random
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import partial
 from typing import Protocol
 
@@ -15,6 +14,7 @@ from graphs.graph import Child, Graph
 from graphs.interrupts import GraphInterrupt
 from graphs.retry import retry_delay_s
 from graphs.signals import ParentCommand
+from graphs.sleeping import Asleep
 from graphs.timeouts import UNLIMITED
 from scheduler.calls import Call, Calls
 from scheduler.claim import Claim, Progress
@@ -30,6 +30,8 @@ from .attempt import Attempt, Local, Means, command_of
 from .host import Host
 from .limits import Clock, TimeUp, within
 from .loop import Abandoned
+from .outcome import Outcome
+from .sleepers import Rest
 from .versioning import judged
 
 #: Returns the graph of a run, or None where this process does not have it.
@@ -41,22 +43,6 @@ class Nesting(Protocol):
 
     def call(self, attempt: Attempt) -> Result:
         """Call the node of an attempt, and see through what it calls."""
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """What came of a step: the progress it made, and the exception where it failed."""
-
-    progress: Progress
-    error: BaseException | None = None
-    #: The record of that failure; by its id a caller in the same process finds the very exception.
-    failure: Failure | None = None
-    #: Whether an error handler takes over, at once or after a breakpoint.
-    handled: bool = False
-    #: After how many seconds the step is to be tried again.
-    retry_s: float | None = None
-    #: The claim of an attempt that nobody waits for any more; nothing of it is stored.
-    abandoned: Claim | None = None
 
 
 class Executor:
@@ -139,8 +125,8 @@ class Executor:
         claim = attempt.claim
         try:
             return self._called(attempt) if child is None or child.keeps is False else self._framed(attempt, child)
-        except GraphInterrupt as asked:
-            return self._asked(attempt, asked)
+        except (GraphInterrupt, Asleep) as waits:
+            return self._asked(attempt, waits) if isinstance(waits, GraphInterrupt) else self._asleep(attempt, waits)
         except self._time_up as up:
             return self._overran(attempt, up.kind if isinstance(up, TimeUp) else "run")
         except ParentCommand as up:
@@ -215,6 +201,14 @@ class Executor:
             return Outcome(self._steps.ask(claim, attempt.graph, asked, failure), asked.refused, failure)
         except REFUSED as error:
             return self._failed(attempt, describe(error, name), error)
+
+    def _asleep(self, attempt: Attempt, asleep: Asleep) -> Outcome:
+        """Let a step sleep; inline, no longer than its run or superstep may go on."""
+        left_s = [limit for limit in _left_s(attempt.claim) if limit is not None]
+        if min(left_s, default=1) <= 0:
+            return self._overran(attempt, "run")
+        seconds = (asleep.until_ms - attempt.now_ms()) / 1000
+        return Outcome(self._steps.sleep(attempt.claim, asleep), rest=Rest(asleep.until_ms, min([seconds, *left_s])))
 
     def _committed(self, attempt: Attempt, result: Callable[[], Result]) -> Outcome:
         name = attempt.node.name

@@ -13,7 +13,9 @@ from graphs.frames import Root
 from graphs.registry import Registry
 from scheduler.cache import default_cache
 from scheduler.calls import Calls
+from scheduler.client import Client
 from scheduler.connection import Connection
+from scheduler.delayed import DelayedRuns
 from scheduler.run import Run
 from scheduler.runs import RunStore
 from scheduler.steps import Steps
@@ -38,6 +40,7 @@ class WorkerProcess:
     steps: Steps
     executor: Executor
     graphs: Registry
+    delayed: DelayedRuns
 
     def root(self, run: Run) -> Root | None:
         """Return the graph of a run; None where this process does not have it."""
@@ -83,7 +86,7 @@ def _of(pid: int, worker: str, pool_has_limits: bool) -> WorkerProcess:
             max_attempts=settings.max_attempts,
         ),
     )
-    return WorkerProcess(connection, steps, executor, graphs)
+    return WorkerProcess(connection, steps, executor, graphs, DelayedRuns(Client(connection, call_anywhere)))
 
 
 def _is_ending(error: BaseException) -> bool:

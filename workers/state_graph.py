@@ -4,8 +4,9 @@ from collections.abc import Sequence
 
 from graphs.builder import GraphBuilder
 from graphs.cache import BaseCache
-from graphs.graph import DEFAULT_NAME, Versioning, check_graph_name, check_versioning
+from graphs.graph import DEFAULT_NAME, check_graph_name
 from graphs.store import BaseStore
+from graphs.versioning import Versioning, check_versioning
 
 from .compiled import CompiledStateGraph
 from .savers import Saver

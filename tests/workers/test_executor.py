@@ -24,8 +24,9 @@ from treadle.graph import END, StateGraph
 from treadle.types import CachePolicy, RetryPolicy
 from workers.attempt import Means
 from workers.caching import place_of
-from workers.executor import Executor, Outcome
+from workers.executor import Executor
 from workers.host import Host
+from workers.outcome import Outcome
 
 
 class Trail(TypedDict):
