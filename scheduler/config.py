@@ -70,6 +70,8 @@ class RunConfig:
     webhook: Webhook | None = None
     #: The ``traceparent`` of the trace that the run belongs to.
     trace: str | None = None
+    #: The id of the run; None: a new one.
+    run_id: str | None = None
 
     def for_nodes(self) -> dict[str, Any]:
         """Return the config as nodes see it, without what is private to the caller."""

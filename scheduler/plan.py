@@ -54,4 +54,5 @@ def _usual(thread_id: str, recursion_limit: int) -> dict[str, Any]:
         "replays": {},
         "webhook": None,
         "trace": None,
+        "versioning": "park",
     }

@@ -5,7 +5,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from graphs.commands import Durability
+from graphs.versioning import Versioning
 
+from .dispatch import version_name
 from .lifecycle import RunStatus
 
 
@@ -39,6 +41,8 @@ class Run:
     webhook: Mapping[str, Any] | None = None
     #: The ``traceparent`` of the trace that it belongs to; None: whoever began it does not trace.
     trace: str | None = None
+    #: Which versions of its graph may go on with it.
+    versioning: Versioning = "park"
     started_ms: int | None = None
     ended_ms: int | None = None
     deadline_ms: int | None = None
@@ -47,6 +51,11 @@ class Run:
     checkpoint: str | None = None
     #: The log's last entry before the run began: where its followers begin to read.
     log_start: int = 0
+
+    @property
+    def version(self) -> str | None:
+        """The version whose workers get its steps, as their queues name it; None where that is left to chance."""
+        return None if self.versioning == "park" else version_name(self.graph, self.fingerprint)
 
     @property
     def limit_s(self) -> float:
@@ -89,4 +98,5 @@ class Run:
             "heard": self.heard,
             "webhook": self.webhook,
             "trace": self.trace,
+            "versioning": self.versioning,
         }

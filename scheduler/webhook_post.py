@@ -52,7 +52,7 @@ class Post:
         with httpx.Client(verify=self.trust or True, **options) as client:
             over = threading.Event()
             # Whoever sends a byte at a time is not waited for.
-            late = threading.Timer(self.timeout_s, lambda: (over.set(), client.close()))
+            late = threading.Timer(self.timeout_s, _closing, (client, over))
             late.start()
             try:
                 return _sent(client, target, addresses[:_ADDRESSES], content=body, headers=headers)
@@ -60,6 +60,11 @@ class Post:
                 raise WebhookFailed(_LATE if over.is_set() else _why(httpx, error)) from error
             finally:
                 late.cancel()
+
+
+def _closing(client: Any, over: threading.Event) -> None:
+    over.set()
+    client.close()
 
 
 def _sent(client: Any, target: Any, addresses: list[str], *, content: bytes, headers: Mapping[str, str]) -> int:

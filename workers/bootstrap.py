@@ -103,7 +103,7 @@ def stores(settings: WorkerSettings, connection: Connection) -> dict[str, BaseSt
     Raises:
         InvalidGraph: an address cannot be imported.
     """
-    found = {compiled.name: compiled.store for compiled in _compiled(settings)}
+    found = {compiled.name: compiled.store for compiled in reversed(_compiled(settings))}
     for name, store in found.items():
         if isinstance(store, InMemoryStore):
             found[name] = default_store(connection, store.index_config) if store.index_config else None
@@ -116,7 +116,7 @@ def caches(settings: WorkerSettings) -> dict[str, BaseCache]:
     Raises:
         InvalidGraph: an address cannot be imported.
     """
-    return {compiled.name: compiled.cache for compiled in _compiled(settings) if compiled.cache is not None}
+    return {compiled.name: compiled.cache for compiled in reversed(_compiled(settings)) if compiled.cache is not None}
 
 
 def configs(settings: WorkerSettings) -> dict[str, dict[str, Any]]:
@@ -125,7 +125,7 @@ def configs(settings: WorkerSettings) -> dict[str, dict[str, Any]]:
     Raises:
         InvalidGraph: an address cannot be imported.
     """
-    return {compiled.name: compiled.config for compiled in _compiled(settings)}
+    return {compiled.name: compiled.config for compiled in reversed(_compiled(settings))}
 
 
 def _compiled(settings: WorkerSettings) -> list[Any]:

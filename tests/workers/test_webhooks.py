@@ -4,6 +4,10 @@ from typing import Any
 
 import pytest
 
+from scheduler.config import parse
+from scheduler.delayed import Start, start_record
+from scheduler.delayed import _config as config_of
+from scheduler.serde import Serde
 from tests.conftest import RealRedis
 from treadle.checkpoint.memory import MemorySaver
 from treadle.checkpoint.redis import RedisSaver
@@ -68,6 +72,16 @@ def test_nodes_do_not_see_it(real_redis: RealRedis) -> None:
     graph.invoke({"n": 0}, {"thread_id": "t"})
 
     assert "hooks.example" not in repr(seen)
+
+
+def test_a_run_that_begins_later_keeps_its_webhook(real_redis: RealRedis) -> None:
+    config = parse({"thread_id": "t", "webhook": {"url": URL, "include": ["output"]}})
+    serde = Serde()
+
+    record = serde.loads(start_record(serde, Start(graph_of(MemorySaver()).graph, config)))
+
+    assert config_of(record["config"]).webhook == config.webhook
+    assert config_of(record["config"] | {"webhook": None}).webhook is None
 
 
 def test_where_no_scheduler_looks_after_a_thread_a_webhook_is_refused() -> None:
