@@ -4,13 +4,16 @@ from typing import Any
 
 from celery import signals
 
-from . import bootstrap, flower, tasks, version_queues
+from . import bootstrap, flower, liveness, tasks, version_queues
+from .pulse import Pulse
 from .settings import WorkerSettings
 from .supervisor import Supervisor
 
 settings = WorkerSettings()
 app = bootstrap.celery_app(settings)
 app.set_current()
+if settings.health_file is not None:
+    liveness.install(app, Pulse(settings.health_file, "worker"))
 
 
 signals.import_modules.connect(flower.guard, weak=False)
