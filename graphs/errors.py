@@ -19,6 +19,7 @@ TreadleError
     ├── NodeCancelledError                      a node gave itself up
     ├── GraphDrained                            a run stopped between two steps because it was asked to
     ├── InvalidQuestion       (ValueError)      a question that nobody could answer, or with half a deadline
+    ├── InvalidSleep          (ValueError)      a pause that is no time, or a moment without a time zone
     └── OutsideOfStep, NoStore (RuntimeError)   a call that has a meaning only inside a node, or with a store
 """
 
@@ -255,6 +256,10 @@ class OutsideOfStep(GraphError, RuntimeError):
 
 class InvalidQuestion(GraphError, ValueError):
     """A node asks in a way that nobody could answer, or with a deadline that nothing follows from."""
+
+
+class InvalidSleep(GraphError, ValueError):
+    """A node sleeps for a time that is none, or until a moment that nobody can tell."""
 
 
 class NoStore(GraphError, RuntimeError):

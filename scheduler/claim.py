@@ -42,8 +42,9 @@ class Claim:
     waiting: StepOrder | None = None
     #: What an error handler takes over; None for the step of a node.
     handed: "Handed | None" = None
-    #: When its superstep began, in milliseconds since the epoch.
+    #: When its superstep began, and when this attempt did, by the store's clock in milliseconds since the epoch.
     since_ms: int = 0
+    started_ms: int = 0
 
     @property
     def ns(self) -> str:

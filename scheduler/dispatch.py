@@ -114,6 +114,9 @@ class Dispatcher(Protocol):
     def send(self, orders: Sequence[StepOrder]) -> None:
         """Publish what has no envelope."""
 
+    def announce(self, thread_id: str, run_id: str, queue: str | None) -> None:
+        """Tell the workers of a queue that a run is to begin."""
+
 
 class Inline:
     """The dispatcher of a process that runs its steps itself: nothing has to travel."""
@@ -126,3 +129,6 @@ class Inline:
 
     def send(self, orders: Sequence[StepOrder]) -> None:
         """Do nothing: whoever opened the steps runs them."""
+
+    def announce(self, thread_id: str, run_id: str, queue: str | None) -> None:
+        """Do nothing: there are no workers."""

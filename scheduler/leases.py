@@ -150,6 +150,7 @@ class Leases:
             StepOrder.from_record(ref.thread_id, caller) if caller.get("state") == "called" else None,
             handed,
             record.get("since", 0),
+            record.get("started", 0),
         )
 
     def _run(self, ref: StepRef, leased: Leased) -> Run:

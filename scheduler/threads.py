@@ -165,7 +165,8 @@ class ThreadStore:
         while answer[0] == "more":
             run_ids = [run.decode() for run in self._connection.redis.lrange(place.keys.runs, 0, -1)]
             frames = [ns.decode() for ns in self._connection.redis.smembers(place.keys.frames)]
-            answer = self._connection.scripts.delete_thread(place, run_ids, frames)
+            waiting: Any = self._connection.client.zrange(place.keys.starts, 0, -1)
+            answer = self._connection.scripts.delete_thread(place, run_ids, frames, [run.decode() for run in waiting])
         if answer[0] == "busy":
             raise self.busy(thread_id, answer[1], int(answer[2]))
         self._connection.checkpoints.forget(place.keys)
@@ -246,12 +247,14 @@ def _json(metadata: Mapping[str, Any]) -> str:
 
 def _pending(step: Mapping[str, Any], due: float | None) -> PendingStep:
     leased = step["state"] == "leased"
-    due_ms = step.get("until") if due is None and leased else due
+    # A pause before another attempt that came later is due after the step was to be woken.
+    asleep = step["state"] == "waiting" and step.get("asleep", 0) >= step["due"]
+    due_ms = step.get("until") if due is None and leased else step["asleep"] if asleep else due
     return PendingStep(
         step["id"],
         step["node"],
         step["run"],
-        step["state"],
+        "asleep" if asleep else step["state"],
         step["attempt"],
         step.get("worker") if leased else None,
         int(step["started"] if leased else step["since"]),

@@ -17,8 +17,10 @@ from .json_text import decoded
 from .moves import hand_out
 from .recovery import Recovery
 from .runs import RunStore
-from .scripts import QUESTIONS, Place
+from .scripts import QUESTIONS, START, Place
+from .start_scripts import StartScripts
 from .threads import place_of
+from .ticking import Ticking
 
 logger = logging.getLogger(__name__)
 
@@ -35,7 +37,7 @@ _HOLD_MS = 5_000
 
 @dataclass(frozen=True, slots=True)
 class DueEntry:
-    """What an entry of a due set is about: a step, ``run:ID``, or the questions of a thread."""
+    """What an entry of a due set is about: a step, ``run:ID``, ``start:ID``, or the questions of a thread."""
 
     member: str
     place: Place
@@ -50,7 +52,7 @@ class DueEntry:
     @property
     def is_step(self) -> bool:
         """Whether it is about a step."""
-        return self.what != QUESTIONS and not self.what.startswith("run:")
+        return self.what != QUESTIONS and not self.what.startswith(("run:", START))
 
 
 class Watchdog:
@@ -58,7 +60,7 @@ class Watchdog:
 
     A step falls due when its lease ran out (its worker was lost), when its message may have been lost, or when its
     pause before another attempt is over; a run, when it is past its time limit or its own process fell silent; the
-    questions of a thread, when the deadline of one has passed.
+    questions of a thread, when the deadline of one has passed; a run that is to begin, at its moment.
     """
 
     def __init__(self, connection: Connection, runs: RunStore) -> None:
@@ -67,6 +69,7 @@ class Watchdog:
         self._defaults = Defaults(connection, runs)
         self._rest_s = max(_SHORTEST_REST_S, connection.settings.lease_ms / 2000)
         self._recovery = Recovery(self._rest_s)
+        self._ticking = Ticking(connection)
 
     def run(self, stop: threading.Event) -> None:
         """Sweep until stopped, without a pause while much is due; a Redis that ails is waited for."""
@@ -85,7 +88,7 @@ class Watchdog:
         for entry in entries:  # before the steps: what has a deadline does not wait until a flood of them is sent
             if not entry.is_step:
                 done[self._look_at(entry)] += 1
-        return done + self._send_again([entry for entry in entries if entry.is_step])
+        return done + self._send_again([entry for entry in entries if entry.is_step]) + self._ticking.sweep()
 
     def _taken(self) -> Iterator[str]:
         """Take what is due, as much from each partition, so that a flood in one leaves the others their turn."""
@@ -134,11 +137,24 @@ class Watchdog:
         try:
             if entry.what == QUESTIONS:
                 return "answered" if self._defaults.give(entry.thread_id) else "left alone"
+            if entry.what.startswith(START):
+                return self._announced(entry)
             return self._runs.look_at(entry.thread_id, entry.place.run_id) or "left alone"
         except StoreUnavailable:
             raise
         except Exception as error:  # whatever is wrong with one thread, the others are looked after
             return _not_handled(entry, error)
+
+    def _announced(self, entry: DueEntry) -> str:
+        """Tell the workers that a run is to begin, unless it has, or is to do so later."""
+        settings, run_id = self._connection.settings, entry.what.removeprefix(START)
+        place = self._connection.place(entry.thread_id, run_id)
+        waits = {"wait_ms": settings.queue_wait_ms, "wait_max_ms": settings.queue_wait_max_ms}
+        queue = StartScripts(self._connection.client).look_at_start(place, run=run_id, member=entry.member, **waits)
+        if queue is None:
+            return "left alone"
+        self._connection.dispatcher.announce(entry.thread_id, run_id, queue or None)
+        return "announced"
 
     def _send_again(self, entries: Sequence[DueEntry]) -> Counter[str]:
         if not entries:

@@ -16,6 +16,8 @@ class RecordingDispatcher:
 
     def __init__(self, queue: str | None = None) -> None:
         self.sent: list[StepOrder] = []
+        #: The runs that are to begin: thread, run and queue.
+        self.announced: list[tuple[str, str, str | None]] = []
         self._queue = queue
 
     @property
@@ -30,3 +32,7 @@ class RecordingDispatcher:
     def send(self, orders: Sequence[StepOrder]) -> None:
         """Note the orders."""
         self.sent.extend(orders)
+
+    def announce(self, thread_id: str, run_id: str, queue: str | None) -> None:
+        """Note the run."""
+        self.announced.append((thread_id, run_id, queue))

@@ -45,6 +45,8 @@ from .errors import (
     InvalidInput,
     InvalidNamespaceError,
     InvalidQuestion,
+    InvalidSchedule,
+    InvalidSleep,
     InvalidThreadId,
     InvalidUpdateError,
     KeyMissing,
@@ -62,6 +64,7 @@ from .errors import (
     RunFailed,
     RunNotFound,
     RunTimeout,
+    ScheduleNotFound,
     SchedulerError,
     SealBroken,
     StateTooLarge,
@@ -138,6 +141,8 @@ from .types import (
     default_cache_key,
     default_retry_on,
     interrupt,
+    sleep,
+    sleep_until,
 )
 
 __all__ = [
@@ -177,6 +182,8 @@ __all__ = [
     "InvalidInput",
     "InvalidNamespaceError",
     "InvalidQuestion",
+    "InvalidSchedule",
+    "InvalidSleep",
     "InvalidThreadId",
     "InvalidUpdateError",
     "Item",
@@ -211,6 +218,7 @@ __all__ = [
     "RunNotFound",
     "RunTimeout",
     "Runtime",
+    "ScheduleNotFound",
     "SchedulerError",
     "SealBroken",
     "SearchItem",
@@ -247,5 +255,7 @@ __all__ = [
     "interrupt",
     "is_invalid_resume",
     "push_message",
+    "sleep",
+    "sleep_until",
     "task",
 ]

@@ -49,6 +49,14 @@ class CeleryDispatcher:
         except (OperationalError, RedisError) as error:  # what the messages were about is stored, and falls due
             logger.warning("steps not published", extra={"steps": len(orders), "error": str(error)})
 
+    def announce(self, thread_id: str, run_id: str, queue: str | None) -> None:
+        """Publish that a run is to begin; should that get lost, it falls due again."""
+        ids = {"thread": thread_id, "run": run_id}
+        try:
+            self._app.send_task(messages.START, kwargs=ids, queue=queue or self._default_queue, ignore_result=True)
+        except OperationalError as error:
+            logger.warning("run not announced", extra={"thread_id": thread_id, "run_id": run_id, "error": str(error)})
+
     def _publish(self, orders: Sequence[StepOrder]) -> None:
         with self._app.producer_pool.acquire(block=True) as producer:
             for order in orders:

@@ -16,6 +16,7 @@ from graphs.graph import Child, Graph
 from graphs.interrupts import GraphInterrupt
 from graphs.retry import retry_delay_s
 from graphs.signals import ParentCommand
+from graphs.sleeping import Asleep
 from graphs.timeouts import UNLIMITED
 from scheduler.calls import Call, Calls
 from scheduler.claim import Claim, Progress
@@ -30,6 +31,8 @@ from scheduler.steps import REFUSED
 from .attempt import Attempt, Local, Means, command_of
 from .limits import Clock, TimeUp, within
 from .loop import Abandoned
+from .parking import why_parked
+from .sleepers import Rest
 
 logger = logging.getLogger(__name__)
 
@@ -57,6 +60,8 @@ class Outcome:
     handled: bool = False
     #: After how many seconds the step is to be tried again.
     retry_s: float | None = None
+    #: How the step sleeps until its node is run again.
+    rest: Rest | None = None
     #: The claim of an attempt that nobody waits for any more; nothing of it is stored.
     abandoned: Claim | None = None
 
@@ -113,7 +118,7 @@ class Executor:
         if claim is None:
             return None
         root = find(claim.run)
-        reason = _why_parked(claim, root)
+        reason = why_parked(claim, root)
         if root is None or reason:
             return Outcome(self._steps.end(claim, parked(reason, claim.step.node)))
         graph = root.at(claim.ns)
@@ -133,8 +138,8 @@ class Executor:
         claim = attempt.claim
         try:
             return self._called(attempt) if child is None or child.keeps is False else self._framed(attempt, child)
-        except GraphInterrupt as asked:
-            return self._asked(attempt, asked)
+        except (GraphInterrupt, Asleep) as waits:
+            return self._asked(attempt, waits) if isinstance(waits, GraphInterrupt) else self._asleep(attempt, waits)
         except self._time_up as up:
             return self._overran(attempt, up.kind if isinstance(up, TimeUp) else "run")
         except ParentCommand as up:
@@ -199,6 +204,14 @@ class Executor:
             return Outcome(self._steps.ask(claim, attempt.graph, asked, failure), asked.refused, failure)
         except REFUSED as error:
             return self._failed(attempt, describe(error, name), error)
+
+    def _asleep(self, attempt: Attempt, asleep: Asleep) -> Outcome:
+        """Let a step sleep; inline, no longer than its run or superstep may go on."""
+        left_s = [limit for limit in _left_s(attempt.claim) if limit is not None]
+        if min(left_s, default=1) <= 0:
+            return self._overran(attempt, "run")
+        seconds = (asleep.until_ms - attempt.now_ms()) / 1000
+        return Outcome(self._steps.sleep(attempt.claim, asleep), rest=Rest(asleep.until_ms, min([seconds, *left_s])))
 
     def _committed(self, attempt: Attempt, result: Callable[[], Result]) -> Outcome:
         name = attempt.node.name
@@ -279,19 +292,3 @@ def _left_s(claim: Claim) -> tuple[float | None, float | None]:
     of_run = run.left_s(now_s) if run.inline and run.deadline_ms else None
     limit_s = run.step_timeout_s if run.inline else None
     return of_run, None if limit_s is None else claim.since_ms / 1000 + limit_s - now_s
-
-
-def _why_parked(claim: Claim, root: Root | None) -> str:
-    """Return why this process must not go on with a run, or nothing."""
-    if root is None:
-        return (
-            f"No graph {claim.run.graph!r} is registered in worker {claim.worker}: name it in TREADLE_GRAPHS, "
-            "restart the worker, and go on with invoke(None, config)."
-        )
-    if not root.ns and root.graph.fingerprint != claim.run.fingerprint:
-        return (
-            f"Graph {root.graph.name!r} changed since the run began "
-            f"({claim.run.fingerprint} -> {root.graph.fingerprint}): "
-            "deploy the version it began with, or go on with the new one by invoke(None, config)."
-        )
-    return ""

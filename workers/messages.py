@@ -14,6 +14,9 @@ from kombu.serialization import dumps
 from graphs.frames import path_of
 from scheduler.dispatch import StepOrder
 
+#: The Celery task that begins a run; no node has such a name.
+START = "treadle:start"
+
 _ID_TAIL = 8
 #: As random as the UUID that kombu makes, and five times as fast.
 _TAG_BYTES = 16

@@ -10,7 +10,9 @@ from graphs.frames import Root
 from graphs.registry import Registry
 from scheduler.cache import default_cache
 from scheduler.calls import Calls
+from scheduler.client import Client
 from scheduler.connection import Connection
+from scheduler.delayed import DelayedRuns
 from scheduler.run import Run
 from scheduler.runs import RunStore
 from scheduler.steps import Steps
@@ -31,6 +33,7 @@ class WorkerProcess:
     steps: Steps
     executor: Executor
     graphs: Registry
+    delayed: DelayedRuns
 
     def root(self, run: Run) -> Root | None:
         """Return the graph of a run; None where this process does not have it."""
@@ -70,4 +73,4 @@ def _of(pid: int, worker: str, pool_has_limits: bool) -> WorkerProcess:
         limits=not pool_has_limits,
         time_limit_errors=(SoftTimeLimitExceeded,),
     )
-    return WorkerProcess(connection, steps, executor, graphs)
+    return WorkerProcess(connection, steps, executor, graphs, DelayedRuns(Client(connection, call_anywhere)))

@@ -12,18 +12,25 @@ from graphs.registry import Registry
 from scheduler.dispatch import StepRef
 from scheduler.errors import LeaseLost, RunNotFound
 
-from . import process
+from . import messages, process
 
 logger = logging.getLogger(__name__)
 
 
 def register(app: Celery, graphs: Registry) -> None:
-    """Register ``GRAPH.NODE`` for every node of every graph, and ``GRAPH.NODE.NODE`` for those of graphs inside."""
+    """Register ``GRAPH.NODE`` for every node, ``GRAPH.NODE.NODE`` for those of graphs inside, and what begins runs."""
     for graph in graphs.values():
         for path, node in graph.walk():
             above = f"{graph.name}.{path}".removesuffix(node.name)
             for one in filter(None, (node, node.handler)):
                 app.task(name=above + one.name, bind=True, ignore_result=True, rate_limit=one.rate_limit)(run_step)
+    app.task(name=messages.START, bind=True, ignore_result=True)(begin_run)
+
+
+def begin_run(task: Task, thread: str, run: str) -> None:
+    """Begin a run whose moment has come; a message that is stale or doubled ends here."""
+    worker = process.here(task.request.hostname, pool_has_limits=in_pool_process())
+    worker.delayed.begin(thread, run, worker.graphs)
 
 
 def run_step(task: Task, **message: Any) -> None:

@@ -150,6 +150,7 @@ def test_what_is_overdue_wants_a_scheduler() -> None:
         (("leased", 1, "one", NOW_MS - 1), Level.WARN, "silent past its lease"),
         (("leased", 3, "one", NOW_MS + 1), Level.WARN, "at attempt 3, on one"),
         (("waiting", 1, None, NOW_MS + 5_000), Level.WARN, "waits for another attempt, due in 5 s"),
+        (("asleep", 2, None, NOW_MS + 5_000), Level.OK, "1 running, none is stuck"),
     ],
 )
 def test_a_step_in_flight_is_judged(step: tuple[str, int, str | None, int], level: Level, told: str) -> None:
