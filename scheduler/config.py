@@ -12,7 +12,11 @@ from graphs.errors import InvalidGraph
 from .errors import InvalidConfig
 from .ids import check_thread_id, is_checkpoint_id
 
-OnBusy = Literal["reject", "wait"]
+#: What a new input does on a busy thread: it is an error, is held by its caller until the thread is free, waits in the
+#: thread's own line, stops the active run at its next checkpoint and goes first, or takes the active run back.
+OnBusy = Literal["reject", "wait", "enqueue", "interrupt", "rollback"]
+#: Those of them that the store holds, whatever becomes of the caller.
+QUEUED: frozenset[OnBusy] = frozenset({"enqueue", "interrupt", "rollback"})
 
 #: The supersteps a run may take when nobody says otherwise.
 DEFAULT_RECURSION_LIMIT = 10_007

@@ -11,7 +11,7 @@ from .moves import ended, finish_entries
 from .plan import plan_of
 from .run import Run
 from .scripts import Request
-from .start_scripts import StartScripts
+from .waiting import settle
 
 _CACHE_SIZE = 1024
 
@@ -106,6 +106,7 @@ class RunStore:
                 "token": place.keys.token,
                 "run": run_id,
                 "lapsed": lapsed,
+                "inline": self._connection.dispatcher.inline,
                 "ended": ended(status, error=True),
                 "entries": finish_entries(run_id, status, error=self._connection.words(place.keys, failure["repr"])),
             },
@@ -150,27 +151,9 @@ class RunStore:
             ended_ms=_int(fields, b"ended"),
             deadline_ms=_int(fields, b"deadline"),
             checkpoint=fields.get(b"checkpoint", b"").decode() or None,
-            log_start=_int(fields, b"log_start") or 0,
+            log_start=_int(fields, b"log_start") or _int(fields, b"noted") or 0,
             error=None if error is None else restored(error, key, "error"),
         )
-
-
-def settle(
-    connection: Connection,
-    thread_id: str,
-    run_id: str,
-    status: RunStatus | None = None,
-    failure: Failure | None = None,
-) -> bool:
-    """Forget that a run was to begin, or that it ever will; return whether it was waiting, and ends in this status."""
-    place = connection.place(thread_id, run_id)
-    return StartScripts(connection.client).settle_start(
-        place,
-        run=run_id,
-        member=place.start_member(),
-        status="" if status is None else status,
-        error=b"" if failure is None else connection.serde.dumps(failure),
-    )
 
 
 def _int(fields: Mapping[bytes, bytes], name: bytes) -> int | None:

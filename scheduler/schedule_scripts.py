@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 
+from .calling import Call
 from .keys import ScheduleKeys
 from .lua_files import load
 from .scripts import Scripts
@@ -29,4 +30,4 @@ class ScheduleScripts(Scripts):
     def _on(self, name: str, keys: ScheduleKeys, args: Mapping[str, str | int | bytes]) -> bool:
         source = load(name)
         named = [str(getattr(keys, key)) for key in source.keys]
-        return bool(self._call(name, named, [args[arg] for arg in source.args]))
+        return bool(self._caller.call(Call(name, named, [args[arg] for arg in source.args])))

@@ -19,6 +19,8 @@ from .lua_files import Source, load
 TRAVELS_BYTES = 64 * 1024
 #: How the due set names, in the place of a step, the questions of a thread that have a deadline.
 QUESTIONS = "questions"
+#: How it names the inputs of a thread that wait for their turn.
+NEXT = "next"
 #: How it names, before its id, a run that is to begin.
 START = "start:"
 
@@ -54,6 +56,10 @@ class Place:
     def start_member(self) -> str:
         """Return how the due set names this run while it has not begun."""
         return f"{self.keys.token} {START}{self.run_id}"
+
+    def turn_member(self) -> str:
+        """Return how the due set names the inputs of this thread that wait for their turn."""
+        return f"{self.keys.token} {NEXT}"
 
     def named(self, name: str) -> str:
         """Return the key that a script's header calls by this name."""

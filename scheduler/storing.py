@@ -41,6 +41,8 @@ class Planned:
     failure: Failure | None = None
     #: The time limit of the run as a whole, in seconds.
     timeout_s: float | None = None
+    #: Whose turn comes before: of "inputs" that wait, also of a "person" who is asked; None: nobody's.
+    turn: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +54,8 @@ class Started:
     ended: RunStatus | None
     #: The log's last entry before the run.
     log_start: int
+    #: Whether it has not begun, and waits for its turn.
+    queued: bool = False
 
 
 class Storing:
@@ -95,6 +99,7 @@ class Storing:
             alive_ms=settings.lease_ms * ALIVE_FACTOR,
             **({"deadline_ms": round(planned.timeout_s * 1000)} if planned.timeout_s else {}),
             **run.superstep_ms,
+            **({"turn": planned.turn} if planned.turn is not None else {}),
             **({"ended": ended(planned.end, error=planned.failure is not None)} if planned.end is not None else {}),
         )
         stored, key = self._connection.stored, place.named("run")

@@ -11,8 +11,9 @@ from .checkpoints import StoredCheckpoint
 from .config import positive
 from .connection import Connection
 from .copying import stage
-from .errors import InvalidConfig, ThreadBusy, ThreadNotFound, TransitionNotAllowed
+from .errors import InputsWaiting, InvalidConfig, ThreadBusy, ThreadNotFound, TransitionNotAllowed
 from .ids import check_thread_id
+from .inputs import Inputs
 from .lifecycle import TABLE, ThreadEvent, ThreadStatus, allowed_in
 from .scripts import TRAVELS_BYTES, Place, Request
 from .thread import PendingStep, Thread
@@ -136,12 +137,17 @@ class ThreadStore:
         dues = self._connection.redis.zmscore(place.keys.due, [place.member(step["id"]) for step in steps])
         return [_pending(step, due) for step, due in zip(steps, dues, strict=True)]
 
+    def inputs(self, thread_id: str) -> Inputs:
+        """Return the inputs that wait for their turn on a thread: list, move, remove, clear, release."""
+        return Inputs(self._connection, check_thread_id(thread_id))
+
     def terminate(self, thread_id: str) -> Thread:
         """Close a thread that rests, for good.
 
         Raises:
             ThreadNotFound: there is none of this id.
             TransitionNotAllowed: its status does not allow it, for example because it runs.
+            InputsWaiting: inputs wait for their turn on it.
         """
         return self._close(thread_id, ThreadEvent.TERMINATE, "terminated")
 
@@ -151,11 +157,12 @@ class ThreadStore:
         Raises:
             ThreadNotFound: there is none of this id.
             TransitionNotAllowed: its status does not allow it.
+            InputsWaiting: inputs wait for their turn on it.
         """
         return self._close(thread_id, ThreadEvent.ARCHIVE, "archived")
 
     def delete(self, thread_id: str) -> None:
-        """Delete a thread that rests, with its state, history and log; one that is not there is deleted already.
+        """Delete a thread that rests, with its state, history, log and waiting inputs; what is not there is deleted.
 
         Raises:
             ThreadBusy: a run is active on it.
@@ -165,7 +172,8 @@ class ThreadStore:
         while answer[0] == "more":
             run_ids = [run.decode() for run in self._connection.redis.lrange(place.keys.runs, 0, -1)]
             frames = [ns.decode() for ns in self._connection.redis.smembers(place.keys.frames)]
-            waiting: Any = self._connection.client.zrange(place.keys.starts, 0, -1)
+            lines = (place.keys.starts, place.keys.inputs)
+            waiting: list[Any] = [run for key in lines for run in self._connection.redis.zrange(key, 0, -1)]
             answer = self._connection.scripts.delete_thread(place, run_ids, frames, [run.decode() for run in waiting])
         if answer[0] == "busy":
             raise self.busy(thread_id, answer[1], int(answer[2]))
@@ -195,6 +203,8 @@ class ThreadStore:
             else {},
             float(text["timeout"]) if "timeout" in text else None,
             int(text.get("seq", 0)),
+            text.get("back"),
+            text.get("waits"),
         )
 
     def _create(
@@ -218,6 +228,8 @@ class ThreadStore:
         answer = self._set(check_thread_id(thread_id), body, {"kind": kind})
         if answer == ["refused", "unknown"]:
             raise ThreadNotFound(thread_id)
+        if answer[0] == "waiting":
+            raise InputsWaiting(thread_id)
         if answer[0] == "refused":
             raise TransitionNotAllowed(thread_id, answer[1], event)
         return self.get(thread_id)

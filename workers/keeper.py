@@ -183,6 +183,9 @@ class _Nobody:
     def send(self, orders: Sequence[StepOrder]) -> None:
         return
 
+    def announce(self, thread_id: str, run_id: str, queue: str | None) -> None:
+        return
+
 
 def _line(delivery: str, step: Mapping[str, Any] | None = None) -> bytes:
     return json.dumps([delivery, step]).encode() + b"\n"

@@ -1,21 +1,27 @@
 -- Begin a run: store its input's checkpoints, open the first steps and hand them to the queue.
--- KEYS thread steps due log run runs index frame held checkpoints channels results
+-- KEYS thread steps due log run runs inputs index frame held checkpoints channels results
 -- ARGV request; then the blobs of the run's plan, checkpoints, channel fields, results, steps, queue messages and log
 -- entries, and of the run's error
 -- Returns {"started", seq before}, {"busy", run, since}, {"refused", status} or {"moved"}.
 local request = cjson.decode(ARGV[1])
 local now = now_ms()
-local thread = redis.call("HMGET", K.thread, "status", "run", "since", "seq")
+local thread = redis.call("HMGET", K.thread, "status", "run", "since", "seq", "waits", "back")
 local status, active = thread[1] or "created", thread[2]
 local known = redis.call("HMGET", K.run, "log_start", "status")
 if known[1] then return {"started", tonumber(known[1])} end -- this very call, sent again
 if known[2] and known[2] ~= "pending" then return {"refused", known[2]} end -- it was to begin later, and was cancelled
 if status == "running" then return {"busy", active, thread[3]} end
+local busy = before_turn(request, thread[5])
+if busy then return {"busy", busy, now} end
 if not request.allowed[status] then return {"refused", status} end
 local log_start = tonumber(thread[4] or 0)
 -- The cursor stands still while a run only answers; the log does not.
 if log_start ~= request.seq or (redis.call("HGET", K.frame, "cursor") or "") ~= request.expected then return {"moved"} end
 
+if known[2] then redis.call("HDEL", K.run, "start", "queue", "sends", "turn", "noted", "on_busy") end
+redis.call("ZREM", K.inputs, request.run)
+redis.call("HDEL", K.thread, "waits", "back", "looks")
+redis.call("HSET", K.thread, "before", thread[6] or request.expected)
 redis.call("HSET", K.run, "status", "pending", "started", now, "log_start", log_start, "plan", blob())
 redis.call("LPUSH", K.runs, request.run)
 if not thread[1] then redis.call("HSET", K.thread, "created", now) end

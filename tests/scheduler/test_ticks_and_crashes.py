@@ -85,7 +85,7 @@ def test_each_tick_starts_one_run_whoever_dies(client: Client, redis: Redis, mon
     redis.hset(client.connection.keys.of_schedule("s").schedule, "next", first_ms)
 
     deaths = 0
-    for risk in [*[0.12] * 12, *[0.0] * 3]:
+    for risk in [*[0.2] * 12, *[0.0] * 3]:
         all_falls_due(client, redis)
         deaths += live(redis, chance, risk)
 

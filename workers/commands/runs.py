@@ -12,12 +12,12 @@ from scheduler.delayed import DelayedRuns, Start
 from scheduler.lifecycle import RunStatus
 from scheduler.run import Run
 from scheduler.snapshots import StateSnapshot
+from scheduler.waiting import queue_of
 
 from ..desk import Desk, config_for
 from ..exits import ExitCode
 from ..progress import Progress
 from ..rendering import console, print_json
-from ..times import queue_of
 from .arguments import Json, config_option, json_option, thread_option, wait_option, with_desk
 
 #: After how long without a worker the person is told.

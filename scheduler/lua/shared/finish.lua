@@ -7,4 +7,5 @@ local function finish(ended, request, now)
   redis.call("HSET", K.thread, "status", ended.thread_status, "run", "", "updated", now)
   redis.call("ZREM", K.due, request.token .. " run:" .. request.run)
   redis.call("ZADD", K.index, now, request.token)
+  pass_turn(ended, request, now)
 end
