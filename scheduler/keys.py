@@ -219,6 +219,10 @@ class Keys:
         """Return the pattern of the keys of the long-term memory."""
         return f"{self.prefix}:{{memory}}:*"
 
+    def glob_of_schedules(self) -> str:
+        """Return the pattern of the keys of schedules."""
+        return f"{self.prefix}:{{schedules}}:*"
+
     def globs_of_cache(self) -> tuple[str, str]:
         """Return the patterns of the keys of the cache."""
         return f"{self.prefix}:{{cache*}}:*", self.cache_namespaces()

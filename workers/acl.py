@@ -26,6 +26,10 @@ _PASSWORD_BYTES = 24
 _OF_SCHEDULERS = ("take_due", "redispatch_step", "look_at_run")
 _BY_SCHEDULERS = (
     *_OF_SCHEDULERS,
+    "look_at_start",
+    "look_at_inputs",
+    "put_start",
+    "advance_schedule",
     "look_at_thread",
     "start_run",
     "end_run",
@@ -107,7 +111,8 @@ def roles(settings: WorkerSettings, database: int = 0) -> Iterator[Role]:
         database: the number of the database that the broker uses, which its channels name.
     """
     keys, broker = Keys(settings.prefix), queue_prefix(settings)
-    threads, shared = keys.glob_of_threads(), (keys.glob_of_memory(), *keys.globs_of_cache())
+    threads, schedules = keys.glob_of_threads(), keys.glob_of_schedules()
+    shared = (keys.glob_of_memory(), schedules, *keys.globs_of_cache())
     bindings, replies = f"{broker}_kombu.binding*", f"{broker}*.reply.celery.pidbox"
     events, control = f"{broker}/{database}.celeryev/*", f"{broker}/{database}.celery.pidbox"
     gossip = f"{broker}/{database}.celeryev/worker.*"
@@ -121,7 +126,7 @@ def roles(settings: WorkerSettings, database: int = 0) -> Iterator[Role]:
     yield Role(
         "worker", (*use, *_TO_CONSUME), (threads, *shared, queues), (), (), (events, gossip, control), by_workers
     )
-    yield Role("scheduler", use_threads, (threads, bindings), (), (queues,), (events,), _BY_SCHEDULERS)
+    yield Role("scheduler", use_threads, (threads, schedules, bindings), (), (queues,), (events,), _BY_SCHEDULERS)
     yield Role("client", for_clients, (threads, *shared, bindings), (), (queues,), (events,), by_clients)
     yield Role(
         "operator",
