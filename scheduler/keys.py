@@ -215,13 +215,13 @@ class Keys:
         """Return the pattern of the keys of all threads, as Redis' access rules take it."""
         return f"{self.prefix}:{{p*}}:*"
 
+    def glob_of_schedules(self) -> str:
+        """Return the pattern of the keys of all schedules."""
+        return f"{self.of_schedule().root}:*"
+
     def glob_of_memory(self) -> str:
         """Return the pattern of the keys of the long-term memory."""
         return f"{self.prefix}:{{memory}}:*"
-
-    def glob_of_schedules(self) -> str:
-        """Return the pattern of the keys of schedules."""
-        return f"{self.prefix}:{{schedules}}:*"
 
     def globs_of_cache(self) -> tuple[str, str]:
         """Return the patterns of the keys of the cache."""

@@ -13,6 +13,7 @@ from .beginnings import Beginnings, Stand
 from .checkpoints import StoredCheckpoint
 from .config import RunConfig
 from .connection import Connection
+from .excess import StateTooLarge, TooMany
 from .failure import drained
 from .frame import Frame
 from .ids import new_run_id
@@ -22,7 +23,7 @@ from .openings import Beginning
 from .run import Run
 from .storing import Planned, Started, Storing
 from .thread import Thread
-from .threads import ThreadStore
+from .threads import ThreadStore, check_log
 
 #: Where a thread goes back to whose first run was taken back.
 NOTHING = "-"
@@ -53,13 +54,15 @@ class Starter(Storing):
             ThreadBusy: another run is active on the thread.
             CheckpointNotFound: the config names a checkpoint that the thread does not have.
             TransitionNotAllowed: the thread is terminated or archived.
-            InvalidInput, NotSerializable, StateTooLarge: the input does not fit the graph or the store.
+            InvalidInput, NotSerializable, StateTooLarge, TooMany: the input does not fit the graph or the store.
+            LogFull: the thread's log is as long as the deployment allows.
         """
         replays = self._replays(config)
         thread, head = self._standing(config.thread_id, replays.get(""))
         back = thread.back if thread is not None and config.checkpoint_id is None else None
         if back is not None:  # the last run was taken back
             head = self._at(config.thread_id, back) if back != NOTHING else None
+        check_log(thread, self._connection.settings.max_log_entries)
         run = self.run_of(graph, config, context, replays if config.ns else {})
         cursor = thread.cursor if thread is not None else None
         named = config.checkpoint_id is not None or back is not None
@@ -106,6 +109,7 @@ class Starter(Storing):
         Raises:
             UnknownNode: it shall pause at a node that the graph does not have.
         """
+        self._check_config(config)
         before = graph.interrupt_before if config.interrupt_before is None else config.interrupt_before
         after = graph.interrupt_after if config.interrupt_after is None else config.interrupt_after
         for name in (*before, *after):
@@ -128,6 +132,18 @@ class Starter(Storing):
             replays=replays,
             heard=config.heard,
         )
+
+    def _check_config(self, config: RunConfig) -> None:
+        settings = self._connection.settings
+        if config.recursion_limit > settings.max_recursion_limit:
+            most = settings.max_recursion_limit
+            raise TooMany("The recursion_limit", config.recursion_limit, most, "TREADLE_MAX_RECURSION_LIMIT")
+        if config.tags or config.metadata or config.configurable:
+            given = [list(config.tags), dict(config.metadata), dict(config.configurable)]
+            size = len(self._connection.serde.dumps(given, "The config"))
+            if size > settings.max_metadata_bytes:
+                what = "The config's tags, metadata and configurable"
+                raise StateTooLarge(what, size, settings.max_metadata_bytes, "TREADLE_MAX_METADATA_BYTES")
 
 
 def _ends_at_once(run: Run, beginning: Beginning) -> RunStatus | None:

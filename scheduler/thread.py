@@ -51,3 +51,20 @@ class PendingStep:
     since_ms: int
     due_ms: int | None
     queue: str | None = None
+
+    @classmethod
+    def of(cls, step: Mapping[str, Any], due: float | None) -> "PendingStep":
+        """Return a step from its record, and when it is due."""
+        leased, asleep = step["state"] == "leased", step["state"] == "waiting" and step.get("asleep", 0) >= step["due"]
+        due_ms = step.get("until") if due is None and leased else step["asleep"] if asleep else due
+        return cls(
+            step["id"],
+            step["node"],
+            step["run"],
+            "asleep" if asleep else step["state"],
+            step["attempt"],
+            step.get("worker") if leased else None,
+            int(step["started"] if leased else step["since"]),
+            None if due_ms is None else int(due_ms),
+            step.get("queue"),
+        )

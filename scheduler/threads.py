@@ -7,11 +7,14 @@ from itertools import islice
 from typing import Any
 from urllib.parse import unquote
 
+from graphs.checks import shown
+
 from .checkpoints import StoredCheckpoint
-from .config import positive
+from .config import positive, sought
 from .connection import Connection
 from .copying import stage
 from .errors import InputsWaiting, InvalidConfig, ThreadBusy, ThreadNotFound, TransitionNotAllowed
+from .excess import LogFull, StateTooLarge
 from .ids import check_thread_id
 from .inputs import Inputs
 from .lifecycle import TABLE, ThreadEvent, ThreadStatus, allowed_in
@@ -36,10 +39,14 @@ class ThreadStore:
         Raises:
             InvalidThreadId: the id is not usable.
             InvalidConfig: the metadata is no JSON, or the time limit no positive number.
+            StateTooLarge: the metadata takes more bytes than the deployment allows.
             TransitionNotAllowed: the thread is there already.
         """
         thread_id = check_thread_id(thread_id)
-        fields = {"metadata": self._metadata(thread_id, _json(metadata or {}))}
+        told, limit = _json({} if metadata is None else metadata), self._connection.settings.max_metadata_bytes
+        if len(told.encode()) > limit:
+            raise StateTooLarge("The thread's metadata", len(told.encode()), limit, "TREADLE_MAX_METADATA_BYTES")
+        fields = {"metadata": self._metadata(thread_id, told)}
         if positive({"timeout_s": timeout_s}, "timeout_s", float) is not None:
             fields["timeout"] = str(timeout_s)
         return self._create(thread_id, ThreadStatus.CREATED, fields, {"kind": "created"})
@@ -63,6 +70,9 @@ class ThreadStore:
         source = self._thread(thread_id, before, None)
         if source.run_id is not None:
             raise self.busy(thread_id, source.run_id, source.since_ms or 0)
+        there = self.find(new_thread_id)
+        if there is not None:
+            raise TransitionNotAllowed(new_thread_id, there.status, "be created again")
         staged = stage(self._connection, keys, target)
         if self._connection.redis.hgetall(keys.thread) != before:  # it ran meanwhile: what was copied may be torn
             return self.copy(thread_id, new_thread_id)
@@ -111,14 +121,19 @@ class ThreadStore:
         metadata: Mapping[str, Any] | None = None,
         limit: int = 100,
     ) -> Sequence[Thread]:
-        """Return threads, the one changed last first; with a status, and with these metadata values."""
-        wanted = None if status is None else ThreadStatus(status)
+        """Return threads, the one changed last first; with a status, and with these metadata values.
+
+        Raises:
+            InvalidConfig: there is no such status, the metadata is no dict, or the limit no number of 0 or more.
+        """
+        wanted = None if status is None else _status(status)
+        metadata, most = sought(metadata, limit)
         found = (
             thread
             for thread in map(self.find, self.ids())
-            if thread is not None and wanted in (None, thread.status) and _has(thread, metadata or {})
+            if thread is not None and wanted in (None, thread.status) and _has(thread, metadata)
         )
-        return [*islice(found, limit)]
+        return [*islice(found, most)]
 
     def ids(self) -> Sequence[str]:
         """Return the ids of all threads, the one changed last first; nothing else of them is read."""
@@ -135,7 +150,7 @@ class ThreadStore:
         if not steps:
             return []
         dues = self._connection.redis.zmscore(place.keys.due, [place.member(step["id"]) for step in steps])
-        return [_pending(step, due) for step, due in zip(steps, dues, strict=True)]
+        return [PendingStep.of(step, due) for step, due in zip(steps, dues, strict=True)]
 
     def inputs(self, thread_id: str) -> Inputs:
         """Return the inputs that wait for their turn on a thread: list, move, remove, clear, release."""
@@ -250,29 +265,31 @@ def place_of(connection: Connection, member: str) -> tuple[Place, str, str]:
     return connection.place(thread_id, run_id), thread_id, what
 
 
+def check_log(thread: Thread | None, limit: int) -> None:
+    """Check that something more can happen to a thread.
+
+    Raises:
+        LogFull: its log is as long as the deployment allows.
+    """
+    if thread is not None and thread.seq >= limit:
+        raise LogFull(thread.id, thread.seq, limit)
+
+
 def _json(metadata: Mapping[str, Any]) -> str:
+    if not isinstance(metadata, Mapping):
+        raise InvalidConfig(f"A thread's metadata is a dict that JSON can hold, got {shown(metadata)}.")
     try:
-        return json.dumps(dict(metadata))
-    except (TypeError, ValueError) as error:
+        told = json.dumps(dict(metadata), allow_nan=False, ensure_ascii=False)
+        told.encode()  # no lone surrogates, which nothing outside of Python could read
+        return told
+    except (TypeError, ValueError, RecursionError) as error:
         raise InvalidConfig(f"A thread's metadata is a dict that JSON can hold: {error}.") from error
 
 
-def _pending(step: Mapping[str, Any], due: float | None) -> PendingStep:
-    leased = step["state"] == "leased"
-    # A pause before another attempt that came later is due after the step was to be woken.
-    asleep = step["state"] == "waiting" and step.get("asleep", 0) >= step["due"]
-    due_ms = step.get("until") if due is None and leased else step["asleep"] if asleep else due
-    return PendingStep(
-        step["id"],
-        step["node"],
-        step["run"],
-        "asleep" if asleep else step["state"],
-        step["attempt"],
-        step.get("worker") if leased else None,
-        int(step["started"] if leased else step["since"]),
-        None if due_ms is None else int(due_ms),
-        step.get("queue"),
-    )
+def _status(status: str) -> ThreadStatus:
+    if not isinstance(status, str) or status not in list(ThreadStatus):
+        raise InvalidConfig(f"The status of a thread is {', '.join(ThreadStatus)}, got {shown(status)}.")
+    return ThreadStatus(status)
 
 
 def _has(thread: Thread, metadata: Mapping[str, Any]) -> bool:

@@ -67,9 +67,9 @@ class Watchdog:
         self._connection = connection
         self._runs = runs
         self._defaults = Defaults(connection, runs)
+        self._ticking = Ticking(connection)
         self._rest_s = max(_SHORTEST_REST_S, connection.settings.lease_ms / 2000)
         self._recovery = Recovery(self._rest_s)
-        self._ticking = Ticking(connection)
 
     def run(self, stop: threading.Event) -> None:
         """Sweep until stopped, without a pause while much is due; a Redis that ails is waited for."""
@@ -178,6 +178,7 @@ class Watchdog:
             [(entry.place, entry.what) for entry in entries],
             wait_ms=settings.queue_wait_ms,
             wait_max_ms=settings.queue_wait_max_ms,
+            counts=self._connection.dispatcher.reachable,
         )
         done: Counter[str] = Counter()
         orders = []

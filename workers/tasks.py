@@ -30,7 +30,10 @@ def register(app: Celery, graphs: Registry) -> None:
 def begin_run(task: Task, thread: str, run: str) -> None:
     """Begin a run whose moment has come; a message that is stale or doubled ends here."""
     worker = process.here(task.request.hostname, pool_has_limits=in_pool_process())
-    worker.delayed.begin(thread, run, worker.graphs)
+    try:
+        worker.delayed.begin(thread, run, worker.graphs)
+    except RunNotFound:  # its thread was deleted just now
+        logger.warning("run not begun", extra={"thread_id": thread, "run_id": run})
 
 
 def run_step(task: Task, **message: Any) -> None:

@@ -99,6 +99,20 @@ def test_a_step_that_cannot_be_sent_does_not_keep_back_those_that_fell_due_with_
     assert sorted(order.ref.thread_id for order in choosy.sent) == ["t1", "t2"]
 
 
+def test_a_step_is_not_waited_for_longer_because_the_broker_was_away(client: Client, redis: Redis) -> None:
+    ref, dispatcher = due_together(client, "t1")[0].ref, RecordingDispatcher()
+    connection = open_connection(redis, Settings(), dispatcher)
+    watchdog, waits = Watchdog(connection, client.runs), []
+
+    for reachable in (False, False, False, True):
+        dispatcher.reachable = reachable
+        make_due(connection, ref)
+        watchdog.sweep()
+        waits.append(round(((due_ms(connection, ref) or 0) - now_ms(connection)) / Settings().queue_wait_ms))
+
+    assert waits == [1, 1, 1, 2]
+
+
 def test_a_deadline_is_looked_at_before_the_steps_that_fell_due_with_it(
     client: Client, watchdog: Watchdog, connection: Connection
 ) -> None:

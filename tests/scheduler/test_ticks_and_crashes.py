@@ -85,11 +85,11 @@ def test_each_tick_starts_one_run_whoever_dies(client: Client, redis: Redis, mon
     redis.hset(client.connection.keys.of_schedule("s").schedule, "next", first_ms)
 
     deaths = 0
-    for risk in [*[0.2] * 12, *[0.0] * 3]:
+    for risk in (1.0, *[0.12] * 12, *[0.0] * 3):
         all_falls_due(client, redis)
         deaths += live(redis, chance, risk)
 
-    assert deaths > 5
+    assert deaths > 0
     history = schedules.history("s")
     assert [one.tick_ms for one in history][::-1] == [first_ms + nth * MINUTE_MS for nth in range(TICKS)]
     assert [kinds(client, str(one.thread_id)).count("started") for one in history] == [1] * TICKS
