@@ -12,6 +12,7 @@ from graphs.commands import Command
 from graphs.signals import ParentCommand
 
 from . import errors as scheduler_errors
+from . import excess, mistrust
 from .errors import GraphChanged, NodeFailed, RunCancelled, RunFailed, RunTimeout, WorkerLost
 from .lifecycle import RunStatus
 
@@ -19,6 +20,8 @@ from .lifecycle import RunStatus
 MAX_TEXT: Final = 16_000
 Failure = Mapping[str, Any]
 
+#: The modules whose errors come back as themselves.
+_SOURCES = (builtins, graph_errors, scheduler_errors, excess, mistrust)
 _STATUS: Mapping[str, RunStatus] = {
     "timeout": RunStatus.TIMEOUT,
     "cancelled": RunStatus.CANCELLED,
@@ -172,8 +175,8 @@ def _storable(text: str) -> str:
 
 
 def _known_class(failure: Failure) -> type[Exception] | None:
-    sources = {"builtins": builtins, graph_errors.__name__: graph_errors, scheduler_errors.__name__: scheduler_errors}
-    cls = getattr(sources.get(failure.get("module", ""), object), failure["type"], None)
+    source = next((source for source in _SOURCES if source.__name__ == failure.get("module")), object)
+    cls = getattr(source, failure["type"], None)
     return cls if isinstance(cls, type) and issubclass(cls, Exception) else None
 
 

@@ -1,8 +1,7 @@
 """Much that falls due at once: it is looked after together, and what is wrong with one of it costs no other."""
 
 import threading
-from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 import pytest
 from redis import Redis
@@ -10,7 +9,6 @@ from redis import Redis
 from scheduler.client import Client
 from scheduler.connection import Connection, open_connection
 from scheduler.dispatch import StepOrder
-from scheduler.errors import StoreUnavailable
 from scheduler.settings import Settings
 from scheduler.watchdog import Watchdog
 from tests.fakes import RecordingDispatcher
@@ -157,26 +155,3 @@ def test_a_watchdog_that_finds_much_looks_again_at_once(
 
     assert pauses == [0.25, 0, 0, 0.25]
     assert connection.client.zcard(place.keys.due) == 0
-
-
-def test_when_redis_is_back_its_workers_have_the_time_of_a_lease(
-    connection: Connection, watchdog: Watchdog, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    pauses: list[float] = []
-    sweeps: Iterator[Counter[str] | StoreUnavailable] = iter([StoreUnavailable("away"), Counter(), Counter()])
-
-    class Stop(threading.Event):
-        def wait(self, timeout: float | None = None) -> bool:
-            pauses.append(timeout or 0)
-            return len(pauses) > 4
-
-    def sweep() -> Counter[str]:
-        found = next(sweeps)
-        if isinstance(found, StoreUnavailable):
-            raise found
-        return found
-
-    monkeypatch.setattr(watchdog, "sweep", sweep)
-    watchdog.run(Stop())
-
-    assert pauses == [0.25, 0.5, max(1.5, connection.settings.lease_ms / 1000), 0.25, 0.25]
