@@ -18,7 +18,7 @@ from ..desk import Desk, config_for
 from ..exits import ExitCode
 from ..progress import Progress
 from ..rendering import console, print_json, visible
-from .arguments import Json, config_option, json_option, thread_option, wait_option, with_desk
+from .arguments import Json, config_option, json_option, on_busy_option, thread_option, wait_option, with_desk
 
 #: After how long without a worker the person is told.
 _PATIENCE_TICKS = 10
@@ -31,6 +31,7 @@ class Options(TypedDict):
     value: Any
     config: dict[str, Any] | None
     context: Any
+    on_busy: str | None
     wait: bool
     as_json: bool
 
@@ -41,6 +42,7 @@ class Options(TypedDict):
 @click.option("--input", "value", type=Json(), required=True, metavar="JSON", help="The input; @FILE or - reads it.")
 @click.option("--context", type=Json(), default=None, metavar="JSON", help="What nodes get as runtime.context.")
 @click.option("--delay", type=float, default=None, metavar="SECONDS", help="Begin it later, and return at once.")
+@on_busy_option
 @config_option
 @wait_option
 @json_option
@@ -55,6 +57,7 @@ def run(ctx: click.Context, desk: Desk, graph: str, delay: float | None, **optio
     \b
     Example:
       treadle run research --thread my-1 --input '{"folder": "/home/me/notes"}'
+      treadle run research --thread my-1 --input '{"folder": "/home/me/more"}' --on-busy enqueue --detach
     """
     if options["value"] is None:
         raise click.UsageError("--input null is no input: `treadle resume` goes on with a thread.")
@@ -67,6 +70,7 @@ def run(ctx: click.Context, desk: Desk, graph: str, delay: float | None, **optio
 @click.option("--input", "value", type=Json(), default=None, metavar="JSON", help="A new input; @FILE or - reads it.")
 @click.option("--answer", type=Json(), default=None, metavar="JSON", help="The answer to the question that waits.")
 @click.option("--context", type=Json(), default=None, metavar="JSON", help="What nodes get as runtime.context.")
+@on_busy_option
 @config_option
 @wait_option
 @json_option
@@ -120,7 +124,7 @@ def cancel(desk: Desk, thread_id: str, run_id: str | None, reason: str, as_json:
 
 
 def _begin(desk: Desk, graph: Graph, options: Options) -> ExitCode:
-    config = desk.config(graph, options["thread_id"], options["config"])
+    config = desk.config(graph, options["thread_id"], _config(options))
     started = desk.client.start(graph, config, options["value"], _context(graph, options["context"]))
     thread_id, run_id = started.run.thread_id, started.run.id
     if not options["wait"]:
@@ -139,12 +143,17 @@ def _begin(desk: Desk, graph: Graph, options: Options) -> ExitCode:
 
 
 def _begin_later(desk: Desk, name: str, delay_s: float, options: Options) -> ExitCode:
-    graph, waits = desk.graphs[name], {"on_busy": "wait", **(options["config"] or {})}
+    graph, waits = desk.graphs[name], {"on_busy": "wait", **_config(options)}
     config = desk.config(graph, options["thread_id"], waits)
     start = Start(graph, config, options["value"], _context(graph, options["context"]), delay_s, queue_of(graph))
     noted = DelayedRuns(desk.client).put(start)
     _tell_detached(noted.thread_id, noted.run_id, as_json=options["as_json"])
     return ExitCode.OK
+
+
+def _config(options: Options) -> dict[str, Any]:
+    on_busy = options["on_busy"]
+    return {**(options["config"] or {}), **({"on_busy": on_busy} if on_busy is not None else {})}
 
 
 def _context(graph: Graph, value: Any) -> Any:
