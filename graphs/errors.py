@@ -258,6 +258,10 @@ class InvalidQuestion(GraphError, ValueError):
     """A node asks in a way that nobody could answer, or with a deadline that nothing follows from."""
 
 
+class InvalidBudget(TreadleError, ValueError):
+    """A budget, or what a node reports for it, has a unit or a number that does not fit."""
+
+
 class InvalidSleep(GraphError, ValueError):
     """A node sleeps for a time that is none, or until a moment that nobody can tell."""
 

@@ -8,12 +8,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from graphs.checks import shown
-from graphs.commands import Command
+from graphs.commands import Command, Interrupt
 from graphs.frames import Root
 from graphs.graph import Graph
 from graphs.outputs import GraphOutput
 from graphs.routing import Caller
 
+from .budget import question_of
 from .config import QUEUED, RunConfig
 from .connection import Connection
 from .editing import Editor
@@ -156,15 +157,16 @@ class Client:
             RunTimeout, RunCancelled, WorkerLost, GraphChanged, NodeFailed: as ``outcome`` does.
         """
         run = self.outcome(thread_id, run_id)
+        spent = (Interrupt(question_of(run.id, run.breach), f"budget-{run.id}"),) if run.breach else ()
         if run.checkpoint is None:
-            return GraphOutput(graph.output_of({}, keys))
+            return GraphOutput(graph.output_of({}, keys), spent)
         at, checkpoints = self.connection.place(thread_id).keys, self.connection.checkpoints
         checkpoint = checkpoints.load(at, "", run.checkpoint, thread_id).checkpoint
         output = graph.output_of(checkpoint.values, keys)
         if run.status is not RunStatus.INTERRUPTED:
             return GraphOutput(output)
         waiting = checkpoints.questions(at, "", checkpoint).values()
-        asked = tuple(one for questions in waiting for one in questions)
+        asked = (*(one for questions in waiting for one in questions), *spent)
         return GraphOutput(None if asked and graph.is_entrypoint else output, asked)
 
 

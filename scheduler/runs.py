@@ -3,9 +3,11 @@
 from collections import OrderedDict
 from collections.abc import Mapping
 
+from .budget import amounts_of
 from .connection import Connection
 from .errors import RunNotFound
 from .failure import Failure, cancelled, lost, status_of, timed_out
+from .json_text import decoded
 from .lifecycle import RunStatus
 from .moves import ended, finish_entries
 from .plan import plan_of
@@ -82,6 +84,11 @@ class RunStore:
         reason = self._connection.redis.hget(key, "drain")
         return None if reason is None else self._connection.sealing.open(reason, key, "drain").decode()
 
+    def breach(self, thread_id: str, run_id: str) -> str:
+        """Return which limits of what it may spend a run has reached, as JSON; nothing where none."""
+        found = self._connection.redis.hget(self._connection.place(thread_id, run_id).named("run"), "breach")
+        return (found or b"").decode()
+
     def cancel(self, thread_id: str, run_id: str, reason: str = "") -> bool:
         """Cancel a run: a durable record first, then its workers notice; return whether it was still active."""
         failure = cancelled(reason)
@@ -153,6 +160,8 @@ class RunStore:
             checkpoint=fields.get(b"checkpoint", b"").decode() or None,
             log_start=_int(fields, b"log_start") or _int(fields, b"noted") or 0,
             error=None if error is None else restored(error, key, "error"),
+            spent=amounts_of(fields, "spent:"),
+            breach=tuple(decoded(fields[b"breach"])) if b"breach" in fields else (),
         )
 
 

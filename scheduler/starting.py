@@ -1,6 +1,7 @@
 """Beginning a run: with a new input, from where the thread stands, or from an old checkpoint."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from types import MappingProxyType
 from typing import Any
 
@@ -10,6 +11,7 @@ from graphs.planner import stops
 from graphs.routing import Caller
 
 from .beginnings import Beginnings, Stand
+from .budget import budget_of
 from .checkpoints import StoredCheckpoint
 from .config import RunConfig
 from .connection import Connection
@@ -64,18 +66,26 @@ class Starter(Storing):
             head = self._at(config.thread_id, back) if back != NOTHING else None
         check_log(thread, self._connection.settings.max_log_entries)
         run = self.run_of(graph, config, context, replays if config.ns else {})
+        run = replace(run, metered=thread is not None and bool(thread.budget))
         cursor = thread.cursor if thread is not None else None
         named = config.checkpoint_id is not None or back is not None
         stand = Stand(graph, run, head, cursor, named=named, strict=config.strict_resume)
         beginning = self._beginnings.plan(stand, value)
         end, failure = _ends_at_once(run, beginning), None
+        breach = self._breach(thread) if end is None else ""
+        if breach:
+            end = RunStatus.INTERRUPTED
         if end is None and config.drain_reason is not None:
             end, failure = RunStatus.INTERRUPTED, drained(config.drain_reason)
         orders = Orders(self._connection, graph, run, Frame(first_number=beginning.head.number))
         steps = beginning.steps if end is None else ()
         timeout_s = config.timeout_s or (thread.timeout_s if thread is not None else None)
         first, turn = orders.begun(beginning, steps), self._turn(config, value)
-        return self.store(Planned(run, beginning, thread, first, end, failure, timeout_s, turn))
+        return self.store(Planned(run, beginning, thread, first, end, failure, timeout_s, turn, breach))
+
+    def _breach(self, thread: Thread | None) -> str:
+        """Return which limits of its budget a thread has reached already; nothing where none."""
+        return budget_of(self._connection, thread.id).breach if thread is not None and thread.budget else ""
 
     def _turn(self, config: RunConfig, value: Any) -> str | None:
         """Return whose turn comes before that of a run that begins now; answers, and going on, wait for nobody."""
@@ -131,6 +141,7 @@ class Starter(Storing):
             durability=config.durability,
             replays=replays,
             heard=config.heard,
+            budget=config.budget,
         )
 
     def _check_config(self, config: RunConfig) -> None:

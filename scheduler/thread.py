@@ -30,6 +30,8 @@ class Thread:
     seq: int = 0
     #: The checkpoint that its next run begins from, because the run after that was taken back; "-": from nothing.
     back: str | None = None
+    #: What its runs may spend together, by unit.
+    budget: Mapping[str, float] = field(default_factory=dict)
     #: The run that asked a person, and waits for the answer.
     waits: str | None = None
 

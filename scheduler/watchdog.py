@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import unquote
 
 from .ailments import ailment_of
 from .connection import Connection
@@ -19,7 +20,6 @@ from .recovery import Recovery
 from .runs import RunStore
 from .scripts import NEXT, QUESTIONS, START, Place
 from .start_scripts import StartScripts
-from .threads import place_of
 from .ticking import Ticking
 
 logger = logging.getLogger(__name__)
@@ -227,3 +227,11 @@ def _not_handled(entry: DueEntry, error: Exception) -> str:
 
 def _ids(order: StepOrder) -> dict[str, str]:
     return {"thread_id": order.ref.thread_id, "step_id": order.ref.step_id}
+
+
+def place_of(connection: Connection, member: str) -> tuple[Place, str, str]:
+    """Return where an entry of a due set points: the thread's place, its id, and the step or ``run:ID``."""
+    token, _, what = member.partition(" ")
+    thread_id = unquote(token)
+    run_id = what.removeprefix("run:") if what.startswith("run:") else ""
+    return connection.place(thread_id, run_id), thread_id, what

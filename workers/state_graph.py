@@ -1,10 +1,11 @@
 """Building a graph whose nodes share a state, up to something that can be run."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from graphs.builder import GraphBuilder
 from graphs.cache import BaseCache
 from graphs.graph import DEFAULT_NAME, check_graph_name
+from graphs.spending import limits_of
 from graphs.store import BaseStore
 
 from .compiled import CompiledStateGraph
@@ -26,6 +27,7 @@ class StateGraph(GraphBuilder):
         interrupt_after: Names = None,
         name: str | None = None,
         debug: bool = False,
+        budget: Mapping[str, float] | None = None,
     ) -> CompiledStateGraph:
         """Check the graph and return it, ready to run.
 
@@ -38,12 +40,16 @@ class StateGraph(GraphBuilder):
             interrupt_before: the nodes (or "*") before which a run pauses.
             interrupt_after: the nodes (or "*") after which a run pauses.
             name: the first half of its Celery tasks' names; give every graph of a deployment its own.
+            budget: what each of its runs may spend, by unit: ``{"steps": 100, "seconds": 600, "tokens": 50_000}``; the
+                config of a call may say otherwise. A run that has reached a limit pauses between two steps.
             debug: accepted for the sake of those who move here; the log is always kept.
 
         Raises:
             InvalidGraph: an edge or a breakpoint names a node that is not there, or nothing leads from START.
+            InvalidBudget: the budget is none.
             TypeError: the checkpointer, store or cache is not one of Treadle's.
         """
         name = check_graph_name(DEFAULT_NAME if name is None else name)
         graph = self.build(name, interrupt_before, interrupt_after)
-        return CompiledStateGraph(graph, checkpointer, store, cache)
+        config = {} if budget is None else {"budget": limits_of(budget)}
+        return CompiledStateGraph(graph, checkpointer, store, cache, config)

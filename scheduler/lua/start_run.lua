@@ -39,6 +39,7 @@ if request.deadline_ms then redis.call("HSET", K.run, "deadline", now + request.
 if look then redis.call("ZADD", K.due, now + look, request.token .. " run:" .. request.run) end
 limit_superstep(request, now)
 write_log(now, told(request.entries))
+if request.breach then redis.call("HSET", K.run, "breach", request.breach) end
 if request.ended then
   if request.ended.error then redis.call("HSET", K.run, "error", blob()) end
   finish(request.ended, request, now)

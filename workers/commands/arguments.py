@@ -106,6 +106,12 @@ def on_busy_option(callback: Callback) -> Callback:
     return click.option("--on-busy", type=click.Choice(get_args(OnBusy)), default=None, help=told)(callback)
 
 
+def budget_option(callback: Callback) -> Callback:
+    """Add the option --budget: what the run may spend."""
+    told = "What the run may spend, for example tokens=50000; it pauses when it has. May be given more than once."
+    return click.option("--budget", type=Pair(), multiple=True, metavar="UNIT=LIMIT", help=told)(callback)
+
+
 def confirmed(what: str, *, yes: bool) -> None:
     """Ask at a terminal whether to go on; a script is taken at its word.
 

@@ -1,5 +1,6 @@
 """The commands that begin, take up and cancel runs."""
 
+import json
 from shlex import quote
 from typing import Any, TypedDict, Unpack
 
@@ -8,6 +9,7 @@ import click
 from graphs.commands import Command
 from graphs.graph import Graph
 from graphs.schema import context_of
+from scheduler.budget import words_of
 from scheduler.delayed import DelayedRuns, Start
 from scheduler.lifecycle import RunStatus
 from scheduler.run import Run
@@ -18,7 +20,16 @@ from ..desk import Desk, config_for
 from ..exits import ExitCode
 from ..progress import Progress
 from ..rendering import console, print_json, visible
-from .arguments import Json, config_option, json_option, on_busy_option, thread_option, wait_option, with_desk
+from .arguments import (
+    Json,
+    budget_option,
+    config_option,
+    json_option,
+    on_busy_option,
+    thread_option,
+    wait_option,
+    with_desk,
+)
 
 #: After how long without a worker the person is told.
 _PATIENCE_TICKS = 10
@@ -32,6 +43,7 @@ class Options(TypedDict):
     config: dict[str, Any] | None
     context: Any
     on_busy: str | None
+    budget: tuple[tuple[str, Any], ...]
     wait: bool
     as_json: bool
 
@@ -43,6 +55,7 @@ class Options(TypedDict):
 @click.option("--context", type=Json(), default=None, metavar="JSON", help="What nodes get as runtime.context.")
 @click.option("--delay", type=float, default=None, metavar="SECONDS", help="Begin it later, and return at once.")
 @on_busy_option
+@budget_option
 @config_option
 @wait_option
 @json_option
@@ -71,6 +84,7 @@ def run(ctx: click.Context, desk: Desk, graph: str, delay: float | None, **optio
 @click.option("--answer", type=Json(), default=None, metavar="JSON", help="The answer to the question that waits.")
 @click.option("--context", type=Json(), default=None, metavar="JSON", help="What nodes get as runtime.context.")
 @on_busy_option
+@budget_option
 @config_option
 @wait_option
 @json_option
@@ -87,6 +101,7 @@ def resume(ctx: click.Context, desk: Desk, graph: str | None, answer: Any, **opt
     Examples:
       treadle resume --thread my-1
       treadle resume --thread my-1 --answer true
+      treadle resume --thread my-1 --budget tokens=100000
       treadle resume --thread my-1 --input '{"question": "What has changed?"}'
     """
     if answer is not None:
@@ -152,8 +167,10 @@ def _begin_later(desk: Desk, name: str, delay_s: float, options: Options) -> Exi
 
 
 def _config(options: Options) -> dict[str, Any]:
-    on_busy = options["on_busy"]
-    return {**(options["config"] or {}), **({"on_busy": on_busy} if on_busy is not None else {})}
+    config, on_busy = dict(options["config"] or {}), options["on_busy"]
+    if on_busy is not None:
+        config["on_busy"] = on_busy
+    return config | ({"budget": {**config.get("budget", {}), **dict(options["budget"])}} if options["budget"] else {})
 
 
 def _context(graph: Graph, value: Any) -> Any:
@@ -208,7 +225,9 @@ def _tell_result(desk: Desk, graph: Graph, run: Run, *, as_json: bool) -> ExitCo
         print_json({**ids, "output": output, "next": stand.next, "error": error})
     elif run.error is None:
         print_json(output)
-        if run.status is RunStatus.INTERRUPTED:
+        if run.breach:
+            click.echo(_how_to_raise(run), err=True)
+        elif run.status is RunStatus.INTERRUPTED:
             click.echo(f"{_where(stand)} {_how_to_go_on(run.thread_id, asked=bool(stand.interrupts))}", err=True)
     else:
         click.echo(visible(f"{run.status}: {run.error['repr']}"), err=True)
@@ -219,6 +238,14 @@ def _tell_result(desk: Desk, graph: Graph, run: Run, *, as_json: bool) -> ExitCo
 def _where(stand: StateSnapshot) -> str:
     due = ", ".join(stand.next) or "the end"
     return f"{due} asks, and waits for an answer." if stand.interrupts else f"Paused before {due}."
+
+
+def _how_to_raise(run: Run) -> str:
+    named, over = quote(run.thread_id), [f"{one['unit']}=LIMIT" for one in run.breach if one["scope"] == "thread"]
+    first = f"`treadle budget {named} --set {' --set '.join(over)}` raises the thread's limit. " if over else ""
+    own = "".join(f" --budget {one['unit']}=LIMIT" for one in run.breach if one["scope"] == "run")
+    reason = words_of(json.dumps([dict(one) for one in run.breach]))
+    return f"Paused, {reason}. {first}`treadle resume --thread {named}{own}` goes on."
 
 
 def _how_to_go_on(thread_id: str, *, asked: bool = False) -> str:
