@@ -18,14 +18,16 @@ local log_start = tonumber(thread[4] or 0)
 -- The cursor stands still while a run only answers; the log does not.
 if log_start ~= request.seq or (redis.call("HGET", K.frame, "cursor") or "") ~= request.expected then return {"moved"} end
 
-if known[2] then redis.call("HDEL", K.run, "start", "queue", "sends", "turn", "noted", "on_busy") end
-redis.call("ZREM", K.inputs, request.run)
-redis.call("HDEL", K.thread, "waits", "back", "looks")
-redis.call("HSET", K.thread, "before", thread[6] or request.expected)
+if known[2] then
+  redis.call("HDEL", K.run, "start", "queue", "sends", "turn", "noted", "on_busy")
+  redis.call("ZREM", K.inputs, request.run)
+end
+if known[2] or thread[5] or thread[6] then redis.call("HDEL", K.thread, "waits", "back", "looks") end
 redis.call("HSET", K.run, "status", "pending", "started", now, "log_start", log_start, "plan", blob())
 redis.call("LPUSH", K.runs, request.run)
 if not thread[1] then redis.call("HSET", K.thread, "created", now) end
-redis.call("HSET", K.thread, "status", "running", "run", request.run, "since", now, "updated", now)
+redis.call("HSET", K.thread, "status", "running", "run", request.run, "since", now, "updated", now,
+  "before", thread[6] or request.expected)
 for name, value in pairs(request.thread_fields) do redis.call("HSET", K.thread, name, value) end
 redis.call("ZADD", K.index, now, request.token)
 

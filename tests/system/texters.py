@@ -7,6 +7,7 @@ from typing import Annotated, Any, TypedDict
 
 from treadle.checkpoint.redis import RedisSaver
 from treadle.graph import START, CompiledStateGraph, StateGraph
+from treadle.runtime import Runtime
 
 
 class Trail(TypedDict):
@@ -30,4 +31,16 @@ def slow(saver: RedisSaver) -> CompiledStateGraph:
     return compiled
 
 
-all_graphs = [slow(RedisSaver())]
+def _buy(state: Trail, runtime: Runtime[None]) -> dict[str, Any]:
+    runtime.spend(usd=1)
+    return _wait(state)
+
+
+def paid(saver: RedisSaver) -> CompiledStateGraph:
+    """Build a graph whose first node spends something."""
+    builder = StateGraph(Trail).add_node("a", _buy).add_node("b", lambda state: {"trail": ["b"]})
+    compiled: CompiledStateGraph = builder.add_edge(START, "a").add_edge("a", "b").compile(saver, name="paid")
+    return compiled
+
+
+all_graphs = [slow(RedisSaver()), paid(RedisSaver())]
