@@ -32,6 +32,8 @@ class Claim:
     worker: str
     delivery: str
     losses: int = 0
+    #: How the last worker that it lost ended, as far as anybody knows.
+    lost_by: str = ""
     soft_ms: int | None = None
     #: What earlier attempts asked, and the answers that are replayed.
     dialogue: Dialogue = field(default_factory=Dialogue)

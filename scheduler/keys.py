@@ -204,6 +204,10 @@ class Keys:
         path = ".".join(map(_escaped, namespace))  # labels have no dot
         return f"{self.prefix}:{{memory}}:item:{path}:{_escaped(key)}"
 
+    def versions(self, graph: str) -> str:
+        """Sorted set: the fingerprints of a graph's versions, by when a worker first had each (ms)."""
+        return f"{self.prefix}:versions:{_escaped(graph)}"
+
     def cache_namespaces(self) -> str:
         """Set: the namespaces that the cache was ever written to."""
         return f"{self.prefix}:cache"

@@ -54,4 +54,5 @@ def _usual(thread_id: str, recursion_limit: int) -> dict[str, Any]:
         "replays": {},
         "budget": {},
         "metered": False,
+        "versioning": "park",
     }

@@ -34,8 +34,9 @@ class RunStore:
         return self._plans.get((thread_id, run_id)) or self._keep(self.get(thread_id, run_id))
 
     def knows(self, thread_id: str, run_id: str) -> bool:
-        """Return whether ``load`` would ask nobody."""
-        return (thread_id, run_id) in self._plans
+        """Return whether ``load`` would ask nobody, and need not: other workers may upgrade a run."""
+        known = self._plans.get((thread_id, run_id))
+        return known is not None and known.versioning != "auto_upgrade"
 
     def take(self, thread_id: str, run_id: str, fields: Mapping[bytes, bytes]) -> None:
         """Remember a run whose fields came along."""
@@ -150,6 +151,7 @@ class RunStore:
             thread_id,
             **{
                 **plan,
+                "fingerprint": fields.get(b"version", b"").decode() or plan["fingerprint"],
                 "interrupt_before": tuple(plan["interrupt_before"]),
                 "interrupt_after": tuple(plan["interrupt_after"]),
             },

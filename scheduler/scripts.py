@@ -126,6 +126,14 @@ class Scripts:
         """Hand a lease back; return whether it was this worker's."""
         return bool(self._run("release_step", place, args))
 
+    def pass_on_step(self, place: Place, **args: str | int) -> bool:
+        """Give a step back for workers with another version of its graph; return whether it was this worker's."""
+        return bool(self._run("pass_on_step", place, args))
+
+    def upgrade_run(self, place: Place, **args: str) -> bool:
+        """Let a run go on with a newer version of its graph; return whether it does."""
+        return bool(self._run("upgrade_run", place, args))
+
     def retry_step(self, place: Place, **args: str | int | bytes) -> bool:
         """Let a step wait for its next attempt; return whether the lease was still good."""
         return bool(self._run("retry_step", place, args))
@@ -187,10 +195,10 @@ class Scripts:
         return str(self._run("look_at_run", place, args).decode())
 
     def redispatch_step(
-        self, steps: Iterable[tuple[Place, str]], *, wait_ms: int, wait_max_ms: int, counts: bool = True
+        self, steps: Iterable[tuple[Place, str]], *, wait_ms: int, wait_max_ms: int
     ) -> list[bytes | Exception | None]:
         """Look at steps that fell due; return the record (JSON) of each whose message is to be sent again."""
-        waits = {"wait_ms": wait_ms, "wait_max_ms": wait_max_ms, "counts": int(counts)}
+        waits = {"wait_ms": wait_ms, "wait_max_ms": wait_max_ms}
         args = ((at, {"step": step, "member": at.member(step), "token": at.keys.token, **waits}) for at, step in steps)
         return self._run_each("redispatch_step", args)
 

@@ -142,6 +142,7 @@ class Starter(Storing):
             replays=replays,
             heard=config.heard,
             budget=config.budget,
+            versioning=graph.versioning,
         )
 
     def _check_config(self, config: RunConfig) -> None:

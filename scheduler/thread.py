@@ -53,10 +53,12 @@ class PendingStep:
     since_ms: int
     due_ms: int | None
     queue: str | None = None
+    #: The version of the graph whose workers it is for; None: any worker of the queue.
+    version: str | None = None
 
     @classmethod
     def of(cls, step: Mapping[str, Any], due: float | None) -> "PendingStep":
-        """Return a step from its record, and when it is due."""
+        """Return a step as its record has it, and when the due set says that somebody looks at it."""
         leased, asleep = step["state"] == "leased", step["state"] == "waiting" and step.get("asleep", 0) >= step["due"]
         due_ms = step.get("until") if due is None and leased else step["asleep"] if asleep else due
         return cls(
@@ -69,4 +71,5 @@ class PendingStep:
             int(step["started"] if leased else step["since"]),
             None if due_ms is None else int(due_ms),
             step.get("queue"),
+            step.get("version"),
         )

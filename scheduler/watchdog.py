@@ -31,6 +31,8 @@ _BUSY = _BATCH // 10
 _LONGEST_PAUSE_S = 5.0
 #: For how long a Redis that is back is left to the workers, which ask again every second; half a lease where longer.
 _SHORTEST_REST_S = 2.0
+#: By how much a queue may have more messages than there are steps: that a step waits long is no sign of a loss.
+_ROOM = 1_000
 #: How long the other schedulers keep off what this one took.
 _HOLD_MS = 5_000
 
@@ -88,7 +90,14 @@ class Watchdog:
         for entry in entries:  # before the steps: what has a deadline does not wait until a flood of them is sent
             if not entry.is_step:
                 done[self._look_at(entry)] += 1
-        return done + self._send_again([entry for entry in entries if entry.is_step]) + self._ticking.sweep()
+        return done + self._send_again([entry for entry in entries if entry.is_step]) + self._ticked()
+
+    def _ticked(self) -> Counter[str]:
+        try:
+            return self._ticking.sweep()
+        except StoreUnavailable as error:  # schedules lie in one part of a cluster, and the others are looked after
+            logger.warning("schedules not looked at", extra={"error": str(error)})
+            return Counter()
 
     def _taken(self) -> Iterator[str]:
         """Take what is due, as much from each partition, so that a flood in one leaves the others their turn."""
@@ -173,12 +182,13 @@ class Watchdog:
     def _send_again(self, entries: Sequence[DueEntry]) -> Counter[str]:
         if not entries:
             return Counter()
+        if not self._connection.dispatcher.is_open():  # they are due again soon, and not later for each vain attempt
+            return Counter({"kept back": len(entries)})
         settings = self._connection.settings
         records = self._connection.scripts.redispatch_step(
             [(entry.place, entry.what) for entry in entries],
             wait_ms=settings.queue_wait_ms,
             wait_max_ms=settings.queue_wait_max_ms,
-            counts=self._connection.dispatcher.reachable,
         )
         done: Counter[str] = Counter()
         orders = []
@@ -188,7 +198,28 @@ class Watchdog:
                 orders.append(seen)
             else:
                 done[seen] += 1
-        return done + self._hand_out(orders)
+        wanted = list(self._wanted(orders))
+        done["left waiting"] += len(orders) - len(wanted)
+        return +done + self._hand_out(wanted)
+
+    def _wanted(self, orders: Sequence[StepOrder]) -> Iterator[StepOrder]:
+        """Yield what has no message, and of what may still have one as much as its queue can have lost."""
+        room: dict[tuple[str | None, str | None], int] = {}
+        for order in orders:
+            queue = order.queue, order.version
+            if order.again and queue not in room:
+                room[queue] = _ROOM + self._in_flight() - self._connection.dispatcher.backlog(order)
+            if order.again:
+                room[queue] -= 1
+            if not order.again or room[queue] >= 0:
+                yield order
+
+    def _in_flight(self) -> int:
+        """Return how many steps there are, and a few entries more: no queue needs as many messages."""
+        pipeline = self._connection.redis.pipeline(transaction=False)
+        for key in self._connection.keys.due_sets():
+            pipeline.zcard(key)
+        return sum(count for count in pipeline.execute(raise_on_error=False) if isinstance(count, int))
 
     def _hand_out(self, orders: Sequence[StepOrder]) -> Counter[str]:
         """Send messages together; where that fails, one by one, so that one that cannot be sent costs no other."""

@@ -13,10 +13,11 @@ class RecordingDispatcher:
     """
 
     inline = False
-    reachable = True
 
     def __init__(self, queue: str | None = None) -> None:
         self.sent: list[StepOrder] = []
+        self.is_broker_up = True
+        self.waiting = 0
         #: The runs that are to begin: thread, run and queue.
         self.announced: list[tuple[str, str, str | None]] = []
         self._queue = queue
@@ -33,6 +34,14 @@ class RecordingDispatcher:
     def send(self, orders: Sequence[StepOrder]) -> None:
         """Note the orders."""
         self.sent.extend(orders)
+
+    def is_open(self) -> bool:
+        """Return whether the broker is up."""
+        return self.is_broker_up
+
+    def backlog(self, order: StepOrder) -> int:
+        """Return how many messages wait, as the test says."""
+        return self.waiting
 
     def announce(self, thread_id: str, run_id: str, queue: str | None) -> None:
         """Note the run."""

@@ -38,7 +38,8 @@ _BY_SCHEDULERS = (
 )
 #: What closes, copies and deletes threads, and what starts them by the clock: no node's business.
 _CLOSING = (
-    "delete_thread", "set_status", "put_schedule", "set_schedule", "advance_schedule", "delete_schedule",
+    "delete_thread", "set_status", "reseal_value", "reseal_stream",
+    "put_schedule", "set_schedule", "advance_schedule", "delete_schedule",
 )  # fmt: skip
 
 # No more of a connection than to open it: not to see those of others, or to close them.
@@ -60,7 +61,7 @@ _TO_CONSUME = (
     # with TREADLE_ACK_EMULATION alone
     "hdel", "hget", "hset", "rpush", "set", "unwatch", "watch", "zadd", "zrange", "zrem",
 )  # fmt: skip
-_TO_COPY_THREADS = ("dump", "restore")
+_TO_COPY_THREADS = ("dump", "restore", "type")
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,7 @@ from scheduler.storing import Started
 from .attempt import Local
 from .inline import InlineRunner
 from .loop import Calls
-from .turns import Turns
+from .succession import Succession
 
 
 class Execution:
@@ -40,7 +40,7 @@ class Execution:
         started: Started,
         runner: InlineRunner | None,
         control: RunControl,
-        turns: Turns | None = None,
+        turns: Succession | None = None,
         *,
         ephemeral: bool = False,
     ) -> None:

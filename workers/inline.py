@@ -17,10 +17,11 @@ from scheduler.runs import RunStore
 from scheduler.storing import Started
 
 from .attempt import Local
-from .executor import Executor, Outcome
+from .executor import Executor
 from .heartbeat import Heartbeat
 from .loop import Abandoned, Calls
 from .loop import run as run_anywhere
+from .outcome import Outcome
 from .sleepers import Sleepers
 
 #: How many steps run at the same time where the config does not say: a thread each.

@@ -14,13 +14,13 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from scheduler.connection import open_connection
-from scheduler.dispatch import Envelope, StepOrder, StepRef
+from scheduler.dispatch import Inline, StepRef
 from scheduler.errors import StoreUnavailable
 from scheduler.leases import Leases
 from scheduler.patience import Patience
@@ -137,7 +137,7 @@ class Watch:
         """Let others have the steps of a worker that is no more."""
         with suppress(StoreUnavailable):  # their leases run out by themselves
             for delivery, ref in self._steps.items():
-                self._leases.release(ref, delivery, self._kind)
+                self._leases.release(ref, delivery, self._kind, "its process ended")
 
 
 def watch(kept: Watch, interval_s: float, pipe: int = 0) -> None:
@@ -172,16 +172,10 @@ def main() -> None:
     watch(Watch(leases, worker_pid), settings.lease_ms / 1000 / _BEATS_PER_LEASE)
 
 
-class _Nobody:
+class _Nobody(Inline):
     """A dispatcher for a process that sends no steps; those that it holds are not its own."""
 
-    inline, reachable = False, True
-
-    def envelope(self, order: StepOrder) -> Envelope | None:
-        return None
-
-    def send(self, orders: Sequence[StepOrder]) -> None:
-        return
+    inline = False
 
     def announce(self, thread_id: str, run_id: str, queue: str | None) -> None:
         return

@@ -17,7 +17,7 @@ from scheduler.tuples import CheckpointTuple, Tuples
 
 from .engine import Engine, open_engine
 from .inline import InlineRunner
-from .turns import Turns
+from .succession import Succession
 
 _FOREVER_MS = 10 * 365 * 24 * 3600 * 1000
 
@@ -34,7 +34,7 @@ class Saver:
         self._engine: Engine | None = None
         self._runners: dict[tuple[int, int], InlineRunner] = {}
         self._homes: dict[str, tuple[Graph, InlineRunner]] = {}
-        self._turns: Turns | None = None
+        self._turns: Succession | None = None
         self._lock = threading.Lock()
 
     @property
@@ -68,12 +68,12 @@ class Saver:
         with self._lock:
             return self._runners.setdefault((id(store), id(cache)), engine.runner(store, cache))
 
-    def turns(self, graph: Graph, runner: InlineRunner) -> Turns:
+    def turns(self, graph: Graph, runner: InlineRunner) -> Succession:
         """Return what begins, in this process, the inputs that wait for their turn; also those of this graph."""
         client = self.client
         with self._lock:
             self._homes[graph.name] = (graph, runner)
-            self._turns = self._turns or Turns(client, self._homes)
+            self._turns = self._turns or Succession(client, self._homes)
             return self._turns
 
     def delete_thread(self, thread_id: str) -> None:

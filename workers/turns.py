@@ -1,81 +1,59 @@
-"""Inputs that wait for their turn where steps run in this process: begun here, one after the other."""
+"""Who runs in this process at a time: any number of steps, or one that is suspected of killing processes."""
 
-import logging
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterator
+from contextlib import contextmanager
 
-from graphs.frames import Root
-from graphs.graph import Graph
-from graphs.runtime import RunControl
-from scheduler.aside import begin_aside
-from scheduler.client import Client
-from scheduler.delayed import DelayedRuns
-from scheduler.inputs import Inputs
-
-from .attempt import Local
-from .inline import InlineRunner
-
-logger = logging.getLogger(__name__)
+#: For how long a suspect waits until the others have ended; then it runs beside them.
+_PATIENCE_S = 60.0
 
 
 class Turns:
-    """Runs, on threads of their own, what waits on the threads that this process has run.
+    """Lets steps run together, and a suspect alone: when its process dies, it was nobody else.
 
     Args:
-        client: the store's.
-        homes: the graphs that this process runs, and what executes each.
+        patience_s: for how long a suspect waits for the steps that run.
     """
 
-    def __init__(self, client: Client, homes: Mapping[str, tuple[Graph, InlineRunner]]) -> None:
-        self._client = client
-        self._homes = homes
-        self._busy: set[str] = set()
-        self._lock = threading.Lock()
+    def __init__(self, patience_s: float = _PATIENCE_S) -> None:
+        self._patience_s = patience_s
+        self._running = 0
+        self._has_suspect = False
+        self._changed = threading.Condition()
 
-    def go_on(self, thread_id: str) -> None:
-        """Begin what waits on a thread, where it is free, without waiting for that."""
-        if len(Inputs(self._client.connection, thread_id)) == 0:
-            return
-        with self._lock:
-            if thread_id in self._busy:
-                return
-            self._busy.add(thread_id)
-        begin_aside(self._drain, thread_id)
-
-    def _drain(self, thread_id: str) -> None:
+    @contextmanager
+    def together(self) -> Iterator[None]:
+        """Run beside others; wait while a suspect runs, or is about to."""
+        with self._changed:
+            self._changed.wait_for(lambda: not self._has_suspect)
+            self._running += 1
         try:
-            while self._run_next(thread_id) or self._leave(thread_id):
-                pass
-        except Exception:
-            logger.exception("input not begun", extra={"thread_id": thread_id})
-            with self._lock:
-                self._busy.discard(thread_id)
+            yield
+        finally:
+            self._leave()
 
-    def _leave(self, thread_id: str) -> bool:
-        """Stop looking after a thread; return whether to go on, since an input came to wait in the last moment."""
-        with self._lock:
-            self._busy.discard(thread_id)
-        run_id = Inputs(self._client.connection, thread_id).next()
-        if run_id is None or run_id not in self._known(thread_id):
-            return False
-        with self._lock:
-            taken = thread_id in self._busy
-            self._busy.add(thread_id)
-        return not taken
+    @contextmanager
+    def alone(self) -> Iterator[None]:
+        """Run when the others have ended, and let none begin meanwhile."""
+        with self._changed:
+            self._changed.wait_for(lambda: not self._has_suspect)
+            self._has_suspect = True
+            is_alone = self._changed.wait_for(lambda: not self._running, self._patience_s)
+            self._running += 1
+            if not is_alone:
+                self._admit()
+        try:
+            yield
+        finally:
+            self._leave(was_alone=is_alone)
 
-    def _known(self, thread_id: str) -> frozenset[str]:
-        inputs = Inputs(self._client.connection, thread_id).list()
-        return frozenset(one.run_id for one in inputs if one.graph in self._homes)
+    def _leave(self, *, was_alone: bool = False) -> None:
+        with self._changed:
+            self._running -= 1
+            if was_alone:
+                self._has_suspect = False
+            self._changed.notify_all()
 
-    def _run_next(self, thread_id: str) -> bool:
-        """Run the input whose turn it is; return whether there was one, of a graph that this process runs."""
-        run_id = Inputs(self._client.connection, thread_id).next()
-        if run_id is None or run_id not in self._known(thread_id):
-            return False
-        graphs = {name: graph for name, (graph, _) in self._homes.items()}
-        started = DelayedRuns(self._client).begin_here(thread_id, run_id, graphs)
-        if isinstance(started, str):
-            return started == "failed"
-        graph, runner = self._homes[started.run.graph]
-        runner.run(Root(graph), started, Local(RunControl()))
-        return True
+    def _admit(self) -> None:
+        self._has_suspect = False
+        self._changed.notify_all()

@@ -29,13 +29,9 @@ if request.goes_on and redis.call("HEXISTS", K.run, "drain") == 1 then return "d
 local over = request.goes_on and breached(request.spending, ms)
 if over then return "spent " .. over end
 spend(request.spending, ms)
-if request.breach then redis.call("HSET", K.run, "breach", request.breach) end
 move(request, now)
 limit_superstep(request, now)
 write_log(now, told(request.entries, ms))
 if request.returned then give_back(request.returned, request, now) end
-if request.ended then
-  if request.ended.error then redis.call("HSET", K.run, "error", blob()) end
-  finish(request.ended, request, now)
-end
+finish_where_told(request, now)
 return "committed"

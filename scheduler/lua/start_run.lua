@@ -18,10 +18,7 @@ local log_start = tonumber(thread[4] or 0)
 -- The cursor stands still while a run only answers; the log does not.
 if log_start ~= request.seq or (redis.call("HGET", K.frame, "cursor") or "") ~= request.expected then return {"moved"} end
 
-if known[2] then
-  redis.call("HDEL", K.run, "start", "queue", "sends", "turn", "noted", "on_busy")
-  redis.call("ZREM", K.inputs, request.run)
-end
+if known[2] then leave_line(request.run) end
 if known[2] or thread[5] or thread[6] then redis.call("HDEL", K.thread, "waits", "back", "looks") end
 redis.call("HSET", K.run, "status", "pending", "started", now, "log_start", log_start, "plan", blob())
 redis.call("LPUSH", K.runs, request.run)
@@ -34,16 +31,8 @@ redis.call("ZADD", K.index, now, request.token)
 redis.call("DEL", K.steps)
 redis.call("ZREM", K.due, request.token .. " questions")
 move(request, now)
-local look = request.deadline_ms
-if request.inline then look = math.min(look or request.alive_ms, request.alive_ms) end
-if request.inline then redis.call("HSET", K.run, "until", now + request.alive_ms) end
-if request.deadline_ms then redis.call("HSET", K.run, "deadline", now + request.deadline_ms) end
-if look then redis.call("ZADD", K.due, now + look, request.token .. " run:" .. request.run) end
+limit_run(request, now)
 limit_superstep(request, now)
 write_log(now, told(request.entries))
-if request.breach then redis.call("HSET", K.run, "breach", request.breach) end
-if request.ended then
-  if request.ended.error then redis.call("HSET", K.run, "error", blob()) end
-  finish(request.ended, request, now)
-end
+finish_where_told(request, now)
 return {"started", log_start}

@@ -6,6 +6,7 @@ from typing import Any
 import click
 
 from scheduler.delayed import DelayedRun, DelayedRuns
+from scheduler.dispatch import version_queue
 from scheduler.inputs import PendingInput
 from scheduler.lifecycle import ThreadStatus
 from scheduler.snapshots import StateSnapshot
@@ -142,7 +143,12 @@ def _row(thread: Thread) -> tuple[object, ...]:
 
 def _step_row(step: PendingStep) -> tuple[object, ...]:
     since, due = moment(step.since_ms), moment(step.due_ms)
-    return step.node, step.state, step.attempt, step.worker or "-", since, due, step.queue or "(default)", step.id
+    return step.node, step.state, step.attempt, step.worker or "-", since, due, _queue(step), step.id
+
+
+def _queue(step: PendingStep) -> str:
+    queue = step.queue or "(default)"
+    return queue if step.version is None else version_queue(queue, step.version)
 
 
 def _delayed_row(run: DelayedRun) -> tuple[object, ...]:

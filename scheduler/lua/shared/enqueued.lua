@@ -15,3 +15,9 @@ local function pass_turn(ended, request, now)
     redis.call("ZADD", K.due, now, request.token .. " next")
   end
 end
+
+-- Take a run out of the line, that begins now: what it had to remember until then is over.
+local function leave_line(run)
+  redis.call("HDEL", K.run, "start", "queue", "sends", "turn", "noted", "on_busy")
+  redis.call("ZREM", K.inputs, run)
+end

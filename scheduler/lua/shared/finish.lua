@@ -9,3 +9,11 @@ local function finish(ended, request, now)
   redis.call("ZADD", K.index, now, request.token)
   pass_turn(ended, request, now)
 end
+
+-- Do so where a request tells how the run ends, with the blob of its error.
+local function finish_where_told(request, now)
+  if request.breach then redis.call("HSET", K.run, "breach", request.breach) end
+  if not request.ended then return end
+  if request.ended.error then redis.call("HSET", K.run, "error", blob()) end
+  finish(request.ended, request, now)
+end
