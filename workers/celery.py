@@ -35,4 +35,4 @@ def _consume(**_: Any) -> None:
 def _supervise(sender: Any, **_: Any) -> None:
     """Begin to look after the steps that the pool runs."""
     graphs, url = bootstrap.registry(settings), bootstrap.redis_url(settings)
-    Supervisor(bootstrap.connection(settings), sender.hostname, sender.pool, url, graphs).start()
+    Supervisor(bootstrap.connection(settings), sender, url, graphs).start()
