@@ -15,6 +15,7 @@ from typing import Any, Final, TypeAlias
 from graphs.errors import TreadleError
 
 from .connection import Connection
+from .delivery_scripts import DeliveryScripts
 from .errors import RunNotFound, StoreUnavailable
 from .json_text import decoded, encoded
 from .runs import RunStore
@@ -72,6 +73,7 @@ class Deliveries:
 
     def __init__(self, connection: Connection, runs: RunStore, send: Sender) -> None:
         self._connection, self._runs, self._send = connection, runs, send
+        self._scripts = DeliveryScripts(connection.client)
 
     def of_thread(self, thread_id: str, limit: int = 100) -> list[Delivery]:
         """Return the deliveries of a thread's last runs, the newest first."""
@@ -96,7 +98,7 @@ class Deliveries:
         settings = self._connection.settings
         place = self._connection.place(thread_id, run_id)
         hold_ms = round(settings.webhook_timeout_s * 1000) + _SLACK_MS
-        taken = self._connection.scripts.take_delivery(place, member=member_of(place), hold_ms=hold_ms)
+        taken = self._scripts.take_delivery(place, member=member_of(place), hold_ms=hold_ms)
         if taken is None:
             return ""
         answer, error = self._sent(thread_id, run_id)
@@ -110,7 +112,7 @@ class Deliveries:
         return state
 
     def _put(self, place: Place, attempt: int | str, record: Mapping[str, Any], again_ms: int | None) -> bool:
-        return self._connection.scripts.put_delivery(
+        return self._scripts.put_delivery(
             place,
             member=member_of(place),
             attempt=attempt,

@@ -54,5 +54,7 @@ def _usual(thread_id: str, recursion_limit: int) -> dict[str, Any]:
         "replays": {},
         "webhook": None,
         "trace": None,
+        "budget": {},
+        "metered": False,
         "versioning": "park",
     }

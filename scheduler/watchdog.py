@@ -4,9 +4,10 @@ import logging
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import unquote
 
 from .ailments import ailment_of
 from .connection import Connection
@@ -18,9 +19,8 @@ from .json_text import decoded
 from .moves import hand_out
 from .recovery import Recovery
 from .runs import RunStore
-from .scripts import QUESTIONS, START, Place
+from .scripts import NEXT, QUESTIONS, START, Place
 from .start_scripts import StartScripts
-from .threads import place_of
 from .ticking import Ticking
 
 logger = logging.getLogger(__name__)
@@ -40,7 +40,7 @@ _HOLD_MS = 5_000
 
 @dataclass(frozen=True, slots=True)
 class DueEntry:
-    """What an entry of a due set is about: a step, ``run:ID``, ``start:ID``, ``hook:ID``, or questions of a thread."""
+    """What an entry of a due set is about: a step, ``run:``, ``start:``, ``hook:ID``, questions or inputs of a thread."""
 
     member: str
     place: Place
@@ -55,7 +55,7 @@ class DueEntry:
     @property
     def is_step(self) -> bool:
         """Whether it is about a step."""
-        return self.what != QUESTIONS and not self.what.startswith(("run:", "hook:", START))
+        return self.what not in (QUESTIONS, NEXT) and not self.what.startswith(("run:", "hook:", START))
 
 
 class Watchdog:
@@ -81,15 +81,22 @@ class Watchdog:
         self._rest_s = max(_SHORTEST_REST_S, connection.settings.lease_ms / 2000)
         self._recovery = Recovery(self._rest_s)
 
-    def run(self, stop: threading.Event) -> None:
-        """Sweep until stopped, without a pause while much is due; a Redis that ails is waited for."""
+    def run(self, stop: threading.Event, swept: Callable[[bool], object] = bool) -> None:
+        """Sweep until stopped, without a pause while much is due; a Redis that ails is waited for.
+
+        Args:
+            stop: when to end.
+            swept: is told after each sweep whether the store answered.
+        """
         usual_s = pause_s = self._connection.settings.sweep_ms / 1000
         while not stop.wait(pause_s):
             try:
                 pause_s = 0 if self.sweep().total() >= _BUSY else usual_s
+                swept(True)
             except StoreUnavailable as error:
                 pause_s = min(_LONGEST_PAUSE_S, 2 * max(pause_s, usual_s))
                 logger.warning("sweep failed", extra={"error": str(error), "again_in_s": pause_s})
+                swept(False)
 
     def sweep(self) -> Counter[str]:
         """Look once at what is due in every partition; return how often each thing was done."""
@@ -156,6 +163,8 @@ class Watchdog:
                 return self._courier.take(entry.thread_id, entry.what) if self._courier else "left alone"
             if entry.what == QUESTIONS:
                 return "answered" if self._defaults.give(entry.thread_id) else "left alone"
+            if entry.what == NEXT:
+                return self._given_turn(entry)
             if entry.what.startswith(START):
                 return self._announced(entry)
             return self._runs.look_at(entry.thread_id, entry.place.run_id) or "left alone"
@@ -173,6 +182,18 @@ class Watchdog:
         if queue is None:
             return "left alone"
         self._connection.dispatcher.announce(entry.thread_id, run_id, queue or None)
+        return "announced"
+
+    def _given_turn(self, entry: DueEntry) -> str:
+        """Tell the workers whose turn it is on a thread that is free."""
+        settings, scripts = self._connection.settings, StartScripts(self._connection.client)
+        waits = {"wait_ms": settings.queue_wait_ms, "wait_max_ms": settings.queue_wait_max_ms}
+        run_id = scripts.look_at_inputs(entry.place, token=entry.place.keys.token, **waits)
+        if run_id is None:
+            return "left alone"
+        place = self._connection.place(entry.thread_id, run_id)
+        queue = self._connection.redis.hget(place.named("run"), "queue") or b""
+        self._connection.dispatcher.announce(entry.thread_id, run_id, queue.decode() or None)
         return "announced"
 
     def _send_again(self, entries: Sequence[DueEntry]) -> Counter[str]:
@@ -254,3 +275,11 @@ def _not_handled(entry: DueEntry, error: Exception) -> str:
 
 def _ids(order: StepOrder) -> dict[str, str]:
     return {"thread_id": order.ref.thread_id, "step_id": order.ref.step_id}
+
+
+def place_of(connection: Connection, member: str) -> tuple[Place, str, str]:
+    """Return where an entry of a due set points: the thread's place, its id, and the step or ``run:ID``."""
+    token, _, what = member.partition(" ")
+    thread_id = unquote(token)
+    run_id = what.removeprefix("run:") if what.startswith("run:") else ""
+    return connection.place(thread_id, run_id), thread_id, what

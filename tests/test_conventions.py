@@ -19,6 +19,7 @@ from graphs.commands import Command, Interrupt
 from graphs.errors import TreadleError
 from graphs.interrupts import Deadline
 from scheduler import lua_files
+from scheduler.delivery_scripts import DeliveryScripts
 from scheduler.errors import ResumeReason
 from scheduler.keys import Keys, ThreadKeys
 from scheduler.memory_scripts import MemoryScripts
@@ -304,9 +305,11 @@ def shared_functions() -> dict[str, str]:
 
 
 def with_what_it_calls(name: str) -> str:
-    """Return a script's body, and those of the shared functions that it calls."""
-    called = [text for function, text in shared_functions().items() if re.search(rf"\b{function}\(", body(name))]
-    return "\n".join([body(name), *called])
+    """Return a script's body, and those of the shared functions that it calls, and that these call."""
+    code, functions = body(name), shared_functions()
+    while called := [function for function in functions if re.search(rf"\b{function}\(", code)]:
+        code = "\n".join([code, *(functions.pop(function) for function in called)])
+    return code
 
 
 @pytest.mark.parametrize("path", LUA_FILES, ids=[path.name for path in LUA_FILES])
@@ -374,7 +377,12 @@ def test_every_method_of_scripts_has_its_script() -> None:
 
 def called_scripts() -> set[str]:
     """Return the scripts that have a method of their own name."""
-    return public_methods(Scripts) | public_methods(ScheduleScripts) | public_methods(StartScripts)
+    return (
+        public_methods(Scripts)
+        | public_methods(ScheduleScripts)
+        | public_methods(StartScripts)
+        | public_methods(DeliveryScripts)
+    )
 
 
 def public_methods(owner: type) -> set[str]:

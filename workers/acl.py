@@ -26,6 +26,7 @@ _PASSWORD_BYTES = 24
 _OF_SCHEDULERS = ("take_due", "redispatch_step", "look_at_run", "look_at_start", "take_delivery")
 _BY_SCHEDULERS = (
     *_OF_SCHEDULERS,
+    "look_at_inputs",
     "look_at_thread",
     "start_run",
     "end_run",
@@ -61,6 +62,8 @@ _TO_CONSUME = (
     # with TREADLE_ACK_EMULATION alone
     "hdel", "hget", "hset", "rpush", "set", "unwatch", "watch", "zadd", "zrange", "zrem",
 )  # fmt: skip
+#: What KEDA sends: a script, for which Redis asks for all rights on the key, and which may then only look.
+_TO_COUNT = ("eval", "evalsha", "llen", "type")
 _TO_COPY_THREADS = ("dump", "restore", "type")
 
 
@@ -101,6 +104,7 @@ ROLES: Final[Mapping[str, str]] = {
     "client": "an application: begins runs, reads and changes threads, takes no step from a queue",
     "operator": "the command line: a client that may ask the workers, for `treadle doctor`",
     "flower": "sees the workers' events and how long the queues are, and no thread",
+    "scaler": "an autoscaler (KEDA): sees how long the queues are, and nothing else",
     "backup": "copies the whole of Redis (redis-cli --rdb), and changes nothing",
 }
 
@@ -147,6 +151,7 @@ def roles(settings: WorkerSettings, database: int = 0) -> Iterator[Role]:
         (),
         (events, control),
     )
+    yield Role("scaler", _TO_COUNT, (queues,))
     yield Role("backup", ("psync", "sync", "replconf"))
 
 

@@ -6,6 +6,7 @@ from typing import Any
 from graphs.builder import GraphBuilder
 from graphs.cache import BaseCache
 from graphs.graph import DEFAULT_NAME, check_graph_name
+from graphs.spending import limits_of
 from graphs.store import BaseStore
 from graphs.versioning import Versioning, check_versioning
 from scheduler.webhook import webhook_of
@@ -31,6 +32,7 @@ class StateGraph(GraphBuilder):
         versioning: Versioning = "park",
         debug: bool = False,
         webhook: str | Mapping[str, Any] | None = None,
+        budget: Mapping[str, float] | None = None,
     ) -> CompiledStateGraph:
         """Check the graph and return it, ready to run.
 
@@ -47,6 +49,8 @@ class StateGraph(GraphBuilder):
                 with another version parks them, with the reason; "pinned": their steps go to workers that have the
                 version with which they began, and wait for these; "auto_upgrade": newer workers go on with them where
                 their nodes and state still exist. Of graphs inside, the one around decides.
+            budget: what each of its runs may spend, by unit: ``{"steps": 100, "seconds": 600, "tokens": 50_000}``; the
+                config of a call may say otherwise. A run that has reached a limit pauses between two steps.
             debug: accepted for the sake of those who move here; the log is always kept.
             webhook: the URL that is told when a run has ended or asks, unless the call names another one; or
                 ``{"url": ..., "include": ["output", "questions", "error"]}``.
@@ -54,11 +58,13 @@ class StateGraph(GraphBuilder):
         Raises:
             InvalidGraph: an edge or a breakpoint names a node that is not there, nothing leads from START, or the
                 versioning is not known.
+            InvalidBudget: the budget is none.
             TypeError: the checkpointer, store or cache is not one of Treadle's.
             InvalidConfig: the webhook is none.
         """
         webhook_of(webhook)
         name = check_graph_name(DEFAULT_NAME if name is None else name)
         graph = self.build(name, interrupt_before, interrupt_after, check_versioning(versioning))
-        config = {} if webhook is None else {"webhook": webhook}
+        config: dict[str, Any] = {} if webhook is None else {"webhook": webhook}
+        config |= {} if budget is None else {"budget": limits_of(budget)}
         return CompiledStateGraph(graph, checkpointer, store, cache, config)

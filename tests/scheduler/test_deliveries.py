@@ -15,6 +15,7 @@ from graphs.graph import Graph
 from scheduler.client import Client
 from scheduler.connection import Connection, open_connection
 from scheduler.deliveries import Courier, Deliveries, member_of, pause_ms
+from scheduler.delivery_scripts import DeliveryScripts
 from scheduler.errors import InvalidConfig, StoreUnavailable
 from scheduler.failure import describe
 from scheduler.scripts import Place
@@ -315,12 +316,12 @@ def test_two_schedulers_make_one_attempt_and_a_lost_one_is_made_again(
 def test_what_a_slow_attempt_says_later_counts_no_more(client: Client, steps: Steps, deliveries: Deliveries) -> None:
     run_id = run(client, steps)
     place = place_of(client, run_id)
-    client.connection.scripts.take_delivery(place, member=member_of(place), hold_ms=0)
+    DeliveryScripts(client.connection.client).take_delivery(place, member=member_of(place), hold_ms=0)
     deliveries.attempt(THREAD, run_id)
 
     late: dict[str, Any] = {"member": member_of(place), "attempt": 1, "record": b'{"state":"waiting"}', "again_ms": 0}
 
-    assert not client.connection.scripts.put_delivery(place, **late)
+    assert not DeliveryScripts(client.connection.client).put_delivery(place, **late)
     assert deliveries.of_thread(THREAD)[0].state == "delivered"
 
 

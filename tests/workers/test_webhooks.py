@@ -5,9 +5,9 @@ from typing import Any
 import pytest
 
 from scheduler.config import parse
-from scheduler.delayed import Start, start_record
-from scheduler.delayed import _config as config_of
 from scheduler.serde import Serde
+from scheduler.waiting import Start, start_record
+from scheduler.waiting import _config as config_of
 from tests.conftest import RealRedis
 from treadle.checkpoint.memory import MemorySaver
 from treadle.checkpoint.redis import RedisSaver

@@ -3,6 +3,7 @@
 import logging
 import signal
 import threading
+from functools import partial
 from types import FrameType
 
 import click
@@ -15,6 +16,7 @@ from scheduler.webhook_post import Post
 from .. import bootstrap
 from ..json_logs import set_up
 from ..leash import follow_parent, leashed_option
+from ..pulse import READY, WAITING, Pulse
 from ..settings import WorkerSettings
 
 logger = logging.getLogger(__name__)
@@ -42,15 +44,26 @@ def scheduler(level: str, leashed: bool) -> None:
     # A sweep that fails is made again: it has no patience, and so learns when a store was away.
     connection = bootstrap.connection(settings, patience_s=0)
     logger.info("scheduler started, prefix %r, one sweep every %d ms", settings.prefix, settings.sweep_ms)
+    beats = None if settings.health_file is None else Pulse(settings.health_file, "scheduler")
+    if beats is not None:
+        beats.beat()  # whatever the last process has left there counts no more
     runs = RunStore(connection)
     courier = Courier(Deliveries(connection, runs, sender(settings)))
-    Watchdog(connection, runs, courier).run(stop)
+    Watchdog(connection, runs, courier).run(stop, partial(_beat, beats))
     courier.close()
+    if beats is not None:
+        beats.end()
 
 
 def sender(settings: WorkerSettings) -> Post:
     """Return what sends webhooks, as the settings allow."""
     return Post(settings.webhook_timeout_s, private=settings.webhook_allow_private, plain=settings.webhook_allow_http)
+
+
+def _beat(beats: Pulse | None, answered: bool) -> None:
+    if beats is not None:
+        beats.turn(READY if answered else WAITING)
+        beats.beat_now_and_then()
 
 
 def _asked_to_stop() -> threading.Event:

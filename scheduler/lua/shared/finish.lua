@@ -10,4 +10,13 @@ local function finish(ended, request, now)
   if redis.call("HEXISTS", K.run, "hook") == 1 then
     redis.call("ZADD", K.due, now, request.token .. " hook:" .. request.run)
   end
+  pass_turn(ended, request, now)
+end
+
+-- Do so where a request tells how the run ends, with the blob of its error.
+local function finish_where_told(request, now)
+  if request.breach then redis.call("HSET", K.run, "breach", request.breach) end
+  if not request.ended then return end
+  if request.ended.error then redis.call("HSET", K.run, "error", blob()) end
+  finish(request.ended, request, now)
 end
