@@ -40,7 +40,7 @@ _HOLD_MS = 5_000
 
 @dataclass(frozen=True, slots=True)
 class DueEntry:
-    """What an entry of a due set is about: a step, ``run:``, ``start:``, ``hook:ID``, questions or inputs of a thread."""
+    """What a due entry is about: a step, ``run:``, ``start:`` or ``hook:ID``, a thread's questions, or its inputs."""
 
     member: str
     place: Place
