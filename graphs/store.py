@@ -75,7 +75,8 @@ class BaseStore(ABC):
         """Return the items below the prefix whose value satisfies the filter.
 
         A filter gives the wanted value per key, or operators: `{"age": {"$gte": 18}}` with `$eq $ne $gt $gte $lt $lte`.
-        Items come in the order of their namespace and key; a query ranks them only in a store with embeddings.
+        Items come in the order of their namespace and key. In a store with an index a query puts the nearest ones
+        first, each with its `score`, and those without vectors behind them; in another one it ranks nothing.
         """
         op = SearchOp(namespace_prefix, filter, limit, offset, query, refresh_ttl is not False)
         return cast(list[SearchItem], self.batch([op])[0])
@@ -104,7 +105,10 @@ class BaseStore(ABC):
         *,
         ttl: float | None = None,
     ) -> None:
-        """Store the value, over any earlier one; with a `ttl` it expires after that many minutes without a read."""
+        """Store the value, over any earlier one; with a `ttl` it expires after that many minutes without a read.
+
+        In a store with an index the fields are embedded that the index names, or those named here; with False none.
+        """
         self.batch([_user_put(PutOp(namespace, key, value, index, ttl))])
 
     async def aput(
@@ -116,7 +120,10 @@ class BaseStore(ABC):
         *,
         ttl: float | None = None,
     ) -> None:
-        """Store the value, over any earlier one; with a `ttl` it expires after that many minutes without a read."""
+        """Store the value, over any earlier one; with a `ttl` it expires after that many minutes without a read.
+
+        In a store with an index the fields are embedded that the index names, or those named here; with False none.
+        """
         await self.abatch([_user_put(PutOp(namespace, key, value, index, ttl))])
 
     def delete(self, namespace: Namespace, key: str) -> None:

@@ -14,6 +14,7 @@ from graphs.spending import limits_of
 
 from .errors import InvalidConfig
 from .ids import check_thread_id, is_checkpoint_id
+from .webhook import Webhook, webhook_of
 
 #: What a new input does on a busy thread: it is an error, is held by its caller until the thread is free, waits in the
 #: thread's own line, stops the active run at its next checkpoint and goes first, or takes the active run back.
@@ -33,6 +34,7 @@ _RUN_KEYS = (
     "on_busy",
     "strict_resume",
     "durability",
+    "webhook",
     "budget",
 )
 #: Where a call is about; the map repeats what the checkpoint's own record says.
@@ -71,6 +73,8 @@ class RunConfig:
     drain_reason: str | None = None
     #: Seconds for each superstep of the root.
     step_timeout_s: float | None = None
+    webhook: Webhook | None = None  # private to the caller, and not for nodes
+    trace: str | None = None  # its traceparent
     #: The id of the run; None: a new one.
     run_id: str | None = None
     #: What the run may spend, by unit.
@@ -128,6 +132,7 @@ def parse(config: Mapping[str, Any] | None, **given: Any) -> RunConfig:
         _mapping(config, "metadata"),
         configurable,
         _one_of(run, "durability", ("async", "sync", "exit")),
+        webhook=webhook_of(run["webhook"]),
         budget=limits_of(run["budget"]),
     )
 
@@ -289,8 +294,6 @@ def _one_of(run: Mapping[str, Any], key: str, words: tuple[Any, ...]) -> Any:
 
 
 def _checkpoint_id(value: Any) -> str | None:
-    if value is None:
-        return None
-    if not isinstance(value, str) or not is_checkpoint_id(value):
+    if value is not None and not (isinstance(value, str) and is_checkpoint_id(value)):
         raise InvalidConfig(f"{shown(value)} is not a checkpoint id; get_state_history() lists the ones a thread has.")
-    return value
+    return None if value is None else str(value)

@@ -15,6 +15,7 @@ TreadleError (graphs.errors)
     ├── CursorMoved                         somebody else moved the cursor first
     ├── RunFailed ── RunTimeout, RunCancelled, NodeFailed, WorkerLost, GraphChanged
     ├── NotSerializable
+    ├── InvalidEmbedding                    what embeds texts gave something else than their vectors
     ├── StateTooLarge, TooMany, LogFull     more than the deployment allows: excess.py
     ├── KeyMissing, SealBroken, LogAltered, HeadRefused, Unreadable
     │                                       what is stored is not to be trusted: mistrust.py
@@ -239,6 +240,17 @@ class NotSerializable(SchedulerError, TypeError):
 
     def __str__(self) -> str:
         return f"{self.where} holds a {self.type_name}, which cannot be stored: {self.reason}"
+
+
+class InvalidEmbedding(SchedulerError, ValueError):
+    """What a store's index embeds texts with returned something else than a vector for each."""
+
+    def __init__(self, why: str) -> None:
+        self.why = why
+        super().__init__(why)
+
+    def __str__(self) -> str:
+        return f"The index of the store cannot use what index['embed'] returned: {self.why}. Nothing was written."
 
 
 class RunFailed(SchedulerError):

@@ -1,11 +1,10 @@
 """The long-term memory in Redis: items that threads and workers share, found by namespace, key and filter."""
 
 import asyncio
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from itertools import islice
-from typing import cast
+from typing import Any, cast
 
 import redis
 
@@ -25,9 +24,15 @@ from graphs.store import (
 
 from .bytes_redis import available
 from .calling import Call
+from .errors import InvalidSettings
 from .keys import Keys
+from .meanings import NOTHING, Meanings, SemanticIndex
+from .memory_items import MemoryItems, Record, Write
 from .memory_scripts import MemoryScripts
 from .namespaces import Span, below, from_entry, select, span_of, to_entry
+from .patience import Patience
+from .ranking import Ranking
+from .redis_at import redis_at
 from .sealing import PLAIN, Sealing, configured
 from .serde import Serde
 
@@ -36,41 +41,81 @@ PAGE = 200
 #: How many expired entries one script forgets at most; every write forgets up to so many.
 SWEEP = 200
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_MS_PER_MINUTE = 60_000
-_FIELDS = ("value", "created_us", "updated_us", "ttl_ms")
-
-
-@dataclass(frozen=True, slots=True)
-class _Record:
-    """An item as it was read."""
-
-    entry: bytes
-    item: Item
-    expires: bool
-
-
-@dataclass(frozen=True, slots=True)
-class _Write:
-    """A put with its value encoded, so that nothing is left that can fail half-way through a batch."""
-
-    entry: bytes
-    value: bytes | None
-    ttl_ms: int | None
+#: How many bytes of vectors one round trip reads, about.
+_VECTORS_BYTES = 8 * 1024 * 1024
+#: The entries that one of them reads at the most.
+_RANKED_PAGE = 2_000
 
 
 class RedisStore(BaseStore):
     """The long-term memory in one Redis, which any number of threads and processes may share.
 
-    All its keys lie in one Redis Cluster slot. Expiry is Redis's own: nothing finds an expired item.
+    All its keys lie in one Redis Cluster slot. Expiry is Redis's own: nothing finds an expired item. With an index,
+    items are embedded when they are put, and a query finds the nearest of them: every vector below the prefix is
+    compared, none is left out.
+
+    Args:
+        client: a client that returns bytes.
+        keys: the names of its keys.
+        serde: encodes the values.
+        sealing: seals them; None: as the environment says.
+        index: what is embedded, and how: ``{"dims": 3, "embed": function, "fields": ["text"]}``; None: nothing is, and
+            a query ranks nothing.
     """
 
-    def __init__(self, client: redis.Redis, keys: Keys, serde: Serde, sealing: Sealing | None = None) -> None:
+    def __init__(
+        self,
+        client: redis.Redis,
+        keys: Keys,
+        serde: Serde,
+        sealing: Sealing | None = None,
+        *,
+        index: Mapping[str, Any] | None = None,
+    ) -> None:
         self._redis = client
         self._keys = keys
-        self._serde = serde
-        self._sealing = configured() if sealing is None else sealing
         self._scripts = MemoryScripts(client, keys)
+        self._items = MemoryItems(client, self._scripts, serde, configured() if sealing is None else sealing)
+        self._index = None if index is None else SemanticIndex(index)
+
+    @classmethod
+    def from_conn_string(
+        cls, url: str | None = None, *, index: Mapping[str, Any] | None = None, types: Iterable[type] = ()
+    ) -> "RedisStore":
+        """Return the memory in the Redis at a URL; it connects with its first use.
+
+        Args:
+            url: as of RedisSaver; None: TREADLE_REDIS_URL.
+            index: what is embedded, and how.
+            types: the classes that values may hold, beside plain data.
+
+        Raises:
+            InvalidSettings: there is no URL, or it is none of a Redis.
+        """
+        # pydantic is imported by those who connect, as everywhere.
+        from .settings import Settings
+
+        settings = Settings() if url is None else Settings(redis_url=url)
+        if settings.redis_url is None:
+            raise InvalidSettings("There is no Redis for the store: pass its URL, or set TREADLE_REDIS_URL.")
+        serde = Serde(limit_bytes=settings.max_value_bytes)
+        serde.allow(types)
+        client = redis_at(settings.redis_url, Patience(settings.store_patience_s))
+        return cls(client, Keys(settings.prefix), serde, settings.sealing(), index=index)
+
+    def __enter__(self) -> "RedisStore":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._redis.close()
+
+    def setup(self) -> None:
+        """Do nothing: there are no tables to make."""
+
+    @property
+    def index_config(self) -> dict[str, Any] | None:
+        """What is embedded, and how; None: nothing is."""
+        return self._index.config if self._index else None
 
     def batch(self, ops: Iterable[Op]) -> list[Result]:
         """Run the ops and return one result for each, in their order.
@@ -79,26 +124,31 @@ class RedisStore(BaseStore):
 
         Raises:
             NotSerializable, StateTooLarge: a value cannot be stored, so nothing of the batch was written.
+            InvalidEmbedding: a text cannot be embedded, so nothing was written either.
             StoreUnavailable: Redis does not answer, is full, or only reads.
         """
         listed = list(ops)
-        writes = [self._encode(op) for op in listed if isinstance(op, PutOp)]
+        return self._run(listed, self._index.of(listed) if self._index else NOTHING)
+
+    async def abatch(self, ops: Iterable[Op]) -> list[Result]:
+        """Run the ops as `batch` does: embedders are awaited, and Redis is asked in a thread, so the loop goes on."""
+        listed = list(ops)
+        return await asyncio.to_thread(self._run, listed, await self._index.aof(listed) if self._index else NOTHING)
+
+    def _run(self, ops: Sequence[Op], meanings: Meanings) -> list[Result]:
+        writes = [self._items.encode(op, self._index, meanings) for op in ops if isinstance(op, PutOp)]
         with available("answer for the long-term memory"):
-            found = iter(self._get([op for op in listed if isinstance(op, GetOp)]))
-            results = [self._answer(op, found) for op in listed]
+            found = iter(self._get([op for op in ops if isinstance(op, GetOp)]))
+            results = [self._answer(op, found, meanings) for op in ops]
             self._apply(writes)
         return results
 
-    async def abatch(self, ops: Iterable[Op]) -> list[Result]:
-        """Run the ops as `batch` does, in a thread, so that the event loop goes on."""
-        return await asyncio.to_thread(self.batch, list(ops))
-
-    def _answer(self, op: Op, found: Iterator[Item | None]) -> Result:
+    def _answer(self, op: Op, found: Iterator[Item | None], meanings: Meanings) -> Result:
         match op:
             case GetOp():
                 return next(found)
             case SearchOp():
-                return self._search(op)
+                return self._search(op, meanings.queries.get(op.query or ""))
             case ListNamespacesOp():
                 return self._list_namespaces(op)
             case PutOp():
@@ -106,20 +156,34 @@ class RedisStore(BaseStore):
         raise TypeError(f"The store cannot run {shown(op)}: pass GetOp, PutOp, SearchOp or ListNamespacesOp.")
 
     def _get(self, ops: Sequence[GetOp]) -> list[Item | None]:
-        records = self._fetch([to_entry(op.namespace, op.key) for op in ops])
+        records = self._items.fetch([to_entry(op.namespace, op.key) for op in ops])
         self._refresh(record for op, record in zip(ops, records, strict=True) if record and op.refresh_ttl)
         return [record.item if record else None for record in records]
 
-    def _search(self, op: SearchOp) -> list[SearchItem]:
-        found = list(islice(self._matching(op), op.offset, op.offset + op.limit))
+    def _search(self, op: SearchOp, query: bytes | None) -> list[SearchItem]:
+        matching = self._matching(op) if query is None else self._nearest(op, query)
+        found = list(islice(matching, op.offset, op.offset + op.limit))
         if op.refresh_ttl:
             self._refresh(found)
-        return [_unranked(record.item) for record in found]
+        return [_found(record) for record in found]
 
-    def _matching(self, op: SearchOp) -> Iterator[_Record]:
+    def _nearest(self, op: SearchOp, query: bytes) -> Iterator[Record]:
+        """Yield what matches, by how near it is to the query: all vectors are read, a page at a time."""
+        assert self._index is not None  # nosec B101 - nobody else makes queries
+        dims = self._index.dims
+        ranking: Ranking[Record] = Ranking(query, dims, op.offset + op.limit)
+        page = max(1, min(_RANKED_PAGE, _VECTORS_BYTES // (4 * dims)))
+        for entries in self._entries(below(op.namespace_prefix), page):
+            read = self._items.fetch_with_vectors(entries)
+            if None in read:
+                self._sweep()
+            ranking.add([found for found in read if found and op.accepts(found[0].item.value)])
+        return (replace(record, score=score) for record, score in ranking.items())
+
+    def _matching(self, op: SearchOp) -> Iterator[Record]:
         page = PAGE if op.filter else min(op.offset + op.limit, PAGE)  # without a filter, every item read is wanted
         for entries in self._entries(below(op.namespace_prefix), page):
-            records = self._fetch(entries)
+            records = self._items.fetch(entries)
             if None in records:
                 self._sweep()
             yield from (record for record in records if record and op.accepts(record.item.value))
@@ -143,75 +207,43 @@ class RedisStore(BaseStore):
             yield from (from_entry(token)[0] for token in tokens)
             span = span.after_namespace(tokens[-1])
 
-    def _fetch(self, entries: Sequence[bytes]) -> list[_Record | None]:
-        pipeline = self._redis.pipeline(transaction=False)
-        for entry in entries:
-            pipeline.hmget(self._scripts.item(entry), _FIELDS)
-        return [self._decode(entry, fields) for entry, fields in zip(entries, pipeline.execute(), strict=True)]
-
-    def _refresh(self, records: Iterable[_Record]) -> None:
+    def _refresh(self, records: Iterable[Record]) -> None:
         self._scripts.send(*(self._scripts.refresh(record.entry) for record in records if record.expires))
 
     def _sweep(self) -> int:
         (forgotten,) = self._scripts.send(self._scripts.sweep(SWEEP))
         return int(forgotten)
 
-    def _apply(self, writes: Sequence[_Write]) -> None:
+    def _apply(self, writes: Sequence[Write]) -> None:
         if writes:
             sweep = self._scripts.sweep(SWEEP)  # so that expired entries cannot pile up
             self._scripts.send(*map(self._call, writes), sweep, together=True)
 
-    def _call(self, write: _Write) -> Call:
+    def _call(self, write: Write) -> Call:
         if write.value is None:
             return self._scripts.delete(write.entry)
-        return self._scripts.put(write.entry, write.value, write.ttl_ms)
-
-    def _encode(self, op: PutOp) -> _Write:
-        ttl_ms = None if op.ttl is None else round(op.ttl * _MS_PER_MINUTE)
-        where = f"Item {op.key!r} in {op.namespace!r}"
-        entry = to_entry(op.namespace, op.key)
-        value = None if op.value is None else self._serde.dumps(op.value, where)
-        sealed = value and self._sealing.seal(value, self._scripts.item(entry), "value")
-        return _Write(entry, sealed, ttl_ms)
-
-    def _decode(self, entry: bytes, fields: Sequence[bytes | None]) -> _Record | None:
-        value, created_us, updated_us, ttl_ms = fields
-        if value is None or created_us is None or updated_us is None:  # expired, or deleted meanwhile
-            return None
-        namespace, key = from_entry(entry)
-        item = Item(
-            value=self._serde.loads(self._sealing.open(value, self._scripts.item(entry), "value")),
-            key=key,
-            namespace=namespace,
-            created_at=_moment(created_us),
-            updated_at=_moment(updated_us),
-        )
-        return _Record(entry, item, expires=bool(ttl_ms))
+        return self._scripts.put(write.entry, write.value, write.ttl_ms, write.vectors)
 
 
 class InMemoryStore(RedisStore):
     """The same store in the memory of this process, on a fakeredis of its own: for tests and notebooks."""
 
-    def __init__(self, *, index: object = None) -> None:
-        if index is not None:
-            raise NotImplementedError("This store has no embeddings: pass index=None, and search by filter.")
+    def __init__(self, *, index: Mapping[str, Any] | None = None) -> None:
         # Importing fakeredis takes 0.16 s, which nobody should pay who only works with a real Redis.
         from .fake import fake_redis, fake_server
         from .settings import Settings
 
         serde = Serde(limit_bytes=Settings().max_value_bytes)
-        super().__init__(fake_redis(fake_server()), Keys(), serde, PLAIN)
+        super().__init__(fake_redis(fake_server()), Keys(), serde, PLAIN, index=index)
 
 
-def _moment(microseconds: bytes) -> datetime:
-    return _EPOCH + timedelta(microseconds=int(microseconds))
-
-
-def _unranked(item: Item) -> SearchItem:
+def _found(record: Record) -> SearchItem:
+    item = record.item
     return SearchItem(
         value=item.value,
         key=item.key,
         namespace=item.namespace,
         created_at=item.created_at,
         updated_at=item.updated_at,
+        score=record.score,
     )

@@ -17,9 +17,9 @@ class MemoryScripts:
         self._caller = Caller(client)
         self._keys = keys
 
-    def put(self, entry: bytes, value: bytes, ttl_ms: int | None) -> Call:
+    def put(self, entry: bytes, value: bytes, ttl_ms: int | None, vectors: bytes = b"") -> Call:
         """Store an item, for ever without a ttl."""
-        return self._of_item("memory_put", entry, value, "" if ttl_ms is None else ttl_ms)
+        return self._of_item("memory_put", entry, value, "" if ttl_ms is None else ttl_ms, vectors)
 
     def delete(self, entry: bytes) -> Call:
         """Remove an item."""

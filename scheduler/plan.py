@@ -52,6 +52,8 @@ def _usual(thread_id: str, recursion_limit: int) -> dict[str, Any]:
         "metadata": {},
         "durability": "async",
         "replays": {},
+        "webhook": None,
+        "trace": None,
         "budget": {},
         "metered": False,
         "versioning": "park",

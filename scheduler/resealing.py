@@ -26,6 +26,7 @@ _PAGE: Final = 200
 #: What was begun and never finished goes by itself.
 _KEPT_MS: Final = 24 * 3600 * 1000
 _OF_RUN: Final = frozenset({"plan", "error", "drain", "start"})
+_OF_ITEM: Final = frozenset({"value", "vectors"})
 
 
 @dataclass(slots=True)
@@ -157,7 +158,7 @@ class Resealing:
     def _memory(self) -> None:
         names = self._connection.keys
         for entry, _ in self._connection.client.zscan_iter(names.memory_index()):
-            self._hash(names.memory_item(*from_entry(entry)), "value".__eq__)
+            self._hash(names.memory_item(*from_entry(entry)), _OF_ITEM.__contains__)
 
     def _cache(self) -> None:
         names, client = self._connection.keys, self._connection.client

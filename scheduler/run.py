@@ -40,6 +40,10 @@ class Run:
     metered: bool = False
     #: Whether chat models that its nodes call are heard token by token; nobody may be there to follow it.
     heard: bool = True
+    #: Where its end is told: ``url``, ``include``, and the ``keys`` of its output; None: nowhere.
+    webhook: Mapping[str, Any] | None = None
+    #: The ``traceparent`` of the trace that it belongs to; None: whoever began it does not trace.
+    trace: str | None = None
     #: Which versions of its graph may go on with it.
     versioning: Versioning = "park"
     started_ms: int | None = None
@@ -101,5 +105,7 @@ class Run:
             "budget": dict(self.budget),
             "metered": self.metered,
             "heard": self.heard,
+            "webhook": self.webhook,
+            "trace": self.trace,
             "versioning": self.versioning,
         }

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
@@ -18,7 +18,7 @@ _KIB, _MIB = 1024, 1024 * 1024
 _MOST_MS = 365 * 24 * 3600 * 1000 * 30
 _MOST_BYTES = 512 * _MIB  # the longest string that Redis takes
 #: How the names of the variables end whose values are not to be shown.
-_SECRET = ("_URL", "_KEY", "_KEYS")
+_SECRET = ("_URL", "_KEY", "_KEYS", "_SECRET")
 
 
 class Settings(BaseSettings):
@@ -84,6 +84,22 @@ class Settings(BaseSettings):
     encryption_keys: SecretStr = SecretStr("")
     #: Whether a stored value that nobody has sealed is refused.
     encryption_strict: bool = False
+
+    #: What a line of the logs of workers, schedulers and commands is.
+    log_format: Literal["text", "json"] = "text"
+    #: Whether runs and attempts at steps are traced by OpenTelemetry.
+    traces: bool = False
+    #: What signs webhooks; several secrets are separated by commas, while one takes another's place.
+    webhook_secret: SecretStr = SecretStr("")
+    #: Whether webhooks may be sent to addresses of this machine and of private networks, and over http.
+    webhook_allow_private: bool = False
+    webhook_allow_http: bool = False
+    #: For how long the receiver of a webhook may let a scheduler wait.
+    webhook_timeout_s: float = Field(10, gt=0, le=300)
+    #: How often the delivery of a webhook is tried: with 16, for some seven hours.
+    webhook_attempts: int = Field(16, ge=1, le=1_000)
+    #: The largest webhook; output, questions and error that would make it larger are left out.
+    webhook_max_bytes: int = Field(1 * _MIB, ge=4 * _KIB, le=64 * _MIB)
 
     def __init__(self, **given: Any) -> None:
         try:

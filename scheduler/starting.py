@@ -26,6 +26,7 @@ from .run import Run
 from .storing import Planned, Started, Storing
 from .thread import Thread
 from .threads import ThreadStore, check_log
+from .webhook import check_https
 
 #: Where a thread goes back to whose first run was taken back.
 NOTHING = "-"
@@ -141,12 +142,16 @@ class Starter(Storing):
             durability=config.durability,
             replays=replays,
             heard=config.heard,
+            webhook=None if config.webhook is None else config.webhook.plan(_output_keys(graph)),
+            trace=config.trace,
             budget=config.budget,
             versioning=graph.versioning,
         )
 
     def _check_config(self, config: RunConfig) -> None:
         settings = self._connection.settings
+        if config.webhook is not None and not settings.webhook_allow_http:
+            check_https(config.webhook)
         if config.recursion_limit > settings.max_recursion_limit:
             most = settings.max_recursion_limit
             raise TooMany("The recursion_limit", config.recursion_limit, most, "TREADLE_MAX_RECURSION_LIMIT")
@@ -156,6 +161,10 @@ class Starter(Storing):
             if size > settings.max_metadata_bytes:
                 what = "The config's tags, metadata and configurable"
                 raise StateTooLarge(what, size, settings.max_metadata_bytes, "TREADLE_MAX_METADATA_BYTES")
+
+
+def _output_keys(graph: Graph) -> list[str]:
+    return [graph.state.key] if graph.state.is_root else list(graph.output.channels)
 
 
 def _ends_at_once(run: Run, beginning: Beginning) -> RunStatus | None:

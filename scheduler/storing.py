@@ -102,6 +102,7 @@ class Storing:
             alive_ms=settings.lease_ms * ALIVE_FACTOR,
             **({"deadline_ms": round(planned.timeout_s * 1000)} if planned.timeout_s else {}),
             **run.superstep_ms,
+            **({"hooked": True} if run.webhook is not None else {}),
             **({"turn": planned.turn} if planned.turn is not None else {}),
             **({"breach": planned.breach} if planned.breach else {}),
             **({"ended": ended(planned.end, error=planned.failure is not None)} if planned.end is not None else {}),

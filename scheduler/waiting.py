@@ -1,7 +1,7 @@
 """What a run is to begin with that waits, for its moment or for its turn: as it is noted, and as it is read again."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields, replace
+from dataclasses import asdict, dataclass, fields, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -17,6 +17,7 @@ from .plan import stored_plan
 from .run import Run
 from .serde import Serde
 from .start_scripts import StartScripts
+from .webhook import webhook_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,9 +117,10 @@ def queue_of(graph: Graph) -> str | None:
 
 
 def _record(config: RunConfig) -> dict[str, Any]:
-    return {field.name: getattr(config, field.name) for field in fields(config)}
+    told = {} if config.webhook is None else {"webhook": asdict(config.webhook)}
+    return {field.name: getattr(config, field.name) for field in fields(config)} | told
 
 
 def _config(record: Mapping[str, Any]) -> RunConfig:
     known: dict[str, Any] = {name: tuple(value) if isinstance(value, list) else value for name, value in record.items()}
-    return RunConfig(**known)
+    return RunConfig(**{**known, "webhook": webhook_of(known.get("webhook"))})

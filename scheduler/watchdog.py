@@ -12,6 +12,7 @@ from urllib.parse import unquote
 from .ailments import ailment_of
 from .connection import Connection
 from .defaults import Defaults
+from .deliveries import Courier, is_delivery
 from .dispatch import StepOrder
 from .errors import StoreUnavailable
 from .json_text import decoded
@@ -39,7 +40,7 @@ _HOLD_MS = 5_000
 
 @dataclass(frozen=True, slots=True)
 class DueEntry:
-    """What an entry of a due set is about: a step, ``run:ID``, ``start:ID``, a thread's questions, or its inputs."""
+    """What a due entry is about: a step, ``run:``, ``start:`` or ``hook:ID``, a thread's questions, or its inputs."""
 
     member: str
     place: Place
@@ -54,7 +55,7 @@ class DueEntry:
     @property
     def is_step(self) -> bool:
         """Whether it is about a step."""
-        return self.what not in (QUESTIONS, NEXT) and not self.what.startswith(("run:", START))
+        return self.what not in (QUESTIONS, NEXT) and not self.what.startswith(("run:", "hook:", START))
 
 
 class Watchdog:
@@ -62,10 +63,17 @@ class Watchdog:
 
     A step falls due when its lease ran out (its worker was lost), when its message may have been lost, or when its
     pause before another attempt is over; a run, when it is past its time limit or its own process fell silent; the
-    questions of a thread, when the deadline of one has passed; a run that is to begin, at its moment.
+    questions of a thread, when the deadline of one has passed; a run that is to begin, at its moment; a webhook, when
+    its run has ended.
+
+    Args:
+        connection: the store.
+        runs: its runs.
+        courier: delivers webhooks; None: they are left to other schedulers.
     """
 
-    def __init__(self, connection: Connection, runs: RunStore) -> None:
+    def __init__(self, connection: Connection, runs: RunStore, courier: Courier | None = None) -> None:
+        self._courier = courier
         self._connection = connection
         self._runs = runs
         self._defaults = Defaults(connection, runs)
@@ -151,6 +159,8 @@ class Watchdog:
 
     def _look_at(self, entry: DueEntry) -> str:
         try:
+            if is_delivery(entry.what):
+                return self._courier.take(entry.thread_id, entry.what) if self._courier else "left alone"
             if entry.what == QUESTIONS:
                 return "answered" if self._defaults.give(entry.thread_id) else "left alone"
             if entry.what == NEXT:

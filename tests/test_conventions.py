@@ -19,6 +19,7 @@ from graphs.commands import Command, Interrupt
 from graphs.errors import TreadleError
 from graphs.interrupts import Deadline
 from scheduler import lua_files
+from scheduler.delivery_scripts import DeliveryScripts
 from scheduler.errors import ResumeReason
 from scheduler.keys import Keys, ThreadKeys
 from scheduler.memory_scripts import MemoryScripts
@@ -376,7 +377,12 @@ def test_every_method_of_scripts_has_its_script() -> None:
 
 def called_scripts() -> set[str]:
     """Return the scripts that have a method of their own name."""
-    return public_methods(Scripts) | public_methods(ScheduleScripts) | public_methods(StartScripts)
+    return (
+        public_methods(Scripts)
+        | public_methods(ScheduleScripts)
+        | public_methods(StartScripts)
+        | public_methods(DeliveryScripts)
+    )
 
 
 def public_methods(owner: type) -> set[str]:

@@ -26,6 +26,7 @@ MODULES = [
     "treadle.store.base",
     "treadle.store.memory",
     "treadle.store.redis",
+    "treadle.webhooks",
 ]
 
 

@@ -44,6 +44,7 @@ from .errors import (
     InvalidBudget,
     InvalidConfig,
     InvalidDestination,
+    InvalidEmbedding,
     InvalidGraph,
     InvalidInput,
     InvalidNamespaceError,
@@ -118,6 +119,7 @@ from .runtime import (
 from .store.base import (
     BaseStore,
     GetOp,
+    IndexConfig,
     Item,
     ListNamespacesOp,
     MatchCondition,
@@ -156,10 +158,18 @@ from .types import (
     sleep,
     sleep_until,
 )
+from .webhooks import (
+    DELIVERY_HEADER,
+    SIGNATURE_HEADER,
+    InvalidSignature,
+    verify_webhook,
+)
 
 __all__ = [
+    "DELIVERY_HEADER",
     "END",
     "REMOVE_ALL_MESSAGES",
+    "SIGNATURE_HEADER",
     "START",
     "AlreadyResumed",
     "AmbiguousAnswer",
@@ -188,17 +198,20 @@ __all__ = [
     "InMemoryCache",
     "InMemorySaver",
     "InMemoryStore",
+    "IndexConfig",
     "InputsWaiting",
     "Interrupt",
     "InvalidBudget",
     "InvalidConfig",
     "InvalidDestination",
+    "InvalidEmbedding",
     "InvalidGraph",
     "InvalidInput",
     "InvalidNamespaceError",
     "InvalidQuestion",
     "InvalidSchedule",
     "InvalidSettings",
+    "InvalidSignature",
     "InvalidSleep",
     "InvalidThreadId",
     "InvalidUpdateError",
@@ -282,4 +295,5 @@ __all__ = [
     "sleep",
     "sleep_until",
     "task",
+    "verify_webhook",
 ]

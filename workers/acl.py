@@ -23,7 +23,7 @@ _PASSWORD = "TREADLE_REDIS_PASSWORD_"
 _PASSWORD_BYTES = 24
 
 #: What only a scheduler does.
-_OF_SCHEDULERS = ("take_due", "redispatch_step", "look_at_run", "look_at_start")
+_OF_SCHEDULERS = ("take_due", "redispatch_step", "look_at_run", "look_at_start", "take_delivery")
 _BY_SCHEDULERS = (
     *_OF_SCHEDULERS,
     "look_at_inputs",
@@ -33,6 +33,7 @@ _BY_SCHEDULERS = (
     "forget_deadlines",
     "pack_log",
     "pack_chunks",
+    "put_delivery",
     "put_start",
     "advance_schedule",
 )

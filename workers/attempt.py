@@ -33,6 +33,7 @@ from .caching import CachePlace, lookup, place_of, store
 from .limits import Clock, awaited
 from .loop import run as run_anywhere
 from .outlet import Outlet, heard
+from .tracing import OFF, Tracing
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +48,7 @@ class Means:
     #: Where results are kept of nodes that have a CachePolicy: by the names of the graphs that run, or of all others.
     caches: Mapping[str, BaseCache] = field(default_factory=dict)
     cache: BaseCache | None = None
+    tracing: Tracing = OFF
 
 
 @dataclass(frozen=True, slots=True)

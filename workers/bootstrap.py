@@ -23,7 +23,7 @@ from scheduler.settings import Settings
 
 from .app import make_app
 from .dispatcher import CeleryDispatcher
-from .engine import Engine, open_engine
+from .engine import Engine, default_store, open_engine
 from .settings import WorkerSettings
 
 #: The graphs that come with Treadle; a worker knows them unless its settings say otherwise.
@@ -94,16 +94,20 @@ def registry(settings: WorkerSettings) -> Registry:
     return Registry(compiled.graph for compiled in _compiled(settings))
 
 
-def stores(settings: WorkerSettings) -> dict[str, BaseStore]:
+def stores(settings: WorkerSettings, connection: Connection) -> dict[str, BaseStore]:
     """Return the long-term memories that the graphs of this process were compiled with, by the graph's name.
 
-    One that lives in a single process is none for several workers: their graphs have the one beside their threads.
+    One that lives in a single process is none for several workers: their graphs have the one beside their threads, with
+    the index of their own.
 
     Raises:
         InvalidGraph: an address cannot be imported.
     """
     found = {compiled.name: compiled.store for compiled in reversed(_compiled(settings))}
-    return {name: store for name, store in found.items() if store is not None and not isinstance(store, InMemoryStore)}
+    for name, store in found.items():
+        if isinstance(store, InMemoryStore):
+            found[name] = default_store(connection, store.index_config) if store.index_config else None
+    return {name: store for name, store in found.items() if store is not None}
 
 
 def caches(settings: WorkerSettings) -> dict[str, BaseCache]:

@@ -1,10 +1,12 @@
 """The Celery app of this deployment: ``celery -A workers worker``, ``... flower``, ``... inspect``."""
 
+import logging
 from typing import Any
 
 from celery import signals
 
 from . import bootstrap, flower, liveness, tasks, version_queues
+from .json_logs import format_handlers
 from .pulse import Pulse
 from .settings import WorkerSettings
 from .supervisor import Supervisor
@@ -17,6 +19,13 @@ if settings.health_file is not None:
 
 
 signals.import_modules.connect(flower.guard, weak=False)
+
+
+@signals.after_setup_logger.connect(weak=False)
+@signals.after_setup_task_logger.connect(weak=False)
+def _log_as_told(logger: logging.Logger, **_: Any) -> None:
+    """Let a worker log as JSON, where it is told so."""
+    format_handlers(logger)
 
 
 @signals.import_modules.connect(weak=False)

@@ -34,6 +34,7 @@ COMMANDS: Mapping[str, Mapping[str, tuple[str, str]]] = {
         "pending": ("threads", "Show a thread's steps in flight: on which worker, since when, due when."),
         "log": ("logs", "Show everything that happened to a thread."),
         "tail": ("logs", "Follow a thread's active run: its log, and what its nodes write, live."),
+        "webhooks": ("webhooks", "Show what became of the webhooks of a thread's runs, and send one again."),
         "verify": ("proofs", "Prove that no entry of a thread's log was altered or removed."),
         "head": ("proofs", "Take the head of a thread's log, to be kept elsewhere as a proof."),
         "archive": ("closing", "Export a thread to a file, and close it."),
@@ -121,3 +122,7 @@ class Commands(click.Group):
 @click.version_option(package_name="treadle", prog_name="treadle")
 def main() -> None:
     """Run a command."""
+    from .json_logs import is_json, set_up
+
+    if is_json():  # else Python writes warnings as they are
+        set_up("WARNING", "%(message)s")

@@ -1,6 +1,6 @@
 """The decorator that makes a function a graph of its own: what ``treadle.func.entrypoint`` is."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, TypeAlias, Unpack
 
 from graphs.cache import BaseCache
@@ -8,6 +8,7 @@ from graphs.commands import Returned
 from graphs.entry import entry_graph
 from graphs.options import NodeOptions
 from graphs.store import BaseStore
+from scheduler.webhook import webhook_of
 
 from .compiled import CompiledStateGraph
 from .savers import Saver
@@ -25,6 +26,7 @@ class entrypoint:
         store: the long-term memory.
         cache: keeps the results of functions that have a ``cache_policy``.
         context_schema: the class of ``context=``.
+        webhook: the URL that is told when a run has ended or asks; as for ``compile``.
         **options: ``retry_policy``, ``timeout``, ``queue`` ...: see NodeOptions.
     """
 
@@ -37,12 +39,14 @@ class entrypoint:
         store: BaseStore | None = None,
         cache: BaseCache | None = None,
         context_schema: Any = None,
+        webhook: str | Mapping[str, Any] | None = None,
         **options: Unpack[NodeOptions],
     ) -> None:
         self._checkpointer = checkpointer
         self._store = store
         self._cache = cache
         self._context = context_schema
+        self._config = {} if webhook_of(webhook) is None else {"webhook": webhook}
         self._options = options
 
     def __call__(self, func: Callable[..., Any]) -> CompiledStateGraph:
@@ -53,4 +57,4 @@ class entrypoint:
             InvalidGraph: it takes no input, its name is not usable, or an option does not fit.
         """
         graph = entry_graph(func, self._context, **self._options)
-        return CompiledStateGraph(graph, self._checkpointer, self._store, self._cache)
+        return CompiledStateGraph(graph, self._checkpointer, self._store, self._cache, self._config)

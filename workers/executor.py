@@ -119,7 +119,8 @@ class Executor:
         if claim.verdict != "run":
             return self._doomed(attempt)
         with attempt.local.control.heard_by(lambda reason: self._steps.drain(claim, reason)):
-            return self._attempt(attempt, graph.children.get(claim.step.node))
+            child = graph.children.get(claim.step.node)
+            return self._means.tracing.attempt(claim, lambda: self._attempt(attempt, child))
 
     def _attempt(self, attempt: Attempt, child: Child | None) -> Outcome:
         claim = attempt.claim

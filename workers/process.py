@@ -27,6 +27,7 @@ from .executor import Executor
 from .host import Host
 from .loop import call as call_anywhere
 from .settings import WorkerSettings
+from .tracing import tracing_of
 from .versioning import newer_here
 
 _lock = threading.Lock()
@@ -69,10 +70,11 @@ def _of(pid: int, worker: str, pool_has_limits: bool) -> WorkerProcess:
     means = Means(
         steps,
         connection.serde,
-        bootstrap.stores(settings),
+        bootstrap.stores(settings, connection),
         default_store(connection),
         bootstrap.caches(settings),
         default_cache(connection),
+        tracing_of(settings.traces),
     )
     executor = Executor(
         means,

@@ -1,6 +1,7 @@
 """Building a graph whose nodes share a state, up to something that can be run."""
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 from graphs.builder import GraphBuilder
 from graphs.cache import BaseCache
@@ -8,6 +9,7 @@ from graphs.graph import DEFAULT_NAME, check_graph_name
 from graphs.spending import limits_of
 from graphs.store import BaseStore
 from graphs.versioning import Versioning, check_versioning
+from scheduler.webhook import webhook_of
 
 from .compiled import CompiledStateGraph
 from .savers import Saver
@@ -29,6 +31,7 @@ class StateGraph(GraphBuilder):
         name: str | None = None,
         versioning: Versioning = "park",
         debug: bool = False,
+        webhook: str | Mapping[str, Any] | None = None,
         budget: Mapping[str, float] | None = None,
     ) -> CompiledStateGraph:
         """Check the graph and return it, ready to run.
@@ -49,14 +52,19 @@ class StateGraph(GraphBuilder):
             budget: what each of its runs may spend, by unit: ``{"steps": 100, "seconds": 600, "tokens": 50_000}``; the
                 config of a call may say otherwise. A run that has reached a limit pauses between two steps.
             debug: accepted for the sake of those who move here; the log is always kept.
+            webhook: the URL that is told when a run has ended or asks, unless the call names another one; or
+                ``{"url": ..., "include": ["output", "questions", "error"]}``.
 
         Raises:
             InvalidGraph: an edge or a breakpoint names a node that is not there, nothing leads from START, or the
                 versioning is not known.
             InvalidBudget: the budget is none.
             TypeError: the checkpointer, store or cache is not one of Treadle's.
+            InvalidConfig: the webhook is none.
         """
+        webhook_of(webhook)
         name = check_graph_name(DEFAULT_NAME if name is None else name)
         graph = self.build(name, interrupt_before, interrupt_after, check_versioning(versioning))
-        config = {} if budget is None else {"budget": limits_of(budget)}
+        config: dict[str, Any] = {} if webhook is None else {"webhook": webhook}
+        config |= {} if budget is None else {"budget": limits_of(budget)}
         return CompiledStateGraph(graph, checkpointer, store, cache, config)

@@ -21,13 +21,13 @@ if log_start ~= request.seq or (redis.call("HGET", K.frame, "cursor") or "") ~= 
 if known[2] then leave_line(request.run) end
 if known[2] or thread[5] or thread[6] then redis.call("HDEL", K.thread, "waits", "back", "looks") end
 redis.call("HSET", K.run, "status", "pending", "started", now, "log_start", log_start, "plan", blob())
+if request.hooked then redis.call("HSET", K.run, "hook", "{}") end
 redis.call("LPUSH", K.runs, request.run)
 if not thread[1] then redis.call("HSET", K.thread, "created", now) end
 redis.call("HSET", K.thread, "status", "running", "run", request.run, "since", now, "updated", now,
   "before", thread[6] or request.expected)
 for name, value in pairs(request.thread_fields) do redis.call("HSET", K.thread, name, value) end
 redis.call("ZADD", K.index, now, request.token)
-
 redis.call("DEL", K.steps)
 redis.call("ZREM", K.due, request.token .. " questions")
 move(request, now)

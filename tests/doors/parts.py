@@ -116,7 +116,44 @@ MEMORY = (
     ),
     Door("max_depth", lambda s, v: ListNamespacesOp(max_depth=v), (0,), ValueError, "of 1 or more"),
     Door("op", lambda s, v: s.batch([v]), (None, *OTHER, "x", ("n",)), TypeError, "pass GetOp, PutOp"),
-    Door("embeddings", lambda s, v: InMemoryStore(index=v), ({"dims": 3}, True), NotImplementedError, "no embeddings"),
+    Door(
+        "index", lambda s, v: InMemoryStore(index=v), (*OTHER, "x", True), TypeError, "The index of a store is a dict"
+    ),
+    Door(
+        "index option",
+        lambda s, v: InMemoryStore(index=v),
+        ({}, {"dims": 3}, {"embed": len}, {"dims": 3, "embed": len, "x": 1}),
+        ValueError,
+        "The index of a store has dims, embed, fields",
+    ),
+    Door(
+        "dims",
+        lambda s, v: InMemoryStore(index={"dims": v, "embed": len}),
+        (*NOT_WHOLE, 0, -1, HUGE),
+        ValueError,
+        "index['dims'] is a whole number from 1",
+    ),
+    Door(
+        "embed",
+        lambda s, v: InMemoryStore(index={"dims": 3, "embed": v}),
+        (*OTHER, "x"),
+        TypeError,
+        "index['embed'] is",
+    ),
+    Door(
+        "fields",
+        lambda s, v: InMemoryStore(index={"dims": 3, "embed": len, "fields": v}),
+        (*OTHER, "x", [1]),
+        TypeError,
+        "index['fields'] is a list of field names",
+    ),
+    Door(
+        "field",
+        lambda s, v: InMemoryStore(index={"dims": 3, "embed": len, "fields": [v]}),
+        ("", ".", "a.", ".a", "a..b", "a[", "a[x]", "a.[0]", "a{b}", "{}"),
+        ValueError,
+        "is no field of an item",
+    ),
 )
 
 PLACE = (N, "k")

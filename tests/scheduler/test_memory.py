@@ -388,11 +388,6 @@ def test_every_in_memory_store_is_a_store_of_its_own() -> None:
     assert other.search(()) == []
 
 
-def test_an_in_memory_store_refuses_an_index_that_it_would_not_use() -> None:
-    with pytest.raises(NotImplementedError, match="no embeddings"):
-        InMemoryStore(index={"dims": 3})
-
-
 def test_importing_the_memory_does_not_import_fakeredis() -> None:
     program = "import scheduler.memory, sys; sys.exit('fakeredis' in sys.modules)"
 

@@ -15,6 +15,7 @@ from scheduler.bytes_redis import available
 from scheduler.client import Client
 from scheduler.config import parse
 from scheduler.connection import Connection
+from scheduler.delivery_scripts import DeliveryScripts
 from scheduler.errors import StoreUnavailable
 from scheduler.failure import describe
 from scheduler.keys import Keys
@@ -74,7 +75,7 @@ def test_a_script_says_what_it_is_for_and_what_it_returns_on_less_than_a_page(na
 
 
 def test_every_script_has_a_method_or_belongs_to_the_memory() -> None:
-    callers = (Scripts, ScheduleScripts, StartScripts)
+    callers = (Scripts, ScheduleScripts, StartScripts, DeliveryScripts)
 
     known = [name for name in names() if any(hasattr(caller, name) for caller in callers)]
 

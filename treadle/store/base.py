@@ -13,10 +13,12 @@ from graphs.store import (
     SearchItem,
     SearchOp,
 )
+from scheduler.meanings import IndexConfig
 
 __all__ = [
     "BaseStore",
     "GetOp",
+    "IndexConfig",
     "InvalidNamespaceError",
     "Item",
     "ListNamespacesOp",

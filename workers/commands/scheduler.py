@@ -8,10 +8,13 @@ from types import FrameType
 
 import click
 
+from scheduler.deliveries import Courier, Deliveries
 from scheduler.runs import RunStore
 from scheduler.watchdog import Watchdog
+from scheduler.webhook_post import Post
 
 from .. import bootstrap
+from ..json_logs import set_up
 from ..leash import follow_parent, leashed_option
 from ..pulse import READY, WAITING, Pulse
 from ..settings import WorkerSettings
@@ -33,7 +36,7 @@ def scheduler(level: str, leashed: bool) -> None:
     Example:
       treadle scheduler
     """
-    logging.basicConfig(level=level.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    set_up(level, "%(asctime)s %(levelname)s %(name)s: %(message)s")
     stop = _asked_to_stop()
     if leashed:
         follow_parent()
@@ -44,9 +47,17 @@ def scheduler(level: str, leashed: bool) -> None:
     beats = None if settings.health_file is None else Pulse(settings.health_file, "scheduler")
     if beats is not None:
         beats.beat()  # whatever the last process has left there counts no more
-    Watchdog(connection, RunStore(connection)).run(stop, partial(_beat, beats))
+    runs = RunStore(connection)
+    courier = Courier(Deliveries(connection, runs, sender(settings)))
+    Watchdog(connection, runs, courier).run(stop, partial(_beat, beats))
+    courier.close()
     if beats is not None:
         beats.end()
+
+
+def sender(settings: WorkerSettings) -> Post:
+    """Return what sends webhooks, as the settings allow."""
+    return Post(settings.webhook_timeout_s, private=settings.webhook_allow_private, plain=settings.webhook_allow_http)
 
 
 def _beat(beats: Pulse | None, answered: bool) -> None:

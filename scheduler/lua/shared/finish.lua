@@ -1,5 +1,5 @@
 -- End the active run: the thread rests in the status that follows, and nothing is in flight any more, not even what an
--- attempt had called that died.
+-- attempt had called that died. Where the end is to be told, that falls due at once.
 local function finish(ended, request, now)
   redis.call("DEL", K.steps)
   redis.call("HSET", K.run, "status", ended.run_status, "ended", now, "nonce", ended.nonce,
@@ -7,6 +7,9 @@ local function finish(ended, request, now)
   redis.call("HSET", K.thread, "status", ended.thread_status, "run", "", "updated", now)
   redis.call("ZREM", K.due, request.token .. " run:" .. request.run)
   redis.call("ZADD", K.index, now, request.token)
+  if redis.call("HEXISTS", K.run, "hook") == 1 then
+    redis.call("ZADD", K.due, now, request.token .. " hook:" .. request.run)
+  end
   pass_turn(ended, request, now)
 end
 

@@ -1,0 +1,197 @@
+"""Sending webhooks: to the address that was looked at, over TLS for the name, within a time, never on to elsewhere."""
+
+import contextlib
+import socket
+import ssl
+import threading
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+
+from scheduler.webhook_failure import WebhookFailed
+from scheduler.webhook_post import Post
+
+NAME = "hooks.example"
+
+
+class Receiver(HTTPServer):
+    """Takes what is sent, and answers as it is told."""
+
+    def __init__(self) -> None:
+        self.answer, self.taken = 200, list[tuple[str, dict[str, str], bytes]]()
+        super().__init__(("127.0.0.1", 0), Handler)
+
+
+class Handler(BaseHTTPRequestHandler):
+    server: Receiver
+
+    def do_POST(self) -> None:
+        body = self.rfile.read(int(self.headers["Content-Length"]))
+        self.server.taken.append((self.path, dict(self.headers), body))
+        self.send_response(self.server.answer)
+        self.send_header("Location", "/elsewhere")
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+
+    def log_message(self, format: str, *args: Any) -> None: ...
+
+
+@pytest.fixture
+def receiver() -> Iterator[Receiver]:
+    with Receiver() as server:
+        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
+        thread.start()
+        yield server
+        server.shutdown()
+        thread.join()
+
+
+@pytest.fixture
+def resolved(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The names that were asked for; each is this machine."""
+    asked: list[str] = []
+
+    def getaddrinfo(host: Any, port: Any, *_: Any, **__: Any) -> list[Any]:
+        asked.append(str(host))
+        return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.1", port))]
+
+    monkeypatch.setattr("scheduler.webhook_address.socket.getaddrinfo", getaddrinfo)
+    return asked
+
+
+LOCAL = Post(2.0, private=True, plain=True)
+
+
+def test_a_message_arrives_with_its_headers_and_the_name_of_its_host(receiver: Receiver, resolved: list[str]) -> None:
+    url = f"http://{NAME}:{receiver.server_port}/runs?key=1"
+
+    assert LOCAL(url, b"body", {"Treadle-Delivery": "r"}) == 200
+
+    ((path, headers, body),) = receiver.taken
+    assert (path, body, headers["Treadle-Delivery"]) == ("/runs?key=1", b"body", "r")
+    assert headers["Host"] == f"{NAME}:{receiver.server_port}"
+
+
+def test_the_name_is_resolved_once_so_that_a_second_answer_changes_nothing(
+    receiver: Receiver, resolved: list[str]
+) -> None:
+    LOCAL(f"http://{NAME}:{receiver.server_port}/", b"", {})
+
+    assert [host for host in resolved if host == NAME] == [NAME]
+
+
+@pytest.mark.parametrize("status", (302, 307, 410, 500))
+def test_no_redirect_is_followed_and_every_answer_told(receiver: Receiver, resolved: list[str], status: int) -> None:
+    receiver.answer = status
+
+    assert LOCAL(f"http://{NAME}:{receiver.server_port}/", b"", {}) == status
+    assert len(receiver.taken) == 1
+
+
+def test_this_machine_is_refused_unless_it_is_allowed(receiver: Receiver) -> None:
+    for host in ("127.0.0.1", "localhost"):
+        with pytest.raises(WebhookFailed, match="ALLOW_PRIVATE"):
+            Post(plain=True)(f"http://{host}:{receiver.server_port}/", b"", {})
+    assert receiver.taken == []
+
+
+def test_http_is_refused_unless_it_is_allowed(receiver: Receiver) -> None:
+    with pytest.raises(WebhookFailed, match="ALLOW_HTTP"):
+        Post(private=True)(f"http://127.0.0.1:{receiver.server_port}/", b"", {})
+    assert receiver.taken == []
+
+
+def test_a_proxy_of_the_environment_is_not_used(
+    receiver: Receiver, resolved: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY"):
+        monkeypatch.setenv(name, "http://127.0.0.1:1")
+
+    assert LOCAL(f"http://{NAME}:{receiver.server_port}/", b"", {}) == 200
+
+
+def test_who_never_answers_is_not_waited_for() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        began = time.monotonic()
+        with pytest.raises(WebhookFailed, match="in time"):
+            Post(0.2, private=True, plain=True)(f"http://127.0.0.1:{silent.getsockname()[1]}/", b"", {})
+
+    assert time.monotonic() - began < 5
+
+
+def test_who_answers_a_byte_at_a_time_is_not_waited_for_either() -> None:
+    ended = threading.Event()
+
+    def drip(server: socket.socket) -> None:
+        connection, _ = server.accept()
+        with connection, contextlib.suppress(OSError):
+            connection.sendall(b"HTTP/1.1 200 OK\r\nX: ")
+            while not ended.wait(0.05):
+                connection.sendall(b"x")
+
+    with socket.create_server(("127.0.0.1", 0)) as slow:
+        thread = threading.Thread(target=drip, args=(slow,))
+        thread.start()
+        began = time.monotonic()
+        with pytest.raises(WebhookFailed):
+            Post(0.4, private=True, plain=True)(f"http://127.0.0.1:{slow.getsockname()[1]}/", b"", {})
+        took_s = time.monotonic() - began
+        ended.set()
+        thread.join()
+
+    assert took_s < 5
+
+
+def test_where_nobody_listens_it_fails_without_saying_where() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as gone:
+        port = gone.getsockname()[1]
+    with pytest.raises(WebhookFailed, match="nobody can be connected to") as failed:
+        LOCAL(f"http://127.0.0.1:{port}/secret", b"", {})
+    assert "secret" not in str(failed.value)
+
+
+def test_tls_is_for_the_name_and_not_for_the_address(receiver: Receiver, resolved: list[str], tmp_path: Path) -> None:
+    certificate = certified(tmp_path, NAME)
+    served = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    served.load_cert_chain(certificate)
+    receiver.socket = served.wrap_socket(receiver.socket, server_side=True)
+    trusting = Post(2.0, private=True, trust=ssl.create_default_context(cafile=certificate))
+
+    assert trusting(f"https://{NAME}:{receiver.server_port}/", b"", {}) == 200
+    with pytest.raises(WebhookFailed, match="certificate"):
+        trusting(f"https://other.example:{receiver.server_port}/", b"", {})
+    with pytest.raises(WebhookFailed, match="certificate"):
+        Post(2.0, private=True)(f"https://{NAME}:{receiver.server_port}/", b"", {})
+
+
+def certified(folder: Path, name: str) -> Path:
+    """Return a file with a key, and a certificate of its own for a name."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
+    now = datetime.now(UTC)
+    certificate = (
+        x509.CertificateBuilder()
+        .subject_name(subject)
+        .issuer_name(subject)
+        .public_key(key.public_key())
+        .serial_number(1)
+        .not_valid_before(now - timedelta(days=1))
+        .not_valid_after(now + timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName(name)]), critical=False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .sign(key, hashes.SHA256())
+    )
+    plain = serialization.NoEncryption()
+    pem = key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, plain)
+    file = folder / "both.pem"
+    file.write_bytes(pem + certificate.public_bytes(serialization.Encoding.PEM))
+    return file

@@ -1,0 +1,80 @@
+"""Logs as JSON, one line for each record, with the ids that it carries: TREADLE_LOG_FORMAT=json."""
+
+import json
+import logging
+import os
+import traceback
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from graphs.context import current
+
+#: The names that every record has; what else one has was given to it as ``extra``.
+_USUAL: Final = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
+#: What a line says itself, which nobody's ``extra`` may overwrite.
+_OWN: Final = ("at", "level", "logger", "message", "process", "thread_name", "exception")
+
+
+class JsonLines(logging.Formatter):
+    """Writes a record as one line of JSON; what a node logs has the ids of its step."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return the line."""
+        at = datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds")
+        line: dict[str, Any] = {"at": at, "level": record.levelname, "logger": record.name}
+        line["message"] = record.getMessage()
+        line |= {"process": record.process, "thread_name": record.threadName} | _step()
+        line |= {key: value for key, value in vars(record).items() if key not in _USUAL and key not in _OWN}
+        if record.exc_info and record.exc_info[0] is not None:
+            line["exception"] = "".join(traceback.format_exception(*record.exc_info))
+        elif record.exc_text:
+            line["exception"] = record.exc_text
+        return _dumped(line)
+
+
+def is_json() -> bool:
+    """Return whether this process is told to log so; read from the environment, for it is asked before settings are."""
+    return os.environ.get("TREADLE_LOG_FORMAT", "").lower() == "json"
+
+
+def format_handlers(logger: logging.Logger) -> None:
+    """Let what a logger's handlers write be JSON, where this process is told so."""
+    if is_json():
+        for handler in logger.handlers:
+            handler.setFormatter(JsonLines())
+
+
+def set_up(level: str, text: str) -> None:
+    """Begin to log to the standard error: as JSON where this process is told so, and else as a text of this form."""
+    logging.basicConfig(level=level.upper(), format=text, force=True)  # a command knows better than the group above it
+    format_handlers(logging.getLogger())
+
+
+def _step() -> dict[str, Any]:
+    step = current()
+    info = None if step is None else step.runtime.execution_info
+    if info is None:
+        return {}
+    return {
+        "thread_id": info.thread_id,
+        "run_id": info.run_id,
+        "step_id": info.task_id,
+        "node": info.checkpoint_ns.rpartition("|")[2].partition(":")[0],
+        "attempt": info.node_attempt,
+    }
+
+
+def _dumped(line: dict[str, Any]) -> str:
+    try:
+        return json.dumps(line, default=_shown, ensure_ascii=True)
+    except (TypeError, ValueError, RecursionError):  # keys that are none, or a value that holds itself
+        return json.dumps(
+            {key: value if isinstance(value, str | int) else _shown(value) for key, value in line.items()}
+        )
+
+
+def _shown(value: Any) -> str:
+    try:
+        return str(value)
+    except Exception as error:  # whatever an object does when it is asked: the rest of the line is logged
+        return f"<{type(value).__name__}: {type(error).__name__}>"
