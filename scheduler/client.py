@@ -11,16 +11,19 @@ from graphs.graph import Graph
 from graphs.outputs import GraphOutput
 from graphs.routing import Caller
 
+from .absence import ThreadArchived
+from .archives import ArchiveStore
 from .config import RunConfig
 from .connection import Connection
 from .editing import Editor
-from .errors import CursorMoved, InvalidConfig, RunNotFound, ThreadBusy
+from .errors import CursorMoved, InvalidConfig, RunNotFound, ThreadBusy, TransitionNotAllowed
 from .failure import raised_at_root
 from .following import Follower
 from .frame_view import Look
 from .lifecycle import RunStatus
 from .log import Log
 from .parts import Part, with_interrupts
+from .pruning import Pruning
 from .run import Run
 from .runs import RunStore
 from .snapshots import Snapshots
@@ -44,6 +47,8 @@ class Client:
         self.runs = RunStore(connection)
         self.log = Log(connection)
         self.snapshots = Snapshots(connection)
+        self.archives = ArchiveStore(connection, self.threads)
+        self.pruning = Pruning(connection, self.threads)
         self.editor = Editor(connection, self.threads, call)
         self._starter = Starter(connection, self.threads, call)
         self._follower = Follower(connection)
@@ -53,6 +58,7 @@ class Client:
 
         Raises:
             ThreadBusy: another run is active, and the config does not say to wait.
+            ThreadArchived: it is in a file, and the config does not say to restore it.
             EmptyInputError, InvalidInput, CheckpointNotFound, TransitionNotAllowed: it cannot begin.
         """
         while True:
@@ -65,8 +71,16 @@ class Client:
                     raise
                 with suppress(RunNotFound):  # then its thread was deleted, and nothing is in the way
                     self.wait(busy.thread_id, busy.run_id)
+            except ThreadArchived:
+                if config.on_archived != "restore":
+                    raise
+                self._bring_back(config.thread_id)
             except CursorMoved:  # a run began and ended between reading the thread and writing to it: read again
                 continue
+
+    def _bring_back(self, thread_id: str) -> None:
+        with suppress(TransitionNotAllowed):  # somebody else has
+            self.archives.restore(thread_id)
 
     def wait(self, thread_id: str, run_id: str, timeout_s: float | None = None) -> RunStatus:
         """Wait until a run has ended and return its status.

@@ -13,6 +13,7 @@ from .errors import InvalidConfig
 from .ids import check_thread_id, is_checkpoint_id
 
 OnBusy = Literal["reject", "wait"]
+OnArchived = Literal["reject", "restore"]
 
 #: The supersteps a run may take when nobody says otherwise.
 DEFAULT_RECURSION_LIMIT = 10_007
@@ -26,6 +27,9 @@ _RUN_KEYS = (
     "on_busy",
     "strict_resume",
     "durability",
+    "on_archived",
+    "ttl",
+    "default_ttl",
 )
 #: Where a call is about; the map repeats what the checkpoint's own record says.
 _SHORT_KEYS = ("thread_id", "checkpoint_id", "checkpoint_ns", "checkpoint_map")
@@ -60,6 +64,11 @@ class RunConfig:
     drain_reason: str | None = None
     #: Seconds for each superstep of the root.
     step_timeout_s: float | None = None
+    #: What is done where the thread is in a file.
+    on_archived: OnArchived = "reject"
+    #: Seconds for which the thread is kept when nothing happens to it, and those of a thread that has none of its own.
+    ttl_s: float | None = None
+    default_ttl_s: float | None = None
 
     def for_nodes(self) -> dict[str, Any]:
         """Return the config as nodes see it, without what is private to the caller."""
@@ -112,6 +121,9 @@ def parse(config: Mapping[str, Any] | None, **given: Any) -> RunConfig:
         _mapping(config, "metadata"),
         configurable,
         _one_of(run, "durability", ("async", "sync", "exit")),
+        on_archived=_one_of(run, "on_archived", get_args(OnArchived)),
+        ttl_s=positive(run, "ttl", float),
+        default_ttl_s=positive(run, "default_ttl", float),
     )
 
 

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from .absence import ThreadArchived
 from .bytes_redis import StreamEntries, StreamEntry
 from .connection import Connection
 from .errors import InvalidConfig, ThreadNotFound
@@ -28,8 +29,8 @@ class LogEntry:
 
     seq: int
     #: created, started, resumed, leased, called, returned, committed, advanced, retried, failed, timed out,
-    #: cancelled, lost worker, interrupted, refused (an answer), task, finished, updated, copied, terminated or
-    #: archived.
+    #: cancelled, lost worker, interrupted, refused (an answer), task, finished, updated, copied, pruned, restored,
+    #: terminated or archived.
     kind: str
     #: Milliseconds since the epoch, by Redis' clock.
     at_ms: int
@@ -79,8 +80,12 @@ class Log:
     def read(self, thread_id: str, after: int = 0) -> Iterator[LogEntry]:
         """Yield a thread's entries from the oldest on, or those after a sequence number."""
         keys = self._connection.place(check_thread_id(thread_id)).keys
-        sealing = self._connection.sealing
-        yield from (entry_of(sealing, keys, seq, fields) for seq, fields in self._raw(keys, after))
+        sealing, empty = self._connection.sealing, not after
+        for seq, fields in self._raw(keys, after):
+            yield entry_of(sealing, keys, seq, fields)
+            empty = False
+        if empty:
+            self._refuse_archived(thread_id, keys)
 
     def verify(self, thread_id: str, heads: Head | Iterable[Head] = ()) -> str | None:
         """Check a log against its own chain and heads taken earlier; None: it holds, else what is wrong first.
@@ -126,10 +131,17 @@ class Log:
             end = self._end(keys)
             if not end.is_there:
                 raise ThreadNotFound(thread_id)
+            if not end.newest:
+                self._refuse_archived(thread_id, keys)
             broken = self._broken(keys, chain, end, known)
         except ValueError as error:  # what is packed has checksums of its own
             broken = str(error)
         return Examined(chain, broken)
+
+    def _refuse_archived(self, thread_id: str, keys: ThreadKeys) -> None:
+        url = self._connection.redis.hget(keys.thread, "archive")
+        if url is not None:
+            raise ThreadArchived(thread_id, "be read here", url.decode())
 
     def _check(self, head: Head, thread_id: str) -> None:
         if head.thread != thread_id:

@@ -19,6 +19,8 @@ from .lua_files import Source, load
 TRAVELS_BYTES = 64 * 1024
 #: How the due set names, in the place of a step, the questions of a thread that have a deadline.
 QUESTIONS = "questions"
+#: And how it names a thread that is deleted when nothing has happened to it for long enough.
+EXPIRY = "expiry"
 
 
 @dataclass(slots=True)
@@ -185,10 +187,25 @@ class Scripts:
 
     def delete_thread(self, place: Place, run_ids: Sequence[str], frames: Sequence[str]) -> list[Any]:
         """Delete a thread, its runs and frames; return deleted, busy (by which run, since when), unknown or more."""
-        more = [place.keys.run(run_id) for run_id in run_ids]
-        more += [key for ns in frames for key in place.keys.of_frame(ns)]
         args = {"token": place.keys.token, "runs": len(run_ids)}
-        return self._strings(self._run("delete_thread", place, args, more))
+        return self._strings(self._run("delete_thread", place, args, self._owned(place, run_ids, frames)))
+
+    def free_thread(self, place: Place, request: Request, run_ids: Sequence[str], frames: Sequence[str]) -> list[Any]:
+        """Free what an archived thread holds; return freed, busy (by which run, since when), unknown or moved."""
+        return self._strings(self._run("free_thread", place, request.args(), self._owned(place, run_ids, frames)))
+
+    def restore_thread(self, place: Place, request: Request, becoming: Sequence[str]) -> list[Any]:
+        """Let a thread appear that was put together elsewhere; return restored, or refused and the thread's status."""
+        return self._strings(self._run("restore_thread", place, request.args(), becoming))
+
+    def expire_thread(self, place: Place, run_ids: Sequence[str], frames: Sequence[str]) -> str:
+        """Delete a thread whose time is over; return expired, more, or nothing."""
+        args = {"token": place.keys.token, "runs": len(run_ids)}
+        return str(self._run("expire_thread", place, args, self._owned(place, run_ids, frames)).decode())
+
+    def prune_frame(self, place: Place, request: Request) -> list[Any]:
+        """Drop old checkpoints of a frame; return pruned and the log's new end, or moved, busy or refused."""
+        return self._strings(self._run("prune_frame", place, request.args()))
 
     def pack_chunks(self, place: Place, **args: str | int | bytes) -> int:
         """Put the oldest chunks of a value into a block; return how many of its blocks are settled."""
@@ -229,6 +246,11 @@ class Scripts:
     def _run_each(self, name: str, calls: Iterable[tuple[Place, Mapping[str, Any]]]) -> list[Any]:
         source = load(name)
         return self._caller.call_each(Call(name, *_passed(source, place, args)) for place, args in calls)
+
+    @staticmethod
+    def _owned(place: Place, run_ids: Sequence[str], frames: Sequence[str]) -> list[str]:
+        """Return the keys of runs, and of frames below the root."""
+        return [*map(place.keys.run, run_ids), *(key for ns in frames for key in place.keys.of_frame(ns))]
 
     @staticmethod
     def _strings(answer: Sequence[Any]) -> list[Any]:

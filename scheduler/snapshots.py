@@ -20,6 +20,7 @@ from .dialogue import Dialogue, waiting
 from .history import History
 from .ids import created_ms
 from .shown import in_start_order, result_shown, task_shown
+from .threads import refuse_archived
 
 
 class StepState(NamedTuple):
@@ -111,7 +112,10 @@ class Snapshots:
         reading = _Reading(nearest_graph(graph, config.ns), config.thread_id, config.ns, live=False)
         stored = self._history.read(config.thread_id, config.ns, before, None if matching else limit)
         snapshots = (self._snapshot(reading, one) for one in stored if matches(one, matching or {}))
-        return [*islice(snapshots, limit if limit is None else max(limit, 0))]
+        found = [*islice(snapshots, limit if limit is None else max(limit, 0))]
+        if not found:
+            refuse_archived(self._connection, config.thread_id, "be read here")
+        return found
 
     def at(self, graph: Graph, thread_id: str, checkpoint_id: str, ns: str = "") -> StateSnapshot:
         """Return the record of one checkpoint; ``graph`` is the frame's own."""
@@ -125,6 +129,7 @@ class Snapshots:
             return self._snapshot(reading, checkpoints.named(keys, reading.ns, checkpoint_id, reading.thread_id))
         cursor = self._connection.redis.hget(keys.frame(reading.ns), "cursor")
         if cursor is None:
+            refuse_archived(self._connection, reading.thread_id, "be read here")
             return StateSnapshot({}, (), dict(given or {}), None, None, None, ())
         return self._snapshot(reading, checkpoints.load(keys, reading.ns, cursor.decode(), reading.thread_id))
 

@@ -7,10 +7,12 @@ from graphs.graph import Graph
 from graphs.planner import stops
 from graphs.routing import Caller
 
+from .absence import ThreadArchived
 from .beginnings import Beginnings, Stand
 from .checkpoints import StoredCheckpoint
 from .config import RunConfig
 from .connection import Connection
+from .errors import CheckpointNotFound
 from .failure import drained
 from .frame import Frame
 from .ids import new_run_id
@@ -20,7 +22,7 @@ from .openings import Beginning
 from .run import Run
 from .storing import Planned, Started, Storing
 from .thread import Thread
-from .threads import ThreadStore
+from .threads import ThreadStore, refuse_archived
 
 
 class Starter(Storing):
@@ -45,11 +47,14 @@ class Starter(Storing):
                 than one.
             ThreadBusy: another run is active on the thread.
             CheckpointNotFound: the config names a checkpoint that the thread does not have.
-            TransitionNotAllowed: the thread is terminated or archived.
+            ThreadArchived: the thread is in a file.
+            TransitionNotAllowed: the thread is terminated.
             InvalidInput, NotSerializable, StateTooLarge: the input does not fit the graph or the store.
         """
         replays = self._replays(config)
         thread, head = self._standing(config.thread_id, replays.get(""))
+        if thread is not None and thread.archive is not None:
+            raise ThreadArchived(config.thread_id, ThreadEvent.START, thread.archive)
         run = self._run(graph, config, context, replays if config.ns else {})
         cursor = thread.cursor if thread is not None else None
         named = config.checkpoint_id is not None
@@ -61,14 +66,19 @@ class Starter(Storing):
         orders = Orders(self._connection, graph, run, Frame(first_number=beginning.head.number))
         steps = beginning.steps if end is None else ()
         timeout_s = config.timeout_s or (thread.timeout_s if thread is not None else None)
-        return self.store(Planned(run, beginning, thread, orders.begun(beginning, steps), end, failure, timeout_s))
+        begun = orders.begun(beginning, steps)
+        return self.store(Planned(run, beginning, thread, begun, end, failure, timeout_s, _ttl_s(config, thread)))
 
     def _replays(self, config: RunConfig) -> Mapping[str, str]:
         """Return the checkpoint that the config names, and those at which the graphs above stood: frame -> id."""
         if config.checkpoint_id is None:
             return {}
         keys, of_frame = self._connection.place(config.thread_id).keys, (config.ns, config.checkpoint_id)
-        named = self._connection.checkpoints.named(keys, *of_frame, config.thread_id)
+        try:
+            named = self._connection.checkpoints.named(keys, *of_frame, config.thread_id)
+        except CheckpointNotFound:
+            refuse_archived(self._connection, config.thread_id, ThreadEvent.START)
+            raise
         return {**named.origin.parents, config.ns: config.checkpoint_id}
 
     def _standing(self, thread_id: str, replayed: str | None) -> tuple[Thread | None, StoredCheckpoint | None]:
@@ -102,6 +112,13 @@ class Starter(Storing):
             replays=replays,
             heard=config.heard,
         )
+
+
+def _ttl_s(config: RunConfig, thread: Thread | None) -> float | None:
+    """Return for how long the thread is kept from now on; None: as it is."""
+    if config.ttl_s is not None or (thread is not None and thread.ttl_s is not None):
+        return config.ttl_s
+    return config.default_ttl_s
 
 
 def _ends_at_once(run: Run, beginning: Beginning) -> RunStatus | None:

@@ -28,6 +28,11 @@ class Thread:
     timeout_s: float | None = None
     #: The number of the last entry of its log: it tells whether anything has changed since.
     seq: int = 0
+    #: How long it is kept when nothing happens to it, in seconds; None: for ever.
+    ttl_s: float | None = None
+    #: The file in which it is, and SHA-256 over its content; None: it is in the store.
+    archive: str | None = None
+    archive_digest: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ from itertools import islice
 from typing import Any
 from urllib.parse import unquote
 
+from .absence import ThreadArchived
 from .checkpoints import StoredCheckpoint
 from .config import positive
 from .connection import Connection
@@ -18,7 +19,7 @@ from .scripts import TRAVELS_BYTES, Place, Request
 from .thread import PendingStep, Thread
 
 #: What a copy has of the fields of its original.
-_COPIED = frozenset({b"graph", b"fingerprint", b"metadata", b"timeout"})
+_COPIED = frozenset({b"graph", b"fingerprint", b"metadata", b"timeout", b"ttl_ms"})
 
 
 class ThreadStore:
@@ -28,19 +29,32 @@ class ThreadStore:
         self._connection = connection
 
     def create(
-        self, thread_id: str, metadata: Mapping[str, Any] | None = None, timeout_s: float | None = None
+        self,
+        thread_id: str,
+        metadata: Mapping[str, Any] | None = None,
+        timeout_s: float | None = None,
+        ttl_s: float | None = None,
     ) -> Thread:
-        """Create a thread before its first run, as a rule to give it metadata or a time limit for its runs.
+        """Create a thread before its first run, as a rule to give it metadata or limits.
+
+        Args:
+            thread_id: its id.
+            metadata: what it is found by.
+            timeout_s: how long each of its runs may take.
+            ttl_s: how long it is kept when nothing happens to it; then a scheduler deletes it, unless it waits for a
+                person.
 
         Raises:
             InvalidThreadId: the id is not usable.
-            InvalidConfig: the metadata is no JSON, or the time limit no positive number.
+            InvalidConfig: the metadata is no JSON, or a limit no positive number.
             TransitionNotAllowed: the thread is there already.
         """
         thread_id = check_thread_id(thread_id)
         fields = {"metadata": self._metadata(thread_id, _json(metadata or {}))}
         if positive({"timeout_s": timeout_s}, "timeout_s", float) is not None:
             fields["timeout"] = str(timeout_s)
+        if positive({"ttl_s": ttl_s}, "ttl_s", float) is not None:
+            fields["ttl_ms"] = str(round((ttl_s or 0) * 1000))
         return self._create(thread_id, ThreadStatus.CREATED, fields, {"kind": "created"})
 
     def copy(self, thread_id: str, new_thread_id: str) -> Thread:
@@ -60,6 +74,8 @@ class ThreadStore:
         if not before:
             raise ThreadNotFound(thread_id)
         source = self._thread(thread_id, before, None)
+        if source.archive is not None:
+            raise ThreadArchived(thread_id, "be copied", source.archive)
         if source.run_id is not None:
             raise self.busy(thread_id, source.run_id, source.since_ms or 0)
         staged = stage(self._connection, keys, target)
@@ -170,6 +186,17 @@ class ThreadStore:
             raise self.busy(thread_id, answer[1], int(answer[2]))
         self._connection.checkpoints.forget(place.keys)
 
+    def expire(self, thread_id: str) -> bool:
+        """Delete a thread that has rested for as long as it is kept, by Redis' clock; return whether it was one."""
+        place, answer = self._connection.place(check_thread_id(thread_id)), "more"
+        while answer == "more":
+            run_ids = [run.decode() for run in self._connection.redis.lrange(place.keys.runs, 0, -1)]
+            frames = [ns.decode() for ns in self._connection.redis.smembers(place.keys.frames)]
+            answer = self._connection.scripts.expire_thread(place, run_ids, frames)
+        if answer == "expired":
+            self._connection.checkpoints.forget(place.keys)
+        return answer == "expired"
+
     def busy(self, thread_id: str, run_id: str, since_ms: int) -> ThreadBusy:
         """Return the error that says what a thread is busy with."""
         return ThreadBusy(thread_id, run_id, (step.node for step in self.pending(thread_id)), since_ms)
@@ -194,6 +221,9 @@ class ThreadStore:
             else {},
             float(text["timeout"]) if "timeout" in text else None,
             int(text.get("seq", 0)),
+            int(text["ttl_ms"]) / 1000 if "ttl_ms" in text else None,
+            text.get("archive"),
+            text.get("archive_digest"),
         )
 
     def _create(
@@ -227,6 +257,17 @@ class ThreadStore:
         place = self._connection.place(thread_id)
         body = {"token": place.keys.token, "nonce": secrets.token_hex(8), "entries": [dict(entry)], **body}
         return self._connection.scripts.set_status(place, Request(body), becoming)
+
+
+def refuse_archived(connection: Connection, thread_id: str, event: str) -> None:
+    """Say where a thread is whose content is not in the store.
+
+    Raises:
+        ThreadArchived: it is in a file.
+    """
+    url = connection.redis.hget(connection.place(thread_id).keys.thread, "archive")
+    if url is not None:
+        raise ThreadArchived(thread_id, event, url.decode())
 
 
 def place_of(connection: Connection, member: str) -> tuple[Place, str, str]:

@@ -17,8 +17,8 @@ from .json_text import decoded
 from .moves import hand_out
 from .recovery import Recovery
 from .runs import RunStore
-from .scripts import QUESTIONS, Place
-from .threads import place_of
+from .scripts import EXPIRY, QUESTIONS, Place
+from .threads import ThreadStore, place_of
 
 logger = logging.getLogger(__name__)
 
@@ -35,7 +35,7 @@ _HOLD_MS = 5_000
 
 @dataclass(frozen=True, slots=True)
 class DueEntry:
-    """What an entry of a due set is about: a step, ``run:ID``, or the questions of a thread."""
+    """What an entry of a due set is about: a step, ``run:ID``, the questions of a thread, or its end."""
 
     member: str
     place: Place
@@ -50,7 +50,7 @@ class DueEntry:
     @property
     def is_step(self) -> bool:
         """Whether it is about a step."""
-        return self.what != QUESTIONS and not self.what.startswith("run:")
+        return self.what not in (QUESTIONS, EXPIRY) and not self.what.startswith("run:")
 
 
 class Watchdog:
@@ -58,13 +58,14 @@ class Watchdog:
 
     A step falls due when its lease ran out (its worker was lost), when its message may have been lost, or when its
     pause before another attempt is over; a run, when it is past its time limit or its own process fell silent; the
-    questions of a thread, when the deadline of one has passed.
+    questions of a thread, when the deadline of one has passed; a thread, when it was kept for long enough.
     """
 
     def __init__(self, connection: Connection, runs: RunStore) -> None:
         self._connection = connection
         self._runs = runs
         self._defaults = Defaults(connection, runs)
+        self._threads = ThreadStore(connection)
         self._rest_s = max(_SHORTEST_REST_S, connection.settings.lease_ms / 2000)
         self._recovery = Recovery(self._rest_s)
 
@@ -134,6 +135,8 @@ class Watchdog:
         try:
             if entry.what == QUESTIONS:
                 return "answered" if self._defaults.give(entry.thread_id) else "left alone"
+            if entry.what == EXPIRY:
+                return "expired" if self._threads.expire(entry.thread_id) else "left alone"
             return self._runs.look_at(entry.thread_id, entry.place.run_id) or "left alone"
         except StoreUnavailable:
             raise

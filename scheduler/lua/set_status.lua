@@ -1,5 +1,5 @@
 -- Create, terminate or archive a thread; a copy is created with what was put together for it.
--- KEYS thread log index; then pairs: a key, and the thread's own that it becomes
+-- KEYS thread log index due; then pairs: a key, and the thread's own that it becomes
 -- ARGV request
 -- Returns {"set"}, or {"refused", status} when the thread's status does not allow it.
 local request = cjson.decode(ARGV[1])
@@ -10,7 +10,7 @@ if status and thread[2] == request.nonce then return {"set"} end -- this very ca
 if request.create and status then return {"refused", status} end
 if not request.create and not status then return {"refused", "unknown"} end
 if status and not request.allowed[status] then return {"refused", status} end
-for index = 4, #KEYS, 2 do
+for index = 5, #KEYS, 2 do
   local key = KEYS[index]
   redis.call("PERSIST", key)
   redis.call("RENAME", key, KEYS[index + 1])
@@ -19,5 +19,6 @@ if request.create then redis.call("HSET", K.thread, "created", now) end
 redis.call("HSET", K.thread, "status", request.status, "updated", now, "nonce", request.nonce)
 for name, value in pairs(request.thread_fields) do redis.call("HSET", K.thread, name, value) end
 redis.call("ZADD", K.index, now, request.token)
+begin_expiry(request.token, now)
 write_log(now, request.entries)
 return {"set"}
