@@ -21,6 +21,7 @@ from .ids import check_thread_id
 from .lifecycle import ThreadStatus
 from .log import Log
 from .scripts import Request
+from .sealing import Sealing
 from .threads import ThreadStore
 
 #: What stays of a thread in the store, beside where it is.
@@ -115,20 +116,6 @@ class ArchiveStore:
             ArchiveUnavailable, ArchiveBroken, KeyMissing, SealBroken: it cannot be read, or is not to be trusted.
         """
         return unpacked(url, depot.read(url), self._connection.sealing)
-
-    def reseal(self, url: str) -> bool:
-        """Seal a file with the first key; return whether it was sealed with another one, or not at all.
-
-        Raises:
-            ArchiveUnavailable, ArchiveBroken, KeyMissing, SealBroken: as ``read`` does.
-            InvalidConfig: there is no key to seal with.
-        """
-        if not self._connection.sealing.key_id:
-            raise InvalidConfig("There is no key in TREADLE_ENCRYPTION_KEYS to seal with.")
-        data = resealed(url, depot.read(url), self._connection.sealing)
-        if data is not None:
-            depot.write(url, data)
-        return data is not None
 
     def whereabouts(self, source: str) -> tuple[str, str | None]:
         """Return the file that a URL or the id of an archived thread means, and the digest that the store knows of it.
@@ -238,6 +225,21 @@ class ArchiveStore:
             raise TransitionNotAllowed(thread_id, answer[1], "be restored: there is a thread of this id")
         self._connection.checkpoints.forget(place.keys)
         return thread_id
+
+
+def reseal(url: str, sealing: Sealing) -> bool:
+    """Seal a file with the first key; return whether it was sealed with another one, or not at all.
+
+    Raises:
+        ArchiveUnavailable, ArchiveBroken, KeyMissing, SealBroken: it cannot be read, or is not to be trusted.
+        InvalidConfig: there is no key to seal with.
+    """
+    if not sealing.key_id:
+        raise InvalidConfig("There is no key in TREADLE_ENCRYPTION_KEYS to seal with.")
+    data = resealed(url, depot.read(url), sealing)
+    if data is not None:
+        depot.write(url, data)
+    return data is not None
 
 
 def _as_copy(parts: Sequence[Part]) -> list[Part]:

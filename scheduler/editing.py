@@ -17,7 +17,8 @@ from .errors import CursorMoved, TransitionNotAllowed
 from .lifecycle import TABLE, ThreadEvent, ThreadStatus, allowed_in
 from .moves import Move
 from .snapshots import config_of
-from .threads import ThreadStore, refuse_archived
+from .threads import ThreadStore
+from .whereabouts import refuse_archived
 
 
 class Editor:

@@ -7,7 +7,6 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from .absence import ThreadArchived
 from .bytes_redis import StreamEntries, StreamEntry
 from .connection import Connection
 from .errors import InvalidConfig, ThreadNotFound
@@ -19,6 +18,7 @@ from .log_chain import LogChain, sequence
 from .mistrust import LogAltered
 from .sealing import Sealing
 from .signing import Signer, check_signature
+from .whereabouts import refuse_archived
 
 _PAGE = 500
 
@@ -85,7 +85,7 @@ class Log:
             yield entry_of(sealing, keys, seq, fields)
             empty = False
         if empty:
-            self._refuse_archived(thread_id, keys)
+            refuse_archived(self._connection, thread_id, "be read here")
 
     def verify(self, thread_id: str, heads: Head | Iterable[Head] = ()) -> str | None:
         """Check a log against its own chain and heads taken earlier; None: it holds, else what is wrong first.
@@ -132,16 +132,11 @@ class Log:
             if not end.is_there:
                 raise ThreadNotFound(thread_id)
             if not end.newest:
-                self._refuse_archived(thread_id, keys)
+                refuse_archived(self._connection, thread_id, "be read here")
             broken = self._broken(keys, chain, end, known)
         except ValueError as error:  # what is packed has checksums of its own
             broken = str(error)
         return Examined(chain, broken)
-
-    def _refuse_archived(self, thread_id: str, keys: ThreadKeys) -> None:
-        url = self._connection.redis.hget(keys.thread, "archive")
-        if url is not None:
-            raise ThreadArchived(thread_id, "be read here", url.decode())
 
     def _check(self, head: Head, thread_id: str) -> None:
         if head.thread != thread_id:

@@ -20,7 +20,7 @@ from .dialogue import Dialogue, waiting
 from .history import History
 from .ids import created_ms
 from .shown import in_start_order, result_shown, task_shown
-from .threads import refuse_archived
+from .whereabouts import refuse_archived
 
 
 class StepState(NamedTuple):

@@ -22,7 +22,8 @@ from .openings import Beginning
 from .run import Run
 from .storing import Planned, Started, Storing
 from .thread import Thread
-from .threads import ThreadStore, refuse_archived
+from .threads import ThreadStore
+from .whereabouts import refuse_archived
 
 
 class Starter(Storing):

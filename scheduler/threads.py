@@ -259,17 +259,6 @@ class ThreadStore:
         return self._connection.scripts.set_status(place, Request(body), becoming)
 
 
-def refuse_archived(connection: Connection, thread_id: str, event: str) -> None:
-    """Say where a thread is whose content is not in the store.
-
-    Raises:
-        ThreadArchived: it is in a file.
-    """
-    url = connection.redis.hget(connection.place(thread_id).keys.thread, "archive")
-    if url is not None:
-        raise ThreadArchived(thread_id, event, url.decode())
-
-
 def place_of(connection: Connection, member: str) -> tuple[Place, str, str]:
     """Return where an entry of a due set points: the thread's place, its id, and the step or ``run:ID``."""
     token, _, what = member.partition(" ")

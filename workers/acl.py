@@ -23,7 +23,7 @@ _PASSWORD = "TREADLE_REDIS_PASSWORD_"
 _PASSWORD_BYTES = 24
 
 #: What only a scheduler does.
-_OF_SCHEDULERS = ("take_due", "redispatch_step", "look_at_run")
+_OF_SCHEDULERS = ("take_due", "redispatch_step", "look_at_run", "expire_thread")
 _BY_SCHEDULERS = (
     *_OF_SCHEDULERS,
     "look_at_thread",
@@ -33,15 +33,15 @@ _BY_SCHEDULERS = (
     "pack_log",
     "pack_chunks",
 )
-#: What closes, copies and deletes threads: no node's business.
-_CLOSING = ("delete_thread", "set_status")
+#: What closes, copies, archives, prunes and deletes threads: no node's business.
+_CLOSING = ("delete_thread", "set_status", "free_thread", "restore_thread", "prune_frame")
 
 # No more of a connection than to open it: not to see those of others, or to close them.
 _TO_CONNECT = ("+@connection", "-@dangerous", "-@admin")
 _TO_RUN_SCRIPTS = ("eval", "evalsha", "script|load", "script|exists", "time", "wait")
 _TO_READ_THREADS = (
-    "hget", "hgetall", "hmget", "hvals", "hstrlen", "lindex", "llen", "lrange", "smembers", "xrange", "xrevrange",
-    "xread", "zrange", "zcount", "zmscore", "multi", "exec",
+    "hget", "hgetall", "hkeys", "hmget", "hvals", "hstrlen", "lindex", "llen", "lrange", "smembers", "xrange",
+    "xrevrange", "xread", "zrange", "zcount", "zmscore", "multi", "exec",
 )  # fmt: skip
 _TO_SHARE = ("get", "hmget", "sadd", "smembers", "unlink", "zrem", "zrange", "zrangebylex", "multi", "exec")
 _TO_PUBLISH = ("lpush", "sadd", "smembers", "publish", "multi", "exec")
@@ -55,7 +55,7 @@ _TO_CONSUME = (
     # with TREADLE_ACK_EMULATION alone
     "hdel", "hget", "hset", "rpush", "set", "unwatch", "watch", "zadd", "zrange", "zrem",
 )  # fmt: skip
-_TO_COPY_THREADS = ("dump", "restore")
+_TO_COPY_THREADS = ("dump", "restore", "hset", "pexpire", "rpush", "sadd", "unlink", "xadd")
 
 
 @dataclass(frozen=True, slots=True)

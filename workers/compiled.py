@@ -14,6 +14,7 @@ from graphs.runtime import RunControl
 from graphs.schema import context_of
 from graphs.store import BaseStore
 from graphs.timeouts import Duration, seconds
+from scheduler.archives import ArchiveStore
 from scheduler.cache import default_cache
 from scheduler.config import RunConfig, check, merged, parse
 from scheduler.errors import InvalidConfig
@@ -67,6 +68,11 @@ class CompiledStateGraph(AsyncFace, Batches):
     def threads(self) -> Any:
         """The threads of the checkpointer: create, get, list, terminate, delete."""
         return self._saver.threads
+
+    @property
+    def archives(self) -> ArchiveStore:
+        """Threads as files: ``put(thread_id, url)``, ``restore(url)``, ``read(url)``."""
+        return self._saver.archives
 
     def with_config(self, config: Config = None, **more: Any) -> Self:
         """Return a copy that adds a config to every call: configurable and metadata merge, tags are joined."""

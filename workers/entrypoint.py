@@ -8,6 +8,7 @@ from graphs.commands import Returned
 from graphs.entry import entry_graph
 from graphs.options import NodeOptions
 from graphs.store import BaseStore
+from graphs.timeouts import Duration, seconds
 
 from .compiled import CompiledStateGraph
 from .savers import Saver
@@ -25,6 +26,7 @@ class entrypoint:
         store: the long-term memory.
         cache: keeps the results of functions that have a ``cache_policy``.
         context_schema: the class of ``context=``.
+        ttl: how long a thread of its is kept; as for ``compile``.
         **options: ``retry_policy``, ``timeout``, ``queue`` ...: see NodeOptions.
     """
 
@@ -37,12 +39,15 @@ class entrypoint:
         store: BaseStore | None = None,
         cache: BaseCache | None = None,
         context_schema: Any = None,
+        ttl: Duration | None = None,
         **options: Unpack[NodeOptions],
     ) -> None:
         self._checkpointer = checkpointer
         self._store = store
         self._cache = cache
         self._context = context_schema
+        kept_s = seconds(ttl, "ttl")
+        self._config = None if kept_s is None else {"default_ttl": kept_s}
         self._options = options
 
     def __call__(self, func: Callable[..., Any]) -> CompiledStateGraph:
@@ -53,4 +58,4 @@ class entrypoint:
             InvalidGraph: it takes no input, its name is not usable, or an option does not fit.
         """
         graph = entry_graph(func, self._context, **self._options)
-        return CompiledStateGraph(graph, self._checkpointer, self._store, self._cache)
+        return CompiledStateGraph(graph, self._checkpointer, self._store, self._cache, self._config)

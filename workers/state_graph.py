@@ -6,6 +6,7 @@ from graphs.builder import GraphBuilder
 from graphs.cache import BaseCache
 from graphs.graph import DEFAULT_NAME, check_graph_name
 from graphs.store import BaseStore
+from graphs.timeouts import Duration, seconds
 
 from .compiled import CompiledStateGraph
 from .savers import Saver
@@ -25,6 +26,7 @@ class StateGraph(GraphBuilder):
         interrupt_before: Names = None,
         interrupt_after: Names = None,
         name: str | None = None,
+        ttl: Duration | None = None,
         debug: bool = False,
     ) -> CompiledStateGraph:
         """Check the graph and return it, ready to run.
@@ -38,6 +40,9 @@ class StateGraph(GraphBuilder):
             interrupt_before: the nodes (or "*") before which a run pauses.
             interrupt_after: the nodes (or "*") after which a run pauses.
             name: the first half of its Celery tasks' names; give every graph of a deployment its own.
+            ttl: how long a thread of its is kept when nothing happens to it, in seconds or as a timedelta; then a
+                scheduler deletes it, unless it waits for a person. What a call's config says (``ttl``) or
+                ``threads.create`` counts more.
             debug: accepted for the sake of those who move here; the log is always kept.
 
         Raises:
@@ -50,4 +55,6 @@ class StateGraph(GraphBuilder):
                 "Use treadle.checkpoint.memory.MemorySaver or treadle.checkpoint.redis.RedisSaver."
             )
         graph = self.build(check_graph_name(name or DEFAULT_NAME), interrupt_before, interrupt_after)
-        return CompiledStateGraph(graph, checkpointer, store, cache)
+        kept_s = seconds(ttl, "ttl")
+        config = None if kept_s is None else {"default_ttl": kept_s}
+        return CompiledStateGraph(graph, checkpointer, store, cache, config)

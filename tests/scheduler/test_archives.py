@@ -11,6 +11,7 @@ from redis import Redis
 from scheduler import depot
 from scheduler.absence import ArchiveBroken, ArchiveUnavailable, ThreadArchived
 from scheduler.archive import FORMAT, broken_log
+from scheduler.archives import reseal
 from scheduler.client import Client
 from scheduler.config import parse
 from scheduler.connection import Connection, open_connection
@@ -147,7 +148,7 @@ def test_nothing_has_happened_where_it_dies_with_half_a_file(
 
 
 def test_what_dies_between_the_file_and_the_deletion_is_done_by_the_next_call(
-    client: Client, connection: Connection, redis: Redis, finished: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    client: Client, redis: Redis, finished: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     before = everything(redis)
 
@@ -155,7 +156,7 @@ def test_what_dies_between_the_file_and_the_deletion_is_done_by_the_next_call(
         raise StoreUnavailable("gone")
 
     with monkeypatch.context() as patch:
-        patch.setattr(type(connection.scripts), "free_thread", die)
+        patch.setattr(type(client.connection.scripts), "free_thread", die)
         with pytest.raises(StoreUnavailable):
             client.archives.put(finished, str(tmp_path))
     (file,) = names(tmp_path)
@@ -197,7 +198,7 @@ def test_a_thread_that_moves_while_it_is_archived_is_archived_as_it_is_then(
 
 
 def test_a_thread_whose_restoring_is_cut_short_is_still_in_its_file(
-    client: Client, connection: Connection, redis: Redis, finished: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    client: Client, redis: Redis, finished: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     archived = client.archives.put(finished, str(tmp_path))
 
@@ -205,7 +206,7 @@ def test_a_thread_whose_restoring_is_cut_short_is_still_in_its_file(
         raise StoreUnavailable("gone")
 
     with monkeypatch.context() as patch:
-        patch.setattr(type(connection.scripts), "restore_thread", die)
+        patch.setattr(type(client.connection.scripts), "restore_thread", die)
         with pytest.raises(StoreUnavailable):
             client.archives.restore(finished)
 
@@ -344,7 +345,7 @@ def test_idle_threads_are_found_by_the_clock_of_redis(client: Client, connection
 
 
 def sealed_client(redis: Redis, keys: str) -> Client:
-    settings = Settings(encryption_keys=keys)  # type: ignore[arg-type]
+    settings = Settings(encryption_keys=keys)
     return Client(open_connection(redis, settings, RecordingDispatcher()), lambda function: function())
 
 
@@ -360,8 +361,8 @@ def test_a_sealed_thread_is_sealed_in_its_file_and_follows_the_keys(redis: Redis
     assert before.archives.read(archived.url).manifest.key == "old"
 
     rotating = sealed_client(redis, f"{NEW},{OLD}")
-    assert rotating.archives.reseal(archived.url)
-    assert not rotating.archives.reseal(archived.url)
+    assert reseal(archived.url, rotating.connection.sealing)
+    assert not reseal(archived.url, rotating.connection.sealing)
     after = sealed_client(redis, NEW)
     after.archives.restore(THREAD)
 
