@@ -1,9 +1,11 @@
 """StateGraph's building side: nodes, edges and routers are named one by one, then checked as a whole."""
 
-from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
-from typing import Any, Self, Unpack, overload
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence, Set
+from enum import Enum
+from typing import Any, Self, Unpack, get_origin, overload
 
 from .channels import Channel, LastValue
+from .checks import shown
 from .commands import END, START
 from .errors import InvalidGraph
 from .graph import Branch, Child, Graph, Join, child_as, ends_of
@@ -21,6 +23,8 @@ from .node import (
 from .options import NodeDefaults, NodeOptions, defaults_of, node_of, with_defaults
 from .schema import Schema, schema_of
 from .validation import check
+
+_PAIR = 2
 
 
 class GraphBuilder:
@@ -50,7 +54,7 @@ class GraphBuilder:
         self.edges: set[tuple[str, str]] = set()
         self.joins: list[Join] = []
         self.branches: dict[str, dict[str, Branch]] = {}
-        self.context_schema = context_schema
+        self.context_schema = _context(context_schema)
         self.state = schema_of(state_schema)
         self.input = self._part(input_schema, "input_schema")
         self.output = self._part(output_schema, "output_schema")
@@ -106,13 +110,13 @@ class GraphBuilder:
         Raises:
             InvalidGraph: an edge into START or out of END, or a join from a node that is not there yet.
         """
-        sources = tuple(plain_name(key) for key in ([start_key] if isinstance(start_key, str) else start_key))
+        sources = names_of(start_key)
         target = plain_name(end_key)
         if END in sources:
             raise InvalidGraph("END cannot be a start node")
         if target == START:
             raise InvalidGraph("START cannot be an end node")
-        if isinstance(start_key, str):
+        if isinstance(start_key, str | Enum):
             self.edges.add((sources[0], target))
         else:
             self._join(Join(tuple(dict.fromkeys(sources)), target))
@@ -152,10 +156,14 @@ class GraphBuilder:
         Raises:
             InvalidGraph: the sequence is empty or names a node twice.
         """
+        if not isinstance(nodes, Sequence) or isinstance(nodes, str | bytes):
+            raise InvalidGraph(f"A sequence is a list of functions or (name, function) pairs, got {shown(nodes)}.")
         if not nodes:
             raise InvalidGraph("Sequence requires at least one node.")
         previous: str | None = None
         for node in nodes:
+            if isinstance(node, tuple) and len(node) != _PAIR:
+                raise InvalidGraph(f"A sequence's tuples are (name, function), got {shown(node)}.")
             name, func = node if isinstance(node, tuple) else (name_of(node), node)
             if name in self.nodes:
                 raise InvalidGraph(f"Node names must be unique: node with the name '{name}' already exists.")
@@ -257,8 +265,20 @@ class GraphBuilder:
         return merged
 
 
+def _context(schema: Any) -> Any:
+    if schema is not None and not isinstance(schema, type) and get_origin(schema) is None:
+        raise InvalidGraph(f"The context_schema is a class, got {shown(schema)}.")
+    return schema
+
+
 def names_of(names: Sequence[str] | str | None) -> tuple[str, ...]:
-    """Return node names given as one name, "*", several, or none."""
+    """Return node names given as one name, "*", several, or none.
+
+    Raises:
+        InvalidGraph: they are something else.
+    """
     if names is None:
         return ()
-    return tuple(plain_name(name) for name in ([names] if isinstance(names, str) else names))
+    if not isinstance(names, str | Enum | list | tuple | Set):
+        raise InvalidGraph(f"Expected a node's name or a list of them, got {shown(names)}.")
+    return tuple(plain_name(name) for name in ([names] if isinstance(names, str | Enum) else names))

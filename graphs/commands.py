@@ -1,11 +1,14 @@
 """The values with which a graph is steered: where it starts and ends, where it goes next, what it asks a person."""
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Sequence, Set
 from dataclasses import dataclass, fields
+from enum import Enum
 from typing import Any, ClassVar, Final, Generic, Literal, NamedTuple
 
 from typing_extensions import TypeVar
 
+from .checks import shown
+from .errors import InvalidUpdateError
 from .timeouts import Timeout, timeout_of
 
 #: The virtual node before the first node.
@@ -46,7 +49,8 @@ class Send:
     timeout: Timeout = None
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "timeout", timeout_of(self.timeout, f"timeout of a Send to {self.node!r}"))
+        if self.timeout is not None:
+            object.__setattr__(self, "timeout", timeout_of(self.timeout, f"timeout of a Send to {shown(self.node)}"))
 
     def __repr__(self) -> str:
         return f"Send({_shown(self, ('timeout',))})"
@@ -77,8 +81,18 @@ class Command(Generic[TargetT]):
 
     @property
     def targets(self) -> tuple[Send | str, ...]:
-        """Where to go: node names and Sends."""
-        return (self.goto,) if isinstance(self.goto, str | Send) else tuple(self.goto)
+        """Where to go: node names and Sends.
+
+        Raises:
+            InvalidUpdateError: the goto is something else.
+        """
+        if isinstance(self.goto, str | Enum | Send):
+            return (self.goto,)
+        if not isinstance(self.goto, list | tuple | Set):
+            raise InvalidUpdateError(
+                f"A Command's goto is a node's name, a Send, or a list of them, got {shown(self.goto)}."
+            )
+        return tuple(self.goto)
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from typing import Any, Final, SupportsIndex
 
 from .commands import Overwrite
+from .errors import InvalidUpdateError
 
 _CONTAINERS = frozenset({list, dict, set})
 #: What marks the classes whose objects are changed in place: dataclasses and pydantic models.
@@ -23,19 +24,32 @@ def own(value: Any) -> Any:
 
 
 def detached(value: Any) -> Any:
-    """Return a copy that no later change of the original reaches: at all depths of lists and dicts, one of objects."""
+    """Return a copy that no later change of the original reaches: at all depths of lists and dicts, one of objects.
+
+    Raises:
+        InvalidUpdateError: it is nested too deeply, or holds itself.
+    """
+    try:
+        return _detached(value)
+    except RecursionError:
+        raise InvalidUpdateError(
+            "A value is nested too deeply, or holds itself: a state is made of plain data, at most some hundred deep."
+        ) from None
+
+
+def _detached(value: Any) -> Any:
     kind = type(value)
     if kind is Handed:
         kind, value = list, list.__add__(value, [])
     if kind is dict:
         flat = _SCALARS.issuperset(map(type, value.values()))
-        return value.copy() if flat else {key: detached(item) for key, item in value.items()}
+        return value.copy() if flat else {key: _detached(item) for key, item in value.items()}
     if kind is list or kind is tuple:
-        return kind(value if _SCALARS.issuperset(map(type, value)) else [detached(item) for item in value])
+        return kind(value if _SCALARS.issuperset(map(type, value)) else [_detached(item) for item in value])
     if kind in _SCALARS:
         return value
     if kind is Overwrite:
-        return Overwrite(detached(value.value))
+        return Overwrite(_detached(value.value))
     return copy.copy(value) if kind is set or any(hasattr(kind, mark) for mark in _MARKS) else value
 
 

@@ -6,8 +6,9 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+from .checks import shown
 from .commands import END, START
-from .errors import MissingExtra
+from .errors import InvalidGraph, MissingExtra
 from .graph import Branch, Graph
 from .mermaid import JOINED, DrawnNode, Edge, mermaid
 
@@ -71,7 +72,12 @@ def drawing(graph: Graph, xray: bool | int = False) -> Drawing:
     Args:
         graph: what is drawn.
         xray: whether nodes that are graphs are drawn with their inside; a number says how many levels deep.
+
+    Raises:
+        InvalidGraph: it is neither.
     """
+    if not isinstance(xray, int):
+        raise InvalidGraph(f"xray is True, False or a number of levels, got {shown(xray)}.")
     level = _Level(graph, xray)
     return Drawing({node.id: node for node in level.nodes()}, list(level.edges()))
 

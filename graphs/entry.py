@@ -9,7 +9,7 @@ from .builder import GraphBuilder
 from .channels import LastValue
 from .commands import END, PREVIOUS, START, Returned
 from .graph import Graph, check_graph_name
-from .node import hints_of, name_of
+from .node import callable_of, hints_of, name_of
 from .options import NodeOptions
 from .schema import bare
 
@@ -21,6 +21,7 @@ def entry_graph(func: Callable[..., Any], context: Any = None, **options: Unpack
         NotImplementedError: the function is a generator.
         InvalidGraph: it takes no input, its name is not usable, or an option does not fit.
     """
+    callable_of(func)
     if isgeneratorfunction(func) or isasyncgenfunction(func):
         raise NotImplementedError("A generator cannot be an entrypoint: write to the stream with get_stream_writer().")
     name = check_graph_name(name_of(func))

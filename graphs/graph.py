@@ -1,6 +1,6 @@
 """A graph, built and checked: immutable, and the same in every process that built it from the same code."""
 
-from collections.abc import Callable, Collection, Hashable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Hashable, Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from enum import Enum
 from functools import cached_property
@@ -9,6 +9,7 @@ from typing import Any, Literal, get_args, get_origin
 from xxhash import xxh3_64_hexdigest
 
 from .channels import Channel
+from .checks import shown
 from .commands import PREVIOUS, START, Send
 from .copies import handed
 from .errors import InvalidDestination, InvalidGraph, UnknownKey, UnknownNode, UnmappedAnswer
@@ -28,9 +29,10 @@ def check_graph_name(name: str) -> str:
     Raises:
         InvalidGraph: it is empty, too long, or has other characters than letters, digits, "_", "-" and ".".
     """
-    if not 0 < len(name) <= _MAX_NAME_LENGTH or not all(char.isalnum() or char in "_-." for char in name):
+    fits = isinstance(name, str) and 0 < len(name) <= _MAX_NAME_LENGTH
+    if not fits or not all(char.isalnum() or char in "_-." for char in name):
         raise InvalidGraph(
-            f"A graph's name has 1 to {_MAX_NAME_LENGTH} letters, digits, '_', '-' or '.', got {name!r:.60}: "
+            f"A graph's name has 1 to {_MAX_NAME_LENGTH} letters, digits, '_', '-' or '.', got {shown(name)}: "
             "it is the first half of its Celery tasks' names."
         )
     return name
@@ -108,7 +110,13 @@ def child_as(node: Any) -> Child | None:
 
 
 def ends_of(path_map: Mapping[Hashable, str] | Sequence[str] | None, hint: Any) -> dict[Any, str] | None:
-    """Return what a router may answer -> the node it means: its map, its list of nodes, or its Literal annotation."""
+    """Return what a router may answer -> the node it means: its map, its list of nodes, or its Literal annotation.
+
+    Raises:
+        InvalidGraph: it is neither a map nor a list of names.
+    """
+    if path_map is not None and not isinstance(path_map, Mapping | list | tuple):
+        raise InvalidGraph(f"A path_map is a dict of answers and nodes, or a list of nodes, got {shown(path_map)}.")
     if isinstance(path_map, Mapping):
         pairs = dict(path_map)
     else:
@@ -217,11 +225,10 @@ class Graph:
         Raises:
             UnknownKey: a named key is not one of the state's.
         """
+        self.check_keys(keys)
         if isinstance(keys, str):
-            self._check_keys([keys])
             return handed(values.get(keys))
         if keys is not None:
-            self._check_keys(keys)
             return {key: handed(values[key]) for key in keys if key in values}
         return self.shown(values, self.output.channels)
 
@@ -252,10 +259,17 @@ class Graph:
         except (TypeError, ValueError):
             return output
 
-    def _check_keys(self, keys: Collection[str]) -> None:
-        for key in keys:
-            if key not in self.channels:
-                raise UnknownKey(key, self.channels)
+    def check_keys(self, keys: str | Collection[str] | None) -> None:
+        """Check the keys that a caller wants to see.
+
+        Raises:
+            UnknownKey: one of them is none of the state's.
+        """
+        if keys is not None and not isinstance(keys, str | list | tuple | Set):
+            raise UnknownKey(shown(keys), self.channels)
+        for key in [keys] if isinstance(keys, str) else keys or ():
+            if not isinstance(key, str) or key not in self.channels:
+                raise UnknownKey(key if isinstance(key, str) else shown(key), self.channels)
 
     def _shape(self) -> Iterable[str]:
         for name, channel in self.channels.items():

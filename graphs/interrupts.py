@@ -7,6 +7,8 @@ from typing import Any
 
 from xxhash import xxh3_128_hexdigest
 
+from .checks import LONGEST_S, is_number
+from .checks import shown as told
 from .commands import Interrupt
 from .errors import InvalidQuestion, as_invalid_resume
 from .responses import fitting, shown
@@ -73,7 +75,7 @@ def deadline_of(at: float | timedelta | datetime | None, default: Any) -> Deadli
     """Return a question's deadline; a number is seconds.
 
     Raises:
-        InvalidQuestion: there is only one of deadline and default, or the moment has no time zone.
+        InvalidQuestion: there is only one of deadline and default, the moment has no time zone, or it is none.
     """
     if (at is None) != (default is ...):
         raise InvalidQuestion("A deadline needs the answer that counts when it passes, and a default its deadline.")
@@ -83,7 +85,12 @@ def deadline_of(at: float | timedelta | datetime | None, default: Any) -> Deadli
         if at.tzinfo is None:
             raise InvalidQuestion(f"The deadline {at} has no time zone: datetime.now(UTC) + ... has one.")
         return Deadline(at, default)
-    return Deadline(at if isinstance(at, timedelta) else timedelta(seconds=at), default)
+    seconds = at.total_seconds() if isinstance(at, timedelta) else at
+    if not is_number(seconds) or abs(seconds) > LONGEST_S:
+        raise InvalidQuestion(
+            f"A deadline is a number of seconds (up to {LONGEST_S:g}), a timedelta or a datetime, got {told(at)}."
+        )
+    return Deadline(timedelta(seconds=seconds), default)
 
 
 def question_id(ns: str, index: int) -> str:

@@ -9,6 +9,7 @@ from types import SimpleNamespace, UnionType
 from typing import Any, Final, Self, Union, get_args, get_origin, get_type_hints
 
 from .cache_policy import CachePolicy
+from .checks import shown
 from .commands import END, START
 from .errors import InvalidGraph, NodeError
 from .retry import RetryPolicy
@@ -93,7 +94,7 @@ def plain_name(name: Any) -> str:
     """
     plain = name.value if isinstance(name, Enum) else name
     if not isinstance(plain, str):
-        raise InvalidGraph(f"A node's name must be a string, got {name!r:.80}.")
+        raise InvalidGraph(f"A node's name must be a string, got {shown(name)}.")
     return str(plain)
 
 

@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import Any, TypedDict, get_args, get_origin
 
 from .cache_policy import CachePolicy
+from .checks import shown
 from .commands import Command
 from .errors import InvalidGraph
 from .node import (
@@ -29,6 +30,7 @@ from .timeouts import Timeout, timeout_of
 Seen = Callable[[Any], Schema]
 
 _RATE = re.compile(r"\d+(\.\d+)?(/[smh])?")
+_QUEUE = re.compile(r"[A-Za-z0-9_.:@/-]{1,128}")
 
 
 class NodeDefaults(TypedDict, total=False):
@@ -73,10 +75,10 @@ def node_of(name: str, func: Any, options: NodeOptions, seen: Seen) -> Node:
     node = _bare(name, func, seen, options.get("input_schema"))
     return replace(
         node,
-        queue=options.get("queue"),
+        queue=_queue(options.get("queue"), name),
         rate_limit=_rate(options.get("rate_limit")),
         defer=bool(options.get("defer")),
-        metadata=dict(options.get("metadata") or {}),
+        metadata=_metadata(options.get("metadata"), name),
         destinations=_destinations(options.get("destinations"), hints_of(node.func).get("return")),
         **_policies(options, f"node {name!r}", HANDLER + name, seen),
     )
@@ -109,16 +111,20 @@ def _bare(name: str, func: Any, seen: Seen, declared: Any = None, roles: Sequenc
     action = callable_of(func)
     injected = injected_parameters(action, roles)
     check_call(action, injected, f"node {name!r}", roles)
-    return Node(name, action, seen(declared or input_hint(action)), injected, is_async(action))
+    return Node(name, action, seen(input_hint(action) if declared is None else declared), injected, is_async(action))
 
 
 def _policies(options: NodeDefaults | NodeOptions, what: str, handler_name: str, seen: Seen) -> dict[str, Any]:
-    cache_policy, handler = options.get("cache_policy"), options.get("error_handler")
+    cache_policy, handler, retry = (
+        options.get("cache_policy"),
+        options.get("error_handler"),
+        options.get("retry_policy"),
+    )
     if cache_policy is not None and not isinstance(cache_policy, CachePolicy):
-        raise InvalidGraph(f"The cache_policy of {what} must be a CachePolicy, got {cache_policy!r:.80}.")
+        raise InvalidGraph(f"The cache_policy of {what} must be a CachePolicy, got {shown(cache_policy)}.")
     return {
         "timeout": timeout_of(options.get("timeout"), f"timeout of {what}"),
-        "retry": policies_of(options.get("retry_policy") or options.get("retry")),
+        "retry": policies_of(options.get("retry") if retry is None else retry),
         "cache_policy": cache_policy,
         "handler": None if handler is None else _bare(handler_name, handler, seen, roles=(*ROLES, "error")),
     }
@@ -133,11 +139,30 @@ def _check_known(options: Mapping[str, Any], known: Collection[str], what: str) 
 def _rate(rate: Any) -> str | None:
     if rate is None or (isinstance(rate, str) and _RATE.fullmatch(rate)):
         return rate
-    raise InvalidGraph(f"A rate_limit reads like '10/s', '10/m' or '10/h', got {rate!r:.40}.")
+    raise InvalidGraph(f"A rate_limit reads like '10/s', '10/m' or '10/h', got {shown(rate)}.")
+
+
+def _queue(queue: Any, node: str) -> str | None:
+    if queue is None or (isinstance(queue, str) and _QUEUE.fullmatch(queue)):
+        return queue
+    raise InvalidGraph(
+        f"The queue of node {node!r} is a name of 1 to 128 letters, digits or any of '_-.:@/', got {shown(queue)}: "
+        "workers are told its name, as in `treadle worker -Q gpu`."
+    )
+
+
+def _metadata(given: Any, node: str) -> dict[str, Any]:
+    if given is not None and not isinstance(given, Mapping):
+        raise InvalidGraph(f"The metadata of node {node!r} is a dict, got {shown(given)}.")
+    return dict(given or {})
 
 
 def _destinations(given: Sequence[str] | Mapping[str, str] | None, hint: Any) -> dict[str, str]:
     """Return where a node's Commands may go -> the label of that edge, from its options or its annotation."""
+    if given is not None and not isinstance(given, Mapping | list | tuple):
+        raise InvalidGraph(
+            f"The destinations of a node are a list of names, or a dict of names and labels, got {shown(given)}."
+        )
     if isinstance(given, Mapping):
         return {plain_name(name): label for name, label in given.items()}
     targets = [get_args(target) for target in get_args(hint) if get_origin(hint) is Command]

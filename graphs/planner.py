@@ -13,8 +13,9 @@ from functools import reduce
 from operator import or_
 
 from .checkpoint import PULL, PUSH, Checkpoint, Result, Step, step_id
-from .commands import START, Send
-from .errors import InvalidUpdateError
+from .checks import shown
+from .commands import END, START, Send
+from .errors import InvalidUpdateError, UnknownNode
 from .graph import Graph
 from .schema import initial_values
 from .timeouts import timeout_of
@@ -113,7 +114,12 @@ def plan_command(graph: Graph, checkpoint: Checkpoint, said: Written, checkpoint
 
     Raises:
         InvalidUpdateError: the state cannot take the update.
+        UnknownNode: a target is none of the graph's nodes.
     """
+    for target in said.goto:
+        name = target.node if isinstance(target, Send) else target
+        if name != END and name not in graph.nodes:
+            raise UnknownNode(name, graph.name, graph.nodes)
     sent = Result(virtual_step(checkpoint, START, ns), said.updates, said.goto)
     named = {target for target in said.goto if isinstance(target, str) and target in graph.nodes}
     added = named.difference(step.node for step in checkpoint.steps)
@@ -154,8 +160,10 @@ def node_to_write_as(graph: Graph, checkpoint: Checkpoint | None, as_node: str |
     Raises:
         InvalidUpdateError: the graph has no such node, or none is named and several nodes wrote last.
     """
-    if as_node is not None and as_node != START and as_node not in graph.nodes:
-        raise InvalidUpdateError(f"Node {as_node!r} does not exist; an update is as one of: {', '.join(graph.nodes)}.")
+    known = isinstance(as_node, str) and (as_node == START or as_node in graph.nodes)
+    if as_node is not None and not known:
+        names = ", ".join(graph.nodes)
+        raise InvalidUpdateError(f"Node {shown(as_node)} does not exist; an update is as one of: {names}.")
     if as_node is not None:
         return as_node
     if graph.is_entrypoint:

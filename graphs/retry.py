@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from .checks import LONGEST_S, is_number, shown, whole
 from .errors import GraphError, InvalidGraph, NodeTimeoutError
 
 _NOT_WORTH_IT: tuple[type[Exception], ...] = (
@@ -44,6 +45,9 @@ class RetryPolicy:
 
     The pause before attempt n+1 is ``initial_interval * backoff_factor ** (n - 1)``, at most ``max_interval``,
     plus up to a second of jitter, so that a crowd of failed steps does not come back as one.
+
+    Raises:
+        InvalidGraph: a number is none or negative, or ``retry_on`` says nothing about errors.
     """
 
     initial_interval: float = 0.5
@@ -54,6 +58,20 @@ class RetryPolicy:
     jitter: bool = True
     #: Error types, or a predicate, that are worth another attempt.
     retry_on: RetryOn = default_retry_on
+
+    def __post_init__(self) -> None:
+        for name in ("initial_interval", "backoff_factor", "max_interval"):
+            value = getattr(self, name)
+            if not is_number(value) or not 0 <= value <= LONGEST_S:
+                raise InvalidGraph(
+                    f"The {name} of a RetryPolicy is a number from 0 to {LONGEST_S:g}, got {shown(value)}."
+                )
+        whole(self.max_attempts, "The max_attempts of a RetryPolicy", InvalidGraph)
+        if not _tells_errors(self.retry_on):
+            raise InvalidGraph(
+                "The retry_on of a RetryPolicy is an exception class, a list of them, or a function of an exception, "
+                f"got {shown(self.retry_on)}."
+            )
 
     def matches(self, error: Exception) -> bool:
         """Return whether this policy covers the error."""
@@ -86,6 +104,16 @@ def retry_delay_s(policies: Sequence[RetryPolicy], error: Exception, attempt: in
     return policy.delay_s(attempt, noise)
 
 
+def _tells_errors(retry_on: object) -> bool:
+    if isinstance(retry_on, list | tuple):
+        return all(_is_error_class(kind) for kind in retry_on)
+    return _is_error_class(retry_on) if isinstance(retry_on, type) else callable(retry_on)
+
+
+def _is_error_class(kind: object) -> bool:
+    return isinstance(kind, type) and issubclass(kind, BaseException)
+
+
 #: What a node may be given as its retries.
 Retry = RetryPolicy | Sequence[RetryPolicy] | None
 
@@ -99,6 +127,6 @@ def policies_of(retry: Retry) -> tuple[RetryPolicy, ...]:
     if retry is None:
         return ()
     policies = [retry] if isinstance(retry, RetryPolicy) else retry
-    if not isinstance(policies, Sequence) or not all(isinstance(policy, RetryPolicy) for policy in policies):
-        raise InvalidGraph(f"retry takes a RetryPolicy or a sequence of them, got {retry!r:.80}.")
+    if not isinstance(policies, list | tuple) or not all(isinstance(policy, RetryPolicy) for policy in policies):
+        raise InvalidGraph(f"retry takes a RetryPolicy or a sequence of them, got {shown(retry)}.")
     return tuple(policies)

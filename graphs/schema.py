@@ -9,6 +9,7 @@ from types import UnionType
 from typing import Annotated, Any, Final, Literal, Union, get_args, get_origin, get_type_hints
 
 from .channels import MISSING, Channel, Reduced, channel_of
+from .checks import shown
 from .commands import END, RETURN
 from .conversation import channel_of_chat
 from .copies import detached, own
@@ -76,9 +77,8 @@ class Schema:
             raise InvalidInput(f"The input must be a dict with keys of {self._named()}, got {type(value).__name__}.")
         known = self.known(given)
         if given and not known:
-            raise InvalidInput(
-                f"The input has none of the keys of {self._named()}; it has: {', '.join(map(str, given))}."
-            )
+            has = ", ".join(key if isinstance(key, str) else shown(key) for key in given)
+            raise InvalidInput(f"The input has none of the keys of {self._named()}; it has: {has}.")
         if self.kind == "pydantic" and not isinstance(value, self.type):
             self.type(**known)  # refuse it now; what is stored stays as it was given
         return known
@@ -104,7 +104,7 @@ def schema_of(cls: Any) -> Schema:
         hints = field_hints(cls)
         return Schema(cls, _kind(cls), {key: _channel(key, hint) for key, hint in hints.items()}, hints)
     if not isinstance(cls, type) and get_origin(cls) is None:
-        raise InvalidGraph(f"Expected a state class or Annotated[type, reducer], got {cls!r:.80}.")
+        raise InvalidGraph(f"Expected a state class or Annotated[type, reducer], got {shown(cls)}.")
     if isinstance(cls, type) and _declares_keys(cls):
         raise InvalidGraph(
             f"{cls.__name__} declares keys, but is not a TypedDict, a dataclass or a pydantic model: make it one."
@@ -150,7 +150,7 @@ def expect_mapping(value: Any) -> Mapping[str, Any]:
     """
     mapping = as_mapping(value)
     if mapping is None:
-        raise InvalidUpdateError(f"Expected dict, got {value!r:.200}")
+        raise InvalidUpdateError(f"Expected dict, got {shown(value)}")
     return mapping
 
 

@@ -165,6 +165,6 @@ def _user_put(op: PutOp) -> PutOp:
 
 
 def _conditions(prefix: Namespace | None, suffix: Namespace | None) -> tuple[MatchCondition, ...]:
-    starts = (MatchCondition("prefix", prefix),) if prefix else ()
-    ends = (MatchCondition("suffix", suffix),) if suffix else ()
+    starts = (MatchCondition("prefix", prefix),) if prefix is not None else ()
+    ends = (MatchCondition("suffix", suffix),) if suffix is not None else ()
     return starts + ends

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal, TypeAlias
 
+from .checks import is_number, is_utf8, shown, whole
 from .errors import InvalidNamespaceError
 
 #: What an item holds: a JSON-like dict, as it comes out of the serde (hence Any).
@@ -14,6 +15,10 @@ Namespace: TypeAlias = tuple[str, ...]
 
 #: The longest lifetime that an item can be given (some 1900 years), so that its end is always a valid time.
 MAX_TTL_MINUTES = 1e9
+#: The longest that a namespace and a key may be together: they are names, and one sorted set holds all of them.
+MAX_ADDRESS_BYTES = 4096
+#: The largest limit and offset: what a count of Redis can be.
+_MOST = 2**62
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,10 +80,12 @@ class PutOp:
         _check_address(self)
         if self.value is not None and not isinstance(self.value, dict):
             kind = type(self.value).__name__
-            raise TypeError(f"The value of item {self.key!r} in {self.namespace!r} is a {kind}: pass a dict.")
-        if self.ttl is not None and not 0 < self.ttl <= MAX_TTL_MINUTES:
+            raise TypeError(f"The value of item {shown(self.key)} in {self.namespace!r} is a {kind}: pass a dict.")
+        if self.index not in (None, False) and not _is_names(self.index):
+            raise TypeError(f"index is None, False or a list of field names, got {shown(self.index)}.")
+        if self.ttl is not None and not (is_number(self.ttl) and 0 < self.ttl <= MAX_TTL_MINUTES):
             raise ValueError(
-                f"The ttl of item {self.key!r} in {self.namespace!r} is {self.ttl!r}: pass minutes above 0 "
+                f"The ttl of item {shown(self.key)} in {self.namespace!r} is {shown(self.ttl)}: pass minutes above 0 "
                 f"and up to {MAX_TTL_MINUTES:g}, or None to keep the item for ever."
             )
 
@@ -97,7 +104,14 @@ class SearchOp:
     def __post_init__(self) -> None:
         object.__setattr__(self, "namespace_prefix", _checked(self.namespace_prefix))
         _check_page(self.limit, self.offset)
-        _check_operators(self.filter or {})
+        if self.filter is not None and not isinstance(self.filter, Mapping):
+            raise TypeError(f"The filter of a search is a dict of wanted values, got {shown(self.filter)}.")
+        if self.query is not None and not isinstance(self.query, str):
+            raise TypeError(f"The query of a search is a text, got {shown(self.query)}.")
+        try:
+            _check_operators(self.filter)
+        except RecursionError:
+            raise ValueError("The filter of a search is nested too deeply, or holds itself.") from None
 
     def accepts(self, value: Value) -> bool:
         """Tell whether an item with this value satisfies the filter."""
@@ -113,8 +127,8 @@ class MatchCondition:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "path", _checked(self.path))
-        if self.match_type not in ("prefix", "suffix"):
-            raise ValueError(f"match_type is {self.match_type!r}: pass 'prefix' or 'suffix'.")
+        if not isinstance(self.match_type, str) or self.match_type not in ("prefix", "suffix"):
+            raise ValueError(f"match_type is {shown(self.match_type)}: pass 'prefix' or 'suffix'.")
 
     def accepts(self, namespace: Namespace) -> bool:
         """Tell whether the namespace begins (or ends) with the path."""
@@ -136,8 +150,8 @@ class ListNamespacesOp:
     def __post_init__(self) -> None:
         object.__setattr__(self, "match_conditions", tuple(self.match_conditions or ()))
         _check_page(self.limit, self.offset)
-        if self.max_depth is not None and self.max_depth < 1:
-            raise ValueError(f"max_depth is {self.max_depth!r}: pass 1 or more labels, or None for all.")
+        if self.max_depth is not None:
+            whole(self.max_depth, "max_depth", ValueError, least=1)
 
     def accepts(self, namespace: Namespace) -> bool:
         """Tell whether the namespace meets every condition."""
@@ -154,20 +168,30 @@ def _check_address(op: GetOp | PutOp) -> None:
     if not op.namespace:
         raise InvalidNamespaceError("The namespace is empty: pass a tuple with at least one label.")
     if not isinstance(op.key, str):
-        raise TypeError(f"The key {op.key!r} in {op.namespace!r} is a {type(op.key).__name__}: pass a str.")
-    if not op.key or not _is_utf8(op.key):
+        raise TypeError(f"The key {shown(op.key)} in {op.namespace!r} is a {type(op.key).__name__}: pass a str.")
+    if not op.key or not is_utf8(op.key):
         raise ValueError(
-            f"The key {op.key!r} in {op.namespace!r} cannot be stored: pass a non-empty str of valid text."
+            f"The key {shown(op.key)} in {op.namespace!r} cannot be stored: pass a non-empty str of valid text."
+        )
+    size = len(op.key.encode()) + sum(len(label.encode()) + 1 for label in op.namespace)
+    if size > MAX_ADDRESS_BYTES:
+        raise ValueError(
+            f"A namespace and its key take {size} bytes, more than the {MAX_ADDRESS_BYTES} that are possible: they "
+            "are names, and what is long goes into the value."
         )
 
 
 def _checked(labels: Iterable[str]) -> Namespace:
     if isinstance(labels, str):
-        raise InvalidNamespaceError(f"Namespace {labels!r} is a string: pass a tuple of labels, as in ({labels!r},).")
+        raise InvalidNamespaceError(
+            f"Namespace {shown(labels)} is a string: pass a tuple of labels, as in ({shown(labels)},)."
+        )
+    if not isinstance(labels, list | tuple):
+        raise InvalidNamespaceError(f"A namespace is a tuple of labels, as in ('users', 'ann'), got {shown(labels)}.")
     namespace = tuple(labels)
     for label in namespace:
         if flaw := _flaw(label):
-            raise InvalidNamespaceError(f"Namespace {namespace!r} has the label {label!r}: a label {flaw}.")
+            raise InvalidNamespaceError(f"Namespace {shown(namespace)} has the label {shown(label)}: a label {flaw}.")
     return namespace
 
 
@@ -178,20 +202,16 @@ def _flaw(label: object) -> str | None:
         return "has at least one character"
     if "." in label or "\0" in label:
         return "has no '.' and no NUL character"
-    return None if _is_utf8(label) else "has no lone surrogates"
-
-
-def _is_utf8(text: str) -> bool:
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
+    return None if is_utf8(label) else "has no lone surrogates"
 
 
 def _check_page(limit: int, offset: int) -> None:
-    if limit < 0 or offset < 0:
-        raise ValueError(f"limit is {limit!r} and offset is {offset!r}: pass 0 or more.")
+    whole(limit, "limit", ValueError, most=_MOST)
+    whole(offset, "offset", ValueError, most=_MOST)
+
+
+def _is_names(value: object) -> bool:
+    return isinstance(value, list | tuple) and all(isinstance(name, str) for name in value)
 
 
 def _if_ordered(compare: Callable[[Any, Any], bool]) -> Callable[[object, object], bool]:
@@ -217,6 +237,8 @@ _OPERATORS: Mapping[str, Callable[[object, object], bool]] = {
 def _check_operators(wanted: object) -> None:
     if not isinstance(wanted, Mapping):
         return
+    if odd := [name for name in wanted if not isinstance(name, str)]:
+        raise TypeError(f"The keys of a filter are strings, got {shown(odd[0])}.")
     if _has_operators(wanted) and (unknown := [name for name in wanted if name not in _OPERATORS]):
         raise ValueError(f"A filter has no operator {unknown[0]!r}; there are {', '.join(_OPERATORS)}.")
     for inner in wanted.values():

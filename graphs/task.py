@@ -7,7 +7,7 @@ from typing import Any, Generic, ParamSpec, Protocol, TypedDict, TypeVar, Unpack
 
 from .context import current
 from .errors import InvalidGraph, OutsideOfStep
-from .node import check_name, hints_of, injected_parameters, is_async, name_of
+from .node import callable_of, check_name, hints_of, injected_parameters, is_async, name_of, plain_name
 from .retry import Retry, policies_of
 from .schema import classes_in
 from .timeouts import Timeout, timeout_of
@@ -48,7 +48,8 @@ class Task(Generic[P, T]):
         self, func: Callable[P, Any], name: str | None = None, retry_policy: Retry = None, timeout: Timeout = None
     ) -> None:
         self.func = func
-        self.name = check_name(name or name_of(func))
+        self.name = check_name(name_of(func) if name is None else plain_name(name))
+        callable_of(func)
         self.is_async = is_async(func)
         self.retry = policies_of(retry_policy)
         self.timeout = timeout_of(timeout, f"timeout of task {self.name!r}")

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Literal
 
+from .checks import LONGEST_S, is_number, shown
 from .errors import InvalidGraph
 
 Duration = float | timedelta
@@ -27,8 +28,10 @@ class TimeoutPolicy:
     def __post_init__(self) -> None:
         seconds(self.run_timeout, "run_timeout")
         seconds(self.idle_timeout, "idle_timeout")
-        if self.refresh_on not in ("auto", "heartbeat"):
-            raise InvalidGraph(f"The refresh_on of a TimeoutPolicy is 'auto' or 'heartbeat', got {self.refresh_on!r}.")
+        if not isinstance(self.refresh_on, str) or self.refresh_on not in ("auto", "heartbeat"):
+            raise InvalidGraph(
+                f"The refresh_on of a TimeoutPolicy is 'auto' or 'heartbeat', got {shown(self.refresh_on)}."
+            )
 
     @property
     def run_timeout_s(self) -> float | None:
@@ -60,13 +63,16 @@ def seconds(value: Duration | None, what: str) -> float | None:
     """Return a duration in seconds.
 
     Raises:
-        InvalidGraph: it is not a positive number.
+        InvalidGraph: it is not a positive number, or of more seconds than anybody waits.
     """
     if value is None:
         return None
     plain = value.total_seconds() if isinstance(value, timedelta) else value
-    if isinstance(plain, bool) or not isinstance(plain, int | float) or not plain > 0:
-        raise InvalidGraph(f"The {what} must be a positive number of seconds or a timedelta, got {value!r}.")
+    if not is_number(plain) or not 0 < plain <= LONGEST_S:
+        raise InvalidGraph(
+            f"The {what} must be a positive number of seconds or a timedelta, of {LONGEST_S:g} seconds at the most, "
+            f"got {shown(value)}; leave it out, or pass None, for no limit."
+        )
     return float(plain)
 
 

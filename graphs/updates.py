@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any, TypeGuard
 
 from .channels import Channel
+from .checks import shown
 from .commands import END, PREVIOUS, Command, Returned, Send
 from .copies import detached
 from .errors import InvalidUpdateError
@@ -76,7 +77,7 @@ def checked_target(target: Any) -> str | Send:
             raise InvalidUpdateError("A Send needs a node: END has no state to be sent.")
         return Send(plain_name(target.node), detached(target.arg), target.timeout)
     if not isinstance(target, str):
-        raise InvalidUpdateError(f"Expected a node's name or a Send to go to, got {target!r:.80}")
+        raise InvalidUpdateError(f"Expected a node's name or a Send to go to, got {shown(target)}")
     return plain_name(target)
 
 

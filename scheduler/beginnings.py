@@ -5,8 +5,9 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from graphs.checkpoint import Checkpoint, Result
+from graphs.checks import shown
 from graphs.commands import START, Command
-from graphs.errors import EmptyInputError
+from graphs.errors import EmptyInputError, InvalidUpdateError
 from graphs.graph import Graph
 from graphs.planner import plan_command, plan_entry, plan_fork, plan_input, plan_next
 from graphs.routing import Caller, fresh, outside_of_steps, route
@@ -45,6 +46,11 @@ class Stand:
     strict: bool = False
 
     @property
+    def newest(self) -> str | None:
+        """The newest checkpoint that the frame and those above it stand on: what comes now is later."""
+        return max((id_ for id_ in (self.cursor, *self.parents.values()) if id_), default=None)
+
+    @property
     def branching(self) -> bool:
         """Whether the run begins a new branch of history."""
         return self.head is not None and self.head.checkpoint.id != self.cursor
@@ -70,6 +76,7 @@ class Beginnings:
             return self._going_on(stand)
         if not isinstance(value, Command):
             return self.entered(stand, stand.graph.input.read(value))
+        _check_own(value)
         if stand.head is None:
             return self._steered(stand, value, {}, replace(self._arrived(stand), steps=()))
         head = stand.head.checkpoint
@@ -101,7 +108,7 @@ class Beginnings:
         """
         if stand.graph.is_entrypoint:
             head = None if stand.head is None else stand.head.checkpoint
-            entry = plan_entry(stand.graph, head, update, new_checkpoint_id(stand.cursor), stand.ns)
+            entry = plan_entry(stand.graph, head, update, new_checkpoint_id(stand.newest), stand.ns)
             only = self._encoded(stand, entry, stand.head, branching=stand.branching)
             return Beginning([only], {}, entry, entry.steps, ThreadEvent.START)
         first = self._encoded(stand, self._arrived(stand), stand.head, branching=stand.branching)
@@ -115,7 +122,7 @@ class Beginnings:
             NotSerializable, StateTooLarge: the state can no longer be stored.
         """
         parent = old if ns == stand.ns else None  # what lies in another frame cannot be referred to
-        fork = plan_fork(old.checkpoint, new_checkpoint_id(stand.cursor), stand.ns)
+        fork = plan_fork(old.checkpoint, new_checkpoint_id(stand.newest), stand.ns)
         fork = replace(fork, parent_id=None if parent is None else parent.checkpoint.id)
         first = self._encoded(stand, fork, parent, branching=old.checkpoint.id != stand.cursor)
         if [step.node for step in fork.steps] != [START]:
@@ -162,7 +169,7 @@ class Beginnings:
     def _steered(self, stand: Stand, command: Command, known: Known, head: Checkpoint) -> Beginning:
         """Write a Command's update and go where it says, beside what is due; what has finished stays finished."""
         said = written(command, stand.graph.channels)
-        after = plan_command(stand.graph, head, said, new_checkpoint_id(stand.cursor))
+        after = plan_command(stand.graph, head, said, new_checkpoint_id(stand.newest))
         if stand.branching:  # on another branch they are other steps
             fork = plan_fork(head, after.id, stand.ns)
             after = replace(after, steps=(*fork.steps, *after.steps[len(fork.steps) :]))
@@ -183,7 +190,7 @@ class Beginnings:
 
     def _arrived(self, stand: Stand) -> Checkpoint:
         head = stand.head.checkpoint if stand.head is not None else None
-        arrived = plan_input(stand.graph, head, new_checkpoint_id(stand.cursor), stand.ns)
+        arrived = plan_input(stand.graph, head, new_checkpoint_id(stand.newest), stand.ns)
         return arrived if head is not None else replace(arrived, children=stand.children)
 
     def _known(self, stand: Stand, head: Checkpoint) -> Known:
@@ -193,3 +200,10 @@ class Beginnings:
     def _encoded(self, stand: Stand, checkpoint: Checkpoint, parent: StoredCheckpoint | None, **how: Any) -> Encoded:
         origin = Origin(stand.run.id, stand.run.metadata, stand.parents)
         return self._connection.checkpoints.encode(checkpoint, parent, origin, **how)
+
+
+def _check_own(command: Command[Any]) -> None:
+    if command.graph is not None:
+        raise InvalidUpdateError(
+            f"A Command for another graph ({shown(command.graph)}) is what a node returns: a caller's has no graph."
+        )

@@ -1,12 +1,13 @@
 """The cache in Redis: entries that threads and workers share until they expire or are cleared."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from typing import Any, cast
 
 import redis
 
 from graphs.cache import BaseCache, FullKey, Namespace
+from graphs.checks import LONGEST_S, is_number, shown, text
 
 from .bytes_redis import available
 from .connection import Connection
@@ -17,6 +18,7 @@ from .serde import Serde
 
 #: How many entries one round trip clears at most.
 PAGE = 500
+_PAIR = 2
 
 
 class RedisCache(BaseCache):
@@ -48,6 +50,7 @@ class RedisCache(BaseCache):
 
     def get(self, keys: Sequence[FullKey]) -> dict[FullKey, Any]:
         """Return the values that are there, and have not expired, by their keys."""
+        keys = [_checked(key) for key in _listed(keys, "The keys to get from the cache are")]
         with available("read the cache"):
             pipeline = self._redis.pipeline(transaction=False)
             for namespace, key in keys:
@@ -66,10 +69,14 @@ class RedisCache(BaseCache):
 
         Raises:
             NotSerializable, StateTooLarge: a value cannot be stored, so none is.
+            TypeError, ValueError: a namespace, key or time to live does not fit.
         """
-        values = {key: self._serde.dumps(value, f"Cache entry {key!r}") for key, (value, _) in pairs.items()}
+        values, ttls = {}, {}
+        for place, (value, ttl_s) in _pairs(pairs).items():
+            values[place] = self._serde.dumps(value, f"Cache entry {shown(place)}")
+            ttls[place] = _ttl_ms(ttl_s)
         with available("write to the cache"):
-            for (namespace, key), (_, ttl_s) in pairs.items():
+            for (namespace, key), ttl_ms in ttls.items():
                 # first, so that nothing is kept in a namespace that clearing does not find
                 self._redis.sadd(self._keys.cache_namespaces(), self._serde.dumps(list(namespace)))
                 self._scripts.cache_put(
@@ -77,7 +84,7 @@ class RedisCache(BaseCache):
                     self._keys.cache_index(namespace),
                     entry=key,
                     value=self._sealing.seal(values[namespace, key], self._keys.cache_item(namespace, key)),
-                    ttl_ms="" if ttl_s is None else round(ttl_s * 1000),
+                    ttl_ms=ttl_ms,
                 )
 
     async def aset(self, pairs: Mapping[FullKey, tuple[Any, int | None]]) -> None:
@@ -85,7 +92,13 @@ class RedisCache(BaseCache):
         await asyncio.to_thread(self.set, pairs)
 
     def clear(self, namespaces: Sequence[Namespace] | None = None) -> None:
-        """Forget the values of these namespaces; None: of all."""
+        """Forget the values of these namespaces; None: of all.
+
+        Raises:
+            TypeError, ValueError: one of them is no namespace.
+        """
+        if namespaces is not None:
+            namespaces = [_namespace(one) for one in _listed(namespaces, "The namespaces of the cache to clear are")]
         with available("clear the cache"):
             for namespace in self._namespaces() if namespaces is None else namespaces:
                 while self._clear_page(namespace):
@@ -110,13 +123,51 @@ class RedisCache(BaseCache):
         return bool(entries)
 
 
+def _listed(given: Any, what: str) -> Sequence[Any]:
+    if not isinstance(given, list | tuple | Set):
+        raise TypeError(f"{what} a list, got {shown(given)}.")
+    return [*given]
+
+
+def _pairs(given: Any) -> dict[FullKey, tuple[Any, int | None]]:
+    """Return what is to be kept, all of it checked before anything is."""
+    if not isinstance(given, Mapping):
+        raise TypeError(f"The cache keeps a dict of (namespace, key) -> (value, ttl), got {shown(given)}.")
+    if odd := [pair for pair in given.values() if not isinstance(pair, list | tuple) or len(pair) != _PAIR]:
+        raise TypeError(f"The cache keeps a value with its time to live in seconds, (value, ttl), got {shown(odd[0])}.")
+    return {_checked(key): (value, ttl) for key, (value, ttl) in given.items()}
+
+
+def _checked(full: Any) -> FullKey:
+    if not isinstance(full, tuple) or len(full) != _PAIR:
+        raise TypeError(f"A key of the cache is (namespace, key), as in (('graph', 'node'), 'key'), got {shown(full)}.")
+    return _namespace(full[0]), text(full[1], "The key of a cache entry", TypeError)
+
+
+def _namespace(labels: Any) -> Namespace:
+    if not isinstance(labels, list | tuple):
+        raise TypeError(f"A namespace of the cache is a tuple of labels, got {shown(labels)}.")
+    return tuple(text(label, "A label of a cache's namespace", TypeError) for label in labels)
+
+
+def _ttl_ms(ttl_s: Any) -> int | str:
+    if ttl_s is None:
+        return ""
+    if not is_number(ttl_s) or not 0 <= ttl_s <= LONGEST_S:
+        raise ValueError(f"The time to live of a cache entry is a number of seconds from 0 on, got {shown(ttl_s)}.")
+    milliseconds: int = round(ttl_s * 1000)
+    return milliseconds
+
+
 class InMemoryCache(RedisCache):
     """The same cache in the memory of this process, on a fakeredis of its own: for tests and notebooks."""
 
     def __init__(self, *, serde: Serde | None = None) -> None:
         # Importing fakeredis takes 0.16 s, which nobody should pay who only works with a real Redis.
         from .fake import fake_redis, fake_server
+        from .settings import Settings
 
+        serde = Serde(limit_bytes=Settings().max_value_bytes) if serde is None else serde
         super().__init__(fake_redis(fake_server()), serde=serde, sealing=PLAIN)
 
 

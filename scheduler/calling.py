@@ -8,6 +8,7 @@ import redis
 
 from .bytes_redis import available
 from .lua_files import load
+from .patience import Patience
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,25 +35,29 @@ class Caller:
             except redis.exceptions.NoScriptError:  # a server that has not seen it, was restarted, or took over
                 return self._redis.eval(source.text, len(call.keys), *call.keys, *call.args)
 
-    def call_each(self, calls: Iterable[Call], *, together: bool = False) -> list[Any]:
+    def call_each(self, calls: Iterable[Call], *, together: bool = False, patient: bool = True) -> list[Any]:
         """Make many calls in one round trip; the answer to one that failed is its error.
 
         Args:
             calls: the calls.
             together: whether nobody may see some of them done and others not.
+            patient: whether a Redis that ails is waited for; not by those who come again soon, and for whom a node of
+                a cluster that is away must not keep the others waiting.
         """
         asked = list(calls)
         names = dict.fromkeys(call.name for call in asked)
         with available(_doing(*names)):
-            answers = self._answers(asked, together=together)
+            answers = self._answers(asked, together, patient)
             if any(isinstance(answer, redis.exceptions.NoScriptError) for answer in answers):
                 for name in names:
                     self._redis.script_load(load(name).text)
-                answers = self._answers(asked, together=together)
+                answers = self._answers(asked, together, patient)
         return answers
 
-    def _answers(self, calls: Iterable[Call], *, together: bool) -> list[Any]:
-        pipeline = self._redis.pipeline(transaction=together)
+    def _answers(self, calls: Iterable[Call], together: bool, patient: bool) -> list[Any]:
+        pipeline: Any = self._redis.pipeline(transaction=together)
+        if not patient:
+            pipeline.patience = Patience()
         for call in calls:
             pipeline.evalsha(load(call.name).sha, len(call.keys), *call.keys, *call.args)
         return list(pipeline.execute(raise_on_error=False))

@@ -22,6 +22,7 @@ from .checkpoints import StoredCheckpoint
 from .claim import Claim, Progress
 from .connection import Connection
 from .errors import LeaseLost, RunNotFound
+from .excess import TooMany
 from .frame import Frame, Outcome
 from .lifecycle import ThreadEvent
 from .moves import Move, Orders
@@ -72,8 +73,12 @@ class Calls:
         Raises:
             LeaseLost: the step's lease is no longer ours, and nothing was stored.
             SubgraphBusy: the graph keeps its state, and another step of the superstep calls it too.
+            TooMany: it would lie deeper than the deployment allows.
             EmptyInputError, InvalidUpdateError, NotSerializable, StateTooLarge: the graph cannot take its input.
         """
+        depth, limit = len(path_of(call.ns)), self.connection.settings.max_depth
+        if depth > limit:
+            raise TooMany("Graphs inside of each other", depth, limit, "TREADLE_MAX_DEPTH")
         if not call.parks and self._is_back(call):
             return Progress(left=True)
         cursor, beginning = self._beginning(call)

@@ -128,7 +128,7 @@ def _more(record: Record) -> Mapping[str, Any]:
 
 
 def _ref_record(ref: ChannelRef) -> list[Any]:
-    return [packed(ref.generation), ref.chunks, *([True] if ref.sealed else [])]
+    return [packed(ref.generation), ref.chunks, ref.sealed, ref.size]
 
 
 def _step_record(step: Step) -> list[Any]:

@@ -20,7 +20,7 @@ from graphs.commands import Interrupt
 
 from .bytes_redis import BytesRedis, StreamEntries
 from .checkpoint_record import Made, Origin, Record, StoredCheckpoint, made_by, record_of, refs_of, run_of, stored_of
-from .chunks import SAME, ChannelRef, ChannelValues, tail_of
+from .chunks import SAME, ChannelRef, ChannelValues, check_size, tail_of
 from .dialogue import Dialogue, waiting
 from .echoes import with_echoes, without_echoes
 from .errors import CheckpointNotFound
@@ -51,10 +51,11 @@ class CheckpointStore:
     one that comes back to a thread loads only what was added.
     """
 
-    def __init__(self, client: BytesRedis, serde: Serde, sealing: Sealing = PLAIN) -> None:
-        self._redis = client
-        self._serde = serde
-        self._sealing = sealing
+    def __init__(
+        self, client: BytesRedis, serde: Serde, sealing: Sealing = PLAIN, limit_bytes: int | None = None
+    ) -> None:
+        self._redis, self._serde, self._sealing = client, serde, sealing
+        self._limit_bytes = limit_bytes
         self._seen: OrderedDict[tuple[str, str, str], StoredCheckpoint] = OrderedDict()
         self._newest: dict[tuple[str, str], str] = {}  # frame -> the last one that was seen of it
         self._lock = threading.Lock()  # a process may work on several threads at once
@@ -79,23 +80,23 @@ class CheckpointStore:
 
         Raises:
             NotSerializable: a value cannot be stored.
-            StateTooLarge: a value takes more bytes than the limit.
+            StateTooLarge: a value, or the whole state, takes more bytes than the limit.
         """
         refs: dict[str, ChannelRef] = {}
-        chunks: dict[str, bytes] = {}
-        tails: dict[str, Any] = {}
+        chunks, tails = dict[str, bytes](), dict[str, Any]()
         generation = xxh3_64_hexdigest(checkpoint.id.encode())
         for name, value in checkpoint.values.items():
             known = _known(parent, name, sealed=branching)
             tail = tail_of(value, MISSING if known is None or parent is None else parent.checkpoint.values[name])
-            if known is not None and (tail is SAME or (tail is not None and not known.sealed)):
-                refs[name] = known if tail is SAME else ChannelRef(known.generation, known.chunks + 1)
-            else:
-                refs[name], tail = ChannelRef(generation, 1), value
-            if tail is not SAME:
-                tails[name] = tail
-                where = f"State key {name!r}"
-                chunks[refs[name].fields(name, refs[name].chunks - 1)[0]] = self._serde.dumps(tail, where)
+            if known is not None and tail is SAME:
+                refs[name] = known
+                continue
+            if known is None or known.sealed or tail is None:
+                known, tail = ChannelRef(generation, 0), value
+            data = self._serde.dumps(tail, f"State key {name!r}")
+            refs[name], tails[name] = known.grown(len(data)), tail
+            chunks[refs[name].fields(name, refs[name].chunks - 1)[0]] = data
+        check_size(refs, self._limit_bytes)
         stored = StoredCheckpoint(checkpoint, refs, origin)
         made = None if made_by is None else self._encode_made(*made_by, tails)
         return Encoded(stored, self._serde.dumps(record_of(stored, made), "The checkpoint"), chunks)

@@ -12,14 +12,12 @@ from contextlib import suppress
 import ormsgpack
 
 from .bytes_redis import BytesRedis
-from .chunks import SPAN, ChannelRef
+from .chunks import LARGEST_BLOCK, SPAN, ChannelRef
 from .errors import StoreUnavailable
 from .mistrust import KeyMissing, SealBroken
 from .scripts import Place, Scripts
 from .sealing import PLAIN, Sealing
 
-#: A block is made of no more bytes: larger chunks gain nothing by it.
-_LARGEST = 64 * 1024
 #: How many blocks of a value one run packs at the most, so that none waits long for what a longer one left.
 _AT_ONCE = 4
 _KNOWN_VALUES = 4096
@@ -62,7 +60,7 @@ class ChunkBlocks:
         sizes = self._redis.pipeline(transaction=False)
         for field in fields:
             sizes.hstrlen(key, field)
-        if sum(sizes.execute()) > _LARGEST:
+        if sum(sizes.execute()) > LARGEST_BLOCK:
             return b""
         found = self._redis.hmget(key, fields)
         chunks = [self._sealing.open(data, key, field) for field, data in zip(fields, found, strict=True) if data]

@@ -1,6 +1,5 @@
 """Channel values in pieces: a list that grows at its end adds a chunk, any other change begins a new generation."""
 
-import zlib
 from collections.abc import Collection, Iterable, Mapping
 from operator import is_
 from typing import Any, Final, NamedTuple, Self
@@ -10,7 +9,10 @@ import ormsgpack
 from graphs.beside import grown_from
 
 from .bytes_redis import BytesRedis
+from .excess import StateTooLarge
+from .inflating import inflated
 from .json_text import encoded
+from .mistrust import Unreadable
 from .sealing import PLAIN, Sealing
 from .serde import Serde
 
@@ -18,6 +20,8 @@ from .serde import Serde
 _MOST_TOGETHER = 32
 #: How many chunks a block stands for; the newest so many, and more, are never packed.
 SPAN: Final = 32
+#: A block is made of no more bytes: larger chunks gain nothing by it.
+LARGEST_BLOCK: Final = 64 * 1024
 
 
 class ChannelRef(NamedTuple):
@@ -26,6 +30,12 @@ class ChannelRef(NamedTuple):
     generation: str
     chunks: int
     sealed: bool = False
+    #: How many bytes its chunks take; 0 where a checkpoint of an earlier version does not say.
+    size: int = 0
+
+    def grown(self, by: int) -> "ChannelRef":
+        """Return where the value lies with one more chunk of so many bytes."""
+        return ChannelRef(self.generation, self.chunks + 1, size=self.size + by)
 
     def fields(self, channel: str, start: int = 0) -> list[str]:
         """Return the hash fields of its chunks."""
@@ -52,6 +62,17 @@ def chunk_names(refs: Mapping[str, ChannelRef]) -> str:
     if sum(ref.chunks for ref in refs.values()) > _MOST_TOGETHER:
         return ""
     return encoded([name for channel, ref in refs.items() for name in ref.fields(channel)]).decode()
+
+
+def check_size(refs: Mapping[str, ChannelRef], limit: int | None) -> None:
+    """Check that a state is not too large, all its keys together.
+
+    Raises:
+        StateTooLarge: it is.
+    """
+    size = sum(ref.size for ref in refs.values())
+    if limit is not None and size > limit:
+        raise StateTooLarge("The state as a whole", size, limit, "TREADLE_MAX_STATE_BYTES")
 
 
 class ChannelValues:
@@ -136,8 +157,15 @@ class ChannelValues:
 
 
 def unpacked_block(data: bytes) -> list[bytes]:
-    """Return the chunks of a block."""
-    chunks: list[bytes] = ormsgpack.unpackb(zlib.decompress(data))
+    """Return the chunks of a block.
+
+    Raises:
+        Unreadable: it is none.
+    """
+    try:
+        chunks: list[bytes] = ormsgpack.unpackb(inflated(data, 2 * LARGEST_BLOCK))
+    except ValueError as error:
+        raise Unreadable(str(error)) from error
     return chunks
 
 

@@ -1,11 +1,13 @@
 """What a process does with threads from the outside: start runs, follow them, read and edit state."""
 
+import re
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
+from graphs.checks import shown
 from graphs.frames import Root
 from graphs.graph import Graph
 from graphs.outputs import GraphOutput
@@ -31,6 +33,8 @@ from .starting import Starter
 from .storing import Started
 from .threads import ThreadStore
 from .views import View
+
+_PART_ID = re.compile(r"\d{1,19}-\d{1,19}", re.ASCII)
 
 
 class Client:
@@ -102,6 +106,7 @@ class Client:
         Raises:
             RunNotFound: the run was deleted meanwhile.
         """
+        start = None if after is None else _place(after)
         run = self.runs.get(following.thread_id, following.run_id)
         look = Look(
             self.connection,
@@ -116,7 +121,7 @@ class Client:
         view = View(look, Root(following.graph), following.subgraphs)
         # What a part shows depends on what came before it, so the view is shown the run from its beginning.
         for happening in self._follower.follow(run.thread_id, run.id, run.log_start):
-            yield from (part for part in view.parts(happening) if after is None or _place(part.id) > _place(after))
+            yield from (part for part in view.parts(happening) if start is None or _place(part.id) > start)
 
     def result(self, graph: Graph, thread_id: str, run_id: str, keys: str | Sequence[str] | None = None) -> Any:
         """Return the output of a run that ended, with the questions that wait among its keys.
@@ -178,8 +183,7 @@ class Following:
 
 
 def _place(part_id: str) -> tuple[int, int]:
+    if not isinstance(part_id, str) or not _PART_ID.fullmatch(part_id):
+        raise InvalidConfig(f"{shown(part_id)} is not the id of a part; a stream's parts carry theirs.")
     seq, _, index = part_id.partition("-")
-    try:
-        return int(seq), int(index)
-    except ValueError:
-        raise InvalidConfig(f"{part_id!r:.60} is not the id of a part; a stream's parts carry theirs.") from None
+    return int(seq), int(index)

@@ -12,7 +12,8 @@ from graphs.planner import Verdict, plan_next, verdict
 from .checkpoints import Origin, in_place, result_of
 from .claim import Claim, Progress
 from .dialogue import waiting
-from .errors import LeaseLost, NotSerializable, StateTooLarge
+from .errors import LeaseLost, NotSerializable
+from .excess import StateTooLarge, TooMany
 from .failure import Failure, describe, drained, status_of
 from .frame import Outcome, OutcomeKind
 from .ids import new_checkpoint_id
@@ -22,7 +23,7 @@ from .moves import Move, Orders, committed_entry, ended, finish_entries
 from .scripts import Request
 
 #: Errors of what a node returned, found when it is committed: they are the node's failure, not the worker's.
-REFUSED = (GraphError, NotSerializable, StateTooLarge)
+REFUSED = (GraphError, NotSerializable, StateTooLarge, TooMany)
 
 
 class Closing(Leases):

@@ -66,11 +66,11 @@ class ClusterRedis(CoreCommands):
         addresses = self.patience.see_through(self._known_owners).values()
         return [self.node(address) for address in dict.fromkeys(addresses)]
 
-    def ask_each(self, commands: Sequence[Command], *, together: bool) -> list[Any]:
+    def ask_each(self, commands: Sequence[Command], patience: Patience, *, together: bool) -> list[Any]:
         """Return the replies to commands, or the errors; an error is raised where every reply is that of an ailment."""
         asking = _Asking(self, commands, together=together)
         try:
-            self.patience.see_through(asking.go_on)
+            patience.see_through(asking.go_on)
         except exceptions.RedisError:
             if all(map(ailment_of, asking.answers)):
                 raise
@@ -177,6 +177,7 @@ class ClusterPipeline(CoreCommands):
     _event_dispatcher: Any = None
 
     def __init__(self, cluster: ClusterRedis, *, transaction: bool) -> None:
+        self.patience = cluster.patience
         self._cluster = cluster
         self._transaction = transaction
         self._commands: list[Command] = []
@@ -189,7 +190,8 @@ class ClusterPipeline(CoreCommands):
     def execute(self, raise_on_error: bool = True) -> list[Any]:
         """Send the commands and return their replies; raise the first error, or leave errors among the replies."""
         commands, self._commands = self._commands, []
-        answers = self._cluster.ask_each(commands, together=self._transaction) if commands else []
+        ask_each = partial(self._cluster.ask_each, together=self._transaction)
+        answers = ask_each(commands, self.patience) if commands else []
         for error in answers if raise_on_error else ():
             if isinstance(error, Exception):
                 raise error

@@ -1,11 +1,12 @@
 """What a caller's config says, checked at the door."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Set
 from dataclasses import dataclass, field
-from math import inf
 from typing import Any, Literal, get_args
+from uuid import UUID
 
 from graphs.builder import names_of
+from graphs.checks import LONGEST_S, is_number, shown, text, whole
 from graphs.commands import Durability
 from graphs.errors import InvalidGraph
 
@@ -35,6 +36,9 @@ _RUN_KEYS = (
 _SHORT_KEYS = ("thread_id", "checkpoint_id", "checkpoint_ns", "checkpoint_map")
 _OTHER_KEYS = ("configurable", "tags", "metadata", "callbacks", "run_name", "run_id")
 _SCALARS = (str, int, float, bool)
+_LONGEST_NS = 16_384
+#: The largest limit: what a count of Redis, and a size in Python, can be.
+_MOST = 2**62
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +105,7 @@ def parse(config: Mapping[str, Any] | None, **given: Any) -> RunConfig:
         InvalidConfig: a key is not known, or a value does not fit.
     """
     config = check(config)
+    _check_kinds(config)
     configurable = _mapping(config, "configurable")
     where = {key: configurable.pop(key, None) for key in _SHORT_KEYS}
     where.update({key: config[key] for key in _SHORT_KEYS if config.get(key) is not None})
@@ -109,7 +114,7 @@ def parse(config: Mapping[str, Any] | None, **given: Any) -> RunConfig:
     return RunConfig(
         check_thread_id(where["thread_id"]),
         _checkpoint_id(where["checkpoint_id"]),
-        str(where["checkpoint_ns"] or ""),
+        _namespace(where["checkpoint_ns"]),
         positive(run, "recursion_limit", int) or DEFAULT_RECURSION_LIMIT,
         positive(run, "max_concurrency", int),
         _names(run, "interrupt_before"),
@@ -117,7 +122,7 @@ def parse(config: Mapping[str, Any] | None, **given: Any) -> RunConfig:
         positive(run, "timeout", float),
         _one_of(run, "on_busy", get_args(OnBusy)),
         bool(_typed(run, "strict_resume", bool)),
-        tuple(_typed(config, "tags", Sequence) or ()),
+        tuple(_tags(config)),
         _mapping(config, "metadata"),
         configurable,
         _one_of(run, "durability", ("async", "sync", "exit")),
@@ -139,7 +144,7 @@ def merged(first: Mapping[str, Any], second: Mapping[str, Any]) -> dict[str, Any
         if key in both:
             both[key] = {**_mapping(first, key), **_mapping(second, key)}
     if "tags" in both:
-        both["tags"] = [tag for config in (first, second) for tag in _typed(config, "tags", Sequence) or ()]
+        both["tags"] = [*_tags(first), *_tags(second)]
     return both
 
 
@@ -154,7 +159,7 @@ def check(config: Any) -> Mapping[str, Any]:
     if not isinstance(config, Mapping):
         raise InvalidConfig(f"The config is a dict, got {type(config).__name__}.")
     known = (*_SHORT_KEYS, *_RUN_KEYS, *_OTHER_KEYS)
-    unknown = [str(key) for key in config if key not in known]
+    unknown = [key if isinstance(key, str) else shown(key) for key in config if key not in known]
     if unknown:
         raise InvalidConfig(
             f"The config has unknown keys: {', '.join(unknown)}. It takes: {', '.join(known)}; "
@@ -166,14 +171,41 @@ def check(config: Any) -> Mapping[str, Any]:
 def _typed(config: Mapping[str, Any], key: str, kind: Any) -> Any:
     value = config.get(key)
     if value is not None and (not isinstance(value, kind) or isinstance(value, str)):
-        raise InvalidConfig(f"The config's {key!r} is a {kind.__name__.lower()}, got {value!r:.60}.")
+        raise InvalidConfig(f"The config's {key!r} is a {kind.__name__.lower()}, got {shown(value)}.")
     return value
+
+
+def _check_kinds(config: Mapping[str, Any]) -> None:
+    """Check what is taken for the sake of those who move here, and steers nothing."""
+    _typed(config, "checkpoint_map", Mapping)
+    if config.get("run_name") is not None:
+        text(config["run_name"], "The config's 'run_name'", InvalidConfig)
+    if not isinstance(config.get("run_id"), str | UUID | None):
+        raise InvalidConfig(f"The config's 'run_id' is a UUID or a str, got {shown(config['run_id'])}.")
+
+
+def _tags(config: Mapping[str, Any]) -> list[str]:
+    tags = config.get("tags")
+    if tags is not None and not isinstance(tags, list | tuple | Set):
+        raise InvalidConfig(f"The config's 'tags' is a list of strings, got {shown(tags)}.")
+    return [text(tag, "Each of the config's tags", InvalidConfig) for tag in tags or ()]
+
+
+def _namespace(value: Any) -> str:
+    if value is None:
+        return ""
+    ns = text(value, "The config's 'checkpoint_ns'", InvalidConfig)
+    if not ns.isprintable() or len(ns) > _LONGEST_NS:
+        raise InvalidConfig(
+            f"{shown(ns)} is not a checkpoint_ns; the tasks of get_state() say in their state which there are."
+        )
+    return ns
 
 
 def _mapping(config: Mapping[str, Any], key: str) -> dict[str, Any]:
     value = dict(_typed(config, key, Mapping) or {})
-    if not all(isinstance(name, str) for name in value):
-        raise InvalidConfig(f"The keys of the config's {key!r} are strings, got {value!r:.60}.")
+    for name in value:
+        text(name, f"A key of the config's {key!r}", InvalidConfig)
     return value
 
 
@@ -186,11 +218,40 @@ def positive(run: Mapping[str, Any], key: str, kind: type[int] | type[float]) ->
     value = run.get(key)
     if value is None:
         return None
-    fits = isinstance(value, int) if kind is int else isinstance(value, int | float)
-    if isinstance(value, bool) or not fits or not 0 < value < inf:
-        unit = " (seconds)" if kind is float else ""
-        raise InvalidConfig(f"{key!r} must be a positive {kind.__name__}{unit}, got {value!r:.60}.")
+    if kind is int:
+        fits = isinstance(value, int) and not isinstance(value, bool) and value > 0
+    else:
+        fits = is_number(value) and 0 < value <= LONGEST_S
+    if not fits:
+        unit = f" (seconds, up to {LONGEST_S:g}; leave it out for no limit)" if kind is float else ""
+        raise InvalidConfig(f"{key!r} must be a positive {kind.__name__}{unit}, got {shown(value)}.")
     return value
+
+
+def patience(value: Any) -> float | None:
+    """Return for how many seconds a caller waits; None: for ever.
+
+    Raises:
+        InvalidConfig: it is no number, or negative.
+    """
+    if value is not None and not (is_number(value) and 0 <= value <= LONGEST_S):
+        raise InvalidConfig(
+            f"A timeout is a number of seconds from 0 to {LONGEST_S:g}, or None to wait for ever, got {shown(value)}."
+        )
+    return None if value is None else float(value)
+
+
+def sought(matching: Any, limit: Any) -> tuple[Mapping[str, Any], int | None]:
+    """Return which metadata the things that are listed must have, and how many are listed at the most.
+
+    Raises:
+        InvalidConfig: the one is no dict, or the other no number.
+    """
+    if matching is not None and not isinstance(matching, Mapping):
+        raise InvalidConfig(f"The metadata to look for is a dict, got {shown(matching)}.")
+    if limit is not None:
+        whole(limit, "limit", InvalidConfig, most=_MOST)
+    return matching or {}, limit
 
 
 def _names(run: Mapping[str, Any], key: str) -> tuple[str, ...] | None:
@@ -200,13 +261,14 @@ def _names(run: Mapping[str, Any], key: str) -> tuple[str, ...] | None:
     try:
         return names_of(value)
     except (InvalidGraph, TypeError) as error:
-        raise InvalidConfig(f"{key!r} is a list of node names or '*', got {value!r:.60}.") from error
+        raise InvalidConfig(f"{key!r} is a list of node names or '*', got {shown(value)}.") from error
 
 
 def _one_of(run: Mapping[str, Any], key: str, words: tuple[Any, ...]) -> Any:
     """Return a word, the first one where none is given."""
-    if run.get(key) not in (None, *words):
-        raise InvalidConfig(f"{key} is {' or '.join(map(repr, words))}, got {run[key]!r:.60}.")
+    value = run.get(key)
+    if value is not None and not (isinstance(value, str) and value in words):
+        raise InvalidConfig(f"{key} is {' or '.join(map(repr, words))}, got {shown(value)}.")
     return run.get(key) or words[0]
 
 
@@ -214,5 +276,5 @@ def _checkpoint_id(value: Any) -> str | None:
     if value is None:
         return None
     if not isinstance(value, str) or not is_checkpoint_id(value):
-        raise InvalidConfig(f"{value!r:.60} is not a checkpoint id; get_state_history() lists the ones a thread has.")
+        raise InvalidConfig(f"{shown(value)} is not a checkpoint id; get_state_history() lists the ones a thread has.")
     return value

@@ -72,6 +72,6 @@ def open_connection(client: Redis, settings: "Settings", dispatcher: Dispatcher)
         Scripts(client),
         serde,
         sealing,
-        CheckpointStore(reader, serde, sealing),
+        CheckpointStore(reader, serde, sealing, settings.max_state_bytes),
         dispatcher,
     )

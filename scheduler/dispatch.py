@@ -108,6 +108,10 @@ class Dispatcher(Protocol):
     def inline(self) -> bool:
         """Whether the process that starts a run executes its steps itself."""
 
+    @property
+    def reachable(self) -> bool:
+        """Whether the last messages got through, as far as this process knows."""
+
     def envelope(self, order: StepOrder) -> Envelope | None:
         """Return the message for the store's own Redis to push, or None where the broker is elsewhere."""
 
@@ -119,6 +123,7 @@ class Inline:
     """The dispatcher of a process that runs its steps itself: nothing has to travel."""
 
     inline = True
+    reachable = True
 
     def envelope(self, order: StepOrder) -> Envelope | None:
         """Return None: there is no queue."""

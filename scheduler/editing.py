@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
+from graphs.checks import shown
 from graphs.commands import StateUpdate
 from graphs.errors import InvalidUpdateError
 from graphs.frames import graph_at
@@ -12,12 +13,12 @@ from graphs.routing import Caller
 from .checkpoints import StoredCheckpoint
 from .config import RunConfig
 from .connection import Connection
-from .edits import Draft, Edit, Edits
+from .edits import Draft, Edit, Edits, update_of
 from .errors import CursorMoved, TransitionNotAllowed
 from .lifecycle import TABLE, ThreadEvent, ThreadStatus, allowed_in
 from .moves import Move
 from .snapshots import config_of
-from .threads import ThreadStore
+from .threads import ThreadStore, check_log
 from .whereabouts import refuse_archived
 
 
@@ -58,16 +59,14 @@ class Editor:
 
         Raises:
             ValueError: there is no superstep, or one without updates.
+            TypeError: something among them is no list, or no StateUpdate.
             UnknownSubgraph, InvalidUpdateError, ThreadBusy, TransitionNotAllowed: as for ``update``.
         """
-        if not supersteps:
-            raise ValueError("No supersteps provided: give a list of lists of StateUpdate.")
-        if not all(supersteps):
-            raise ValueError("No updates provided: every superstep has at least one StateUpdate.")
+        given = _checked(supersteps)
         first = draft = self._draft(graph_at(graph, config.ns), config)
         edits = []
-        for superstep in supersteps:
-            edits.append(self._edits.superstep(draft, [StateUpdate(*update) for update in superstep]))
+        for superstep in given:
+            edits.append(self._edits.superstep(draft, superstep))
             draft = draft.after(edits[-1].encoded[-1])
         self._store(first, edits)
         stored = edits[-1].encoded[-1].stored
@@ -94,7 +93,8 @@ class Editor:
         config, at_root = draft.config, not draft.config.ns
         encoded = [one for edit in edits for one in edit.encoded]
         results = {step: data for edit in edits for step, data in edit.results.items()}
-        known = self._threads.find(config.thread_id) is not None
+        thread = self._threads.find(config.thread_id)
+        check_log(thread, self._connection.settings.max_log_entries)
         where = {} if at_root else {"ns": config.ns}
         entries = [{"kind": "updated", **where, **edit.entry} for edit in edits]
         move = Move(
@@ -102,7 +102,7 @@ class Editor:
             draft.cursor or "",
             encoded,
             results,
-            entries=entries if known else [{"kind": "created"}, *entries],
+            entries=entries if thread is not None else [{"kind": "created"}, *entries],
         )
         # What a frame below holds says nothing about the thread: it rests as it did.
         status = {"status": TABLE[ThreadStatus.IDLE, ThreadEvent.UPDATE]} if at_root else {}
@@ -118,3 +118,13 @@ class Editor:
         if answer[0] == "moved":
             raise CursorMoved(config.thread_id)
         move.done(self._connection)
+
+
+def _checked(supersteps: Any) -> list[list[StateUpdate]]:
+    if supersteps is None or (isinstance(supersteps, list | tuple) and not supersteps):
+        raise ValueError("No supersteps provided: give a list of lists of StateUpdate.")
+    if not isinstance(supersteps, list | tuple) or not all(isinstance(one, list | tuple) for one in supersteps):
+        raise TypeError(f"Supersteps are a list of lists of StateUpdate, got {shown(supersteps)}.")
+    if not all(supersteps):
+        raise ValueError("No updates provided: every superstep has at least one StateUpdate.")
+    return [[update_of(update) for update in superstep] for superstep in supersteps]

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from graphs.checkpoint import Checkpoint, Result, Step
+from graphs.checks import shown, text
 from graphs.commands import END, START, StateUpdate
 from graphs.errors import InvalidUpdateError
 from graphs.graph import Graph
@@ -146,7 +147,9 @@ class Edits:
         clone = self._encoded(draft, replace(copy, parent_id=head.parent_id))
         if not values:
             return Edit([COPY], [clone])
-        edit = self._written(draft.after(clone), [StateUpdate(*update) for update in values])
+        if not isinstance(values, list | tuple):
+            raise InvalidUpdateError(f"What a copy is written to is a list of StateUpdates, got {shown(values)}.")
+        edit = self._written(draft.after(clone), [update_of(update) for update in values])
         return Edit([COPY, *edit.nodes], [clone, *edit.encoded], edit.results)
 
     def _encoded(self, draft: Draft, checkpoint: Checkpoint) -> Encoded:
@@ -154,6 +157,20 @@ class Edits:
         origin = Origin(metadata=draft.config.checkpoint_metadata(), parents=parents)
         branching = draft.head is not None and draft.head.id != draft.cursor
         return self._checkpoints.encode(checkpoint, draft.stored, origin, branching=branching)
+
+
+def update_of(given: Any) -> StateUpdate:
+    """Return an update given as a tuple.
+
+    Raises:
+        TypeError: it is none, or names a step by something else than its id.
+    """
+    if not isinstance(given, list | tuple) or not 1 <= len(given) <= len(StateUpdate._fields):
+        raise TypeError(f"An update is a StateUpdate(values, as_node, task_id), got {shown(given)}.")
+    update = StateUpdate(*given)
+    if update.task_id is not None:
+        text(update.task_id, "The task_id of an update", TypeError)
+    return update
 
 
 def _check(updates: Sequence[StateUpdate]) -> None:

@@ -2,6 +2,7 @@
 
 TreadleError (graphs.errors)
 └── SchedulerError
+    ├── InvalidSettings                     a variable of the environment does not fit
     ├── InvalidThreadId, InvalidConfig      bad input, refused at the door
     ├── ThreadNotFound, RunNotFound, CheckpointNotFound
     ├── ThreadBusy                          another run is active on the thread
@@ -11,8 +12,10 @@ TreadleError (graphs.errors)
     ├── LeaseLost                           a step's lease went to somebody else
     ├── CursorMoved                         somebody else moved the cursor first
     ├── RunFailed ── RunTimeout, RunCancelled, NodeFailed, WorkerLost, GraphChanged
-    ├── NotSerializable, StateTooLarge
-    ├── KeyMissing, SealBroken, LogAltered, HeadRefused     what is stored is not to be trusted: mistrust.py
+    ├── NotSerializable
+    ├── StateTooLarge, TooMany, LogFull     more than the deployment allows: excess.py
+    ├── KeyMissing, SealBroken, LogAltered, HeadRefused, Unreadable
+    │                                       what is stored is not to be trusted: mistrust.py
     └── StoreUnavailable, EmbeddedRedisError
 """
 
@@ -36,6 +39,10 @@ class EmbeddedRedisError(SchedulerError):
 
 class StoreUnavailable(SchedulerError):
     """Redis did not answer, refused the write, or is read-only."""
+
+
+class InvalidSettings(SchedulerError, ValueError):
+    """A variable of the environment (TREADLE_*) has a value that does not fit."""
 
 
 class InvalidThreadId(SchedulerError, ValueError):
@@ -200,22 +207,6 @@ class NotSerializable(SchedulerError, TypeError):
 
     def __str__(self) -> str:
         return f"{self.where} holds a {self.type_name}, which cannot be stored: {self.reason}"
-
-
-class StateTooLarge(SchedulerError, ValueError):
-    """A value of the state is larger than the limit."""
-
-    def __init__(self, where: str, size_bytes: int, limit_bytes: int) -> None:
-        self.where = where
-        self.size_bytes = size_bytes
-        self.limit_bytes = limit_bytes
-        super().__init__(where, size_bytes, limit_bytes)
-
-    def __str__(self) -> str:
-        return (
-            f"{self.where} takes {self.size_bytes} bytes, more than the limit of {self.limit_bytes}: "
-            "keep large things elsewhere and their address in the state, or raise TREADLE_MAX_VALUE_BYTES."
-        )
 
 
 class RunFailed(SchedulerError):

@@ -5,19 +5,23 @@ import json
 import secrets
 import traceback
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, Final
 
 from graphs import errors as graph_errors
 from graphs.commands import Command
 from graphs.signals import ParentCommand
 
 from . import errors as scheduler_errors
+from . import excess, mistrust
 from .errors import GraphChanged, NodeFailed, RunCancelled, RunFailed, RunTimeout, WorkerLost
 from .lifecycle import RunStatus
 
-_MAX_TEXT = 16_000
+#: How many characters are kept of what an error says, and of its traceback.
+MAX_TEXT: Final = 16_000
 Failure = Mapping[str, Any]
 
+#: The modules whose errors come back as themselves.
+_SOURCES = (builtins, graph_errors, scheduler_errors, excess, mistrust)
 _STATUS: Mapping[str, RunStatus] = {
     "timeout": RunStatus.TIMEOUT,
     "cancelled": RunStatus.CANCELLED,
@@ -33,7 +37,7 @@ def describe(error: BaseException, node: str | None = None) -> dict[str, Any]:
         "module": type(error).__module__,
         "args": [_plain(arg) for arg in error.args if arg is None or isinstance(arg, str | int | float)],
         "repr": _told(repr, error),
-        "traceback": _storable("".join(traceback.format_exception(error)))[-_MAX_TEXT:],
+        "traceback": _ending(_storable("".join(traceback.format_exception(error)))),
     }
 
 
@@ -60,7 +64,7 @@ def timed_out(what: str, timeout_s: float) -> dict[str, Any]:
 
 def drained(reason: str) -> dict[str, Any]:
     """Return the record of a run that stopped, with work left, because somebody asked for it."""
-    return describe(graph_errors.GraphDrained(_storable(reason))) | {"kind": "drained"}
+    return describe(graph_errors.GraphDrained(_beginning(_storable(reason)))) | {"kind": "drained"}
 
 
 def lost(node: str, losses: int) -> dict[str, Any]:
@@ -78,7 +82,7 @@ def parked(reason: str, node: str | None = None) -> dict[str, Any]:
 
 def cancelled(reason: str) -> dict[str, Any]:
     """Return the record of a run that somebody cancelled."""
-    reason = _storable(reason)
+    reason = _beginning(_storable(reason))
     return _record("cancelled", "RunCancelled", f"It was cancelled ({reason})." if reason else "It was cancelled.")
 
 
@@ -139,7 +143,19 @@ def _told(how: Callable[[BaseException], str], error: BaseException) -> str:
         text = how(error)
     except Exception:  # an error that fails to tell about itself is a node's failure all the same
         text = f"{type(error).__name__} (it fails to say more)"
-    return _storable(text)[:_MAX_TEXT]
+    return _beginning(_storable(text))
+
+
+def _beginning(text: str) -> str:
+    """Return a text, of a long one the beginning, and how much is missing."""
+    left = len(text) - MAX_TEXT
+    return text if left <= 0 else f"{text[:MAX_TEXT]} ... ({left} characters are left out)"
+
+
+def _ending(text: str) -> str:
+    """Return a text, of a long one the end: of a traceback what matters most."""
+    left = len(text) - MAX_TEXT
+    return text if left <= 0 else f"({left} characters are left out) ...{text[-MAX_TEXT:]}"
 
 
 def _plain(arg: str | float | None) -> str | float | None:
@@ -147,7 +163,7 @@ def _plain(arg: str | float | None) -> str | float | None:
     if arg is None:
         return None
     if isinstance(arg, str):
-        return _storable(str.__str__(arg))[:_MAX_TEXT]
+        return _beginning(_storable(str.__str__(arg)))
     if isinstance(arg, int):
         return arg if isinstance(arg, bool) else int(arg)
     return float(arg)
@@ -159,8 +175,8 @@ def _storable(text: str) -> str:
 
 
 def _known_class(failure: Failure) -> type[Exception] | None:
-    sources = {"builtins": builtins, graph_errors.__name__: graph_errors, scheduler_errors.__name__: scheduler_errors}
-    cls = getattr(sources.get(failure.get("module", ""), object), failure["type"], None)
+    source = next((source for source in _SOURCES if source.__name__ == failure.get("module")), object)
+    cls = getattr(source, failure["type"], None)
     return cls if isinstance(cls, type) and issubclass(cls, Exception) else None
 
 

@@ -99,4 +99,4 @@ class _TcpServer(TcpFakeServer):
 
 def _sha1hex(value: bytes | float) -> bytes:
     data = value if isinstance(value, bytes) else b"%.14g" % value  # a number as Lua prints it
-    return hashlib.sha1(data).hexdigest().encode()
+    return hashlib.sha1(data, usedforsecurity=False).hexdigest().encode()

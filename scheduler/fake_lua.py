@@ -129,7 +129,7 @@ class _Runner:
         try:
             answer = runtime.execute(script)
         except self._lua_error as error:
-            sha1 = hashlib.sha1(script).hexdigest()
+            sha1 = hashlib.sha1(script, usedforsecurity=False).hexdigest()
             raise SimpleError(msgs.SCRIPT_ERROR_MSG.format(sha1, error)) from error
         finally:
             socket._script_resp = None

@@ -3,10 +3,13 @@
 from collections.abc import AsyncIterator, Iterator, Sequence
 from typing import Any
 
+from graphs.checks import shown, text
 from graphs.graph import Graph
 
 from .aside import aside, each_aside
 from .client import Client, Following
+from .config import patience
+from .errors import InvalidConfig
 from .lifecycle import RunStatus
 from .parts import check_modes, retracting
 
@@ -33,9 +36,10 @@ class RunHandle:
         """Wait for the run's end, at the most for ``timeout`` seconds, and return its status.
 
         Raises:
+            InvalidConfig: the timeout is no number of 0 or more.
             TimeoutError: the run is still active; it goes on.
         """
-        return self._client.wait(self.thread_id, self.id, timeout)
+        return self._client.wait(self.thread_id, self.id, patience(timeout))
 
     def result(self, timeout: float | None = None) -> Any:
         """Wait for the run's end and return the graph's output.
@@ -69,10 +73,12 @@ class RunHandle:
 
     def drain(self, reason: str = "shutdown") -> None:
         """Let the run stop between two steps; whoever waits for it gets GraphDrained, where work is left."""
-        self._client.runs.drain(self.thread_id, self.id, reason)
+        self._client.runs.drain(self.thread_id, self.id, text(reason, "The reason", InvalidConfig))
 
     def cancel(self, reason: str = "") -> bool:
         """Cancel the run, durably; return whether it was still active. Its thread can be taken up again."""
+        if not isinstance(reason, str):
+            raise InvalidConfig(f"The reason is a str, got {shown(reason)}.")
         return self._client.runs.cancel(self.thread_id, self.id, reason)
 
     async def await_end(self, timeout: float | None = None) -> RunStatus:

@@ -5,6 +5,8 @@ import time
 import uuid
 from typing import Any
 
+from graphs.checks import shown
+
 from .errors import InvalidThreadId
 
 _MAX_THREAD_ID_BYTES = 255
@@ -50,9 +52,9 @@ def check_thread_id(value: Any) -> str:
         )
     if isinstance(value, bool) or not isinstance(value, str | int | uuid.UUID):
         raise InvalidThreadId(f"A thread_id is a str, an int or a UUID, got {type(value).__name__}.")
-    text = str(value)
+    text = f"{value:x}" if isinstance(value, int) and value.bit_length() > _MAX_THREAD_ID_BYTES * 4 else str(value)
     if not text.strip() or not text.isprintable():
-        raise InvalidThreadId(f"The thread_id {text!r:.60} is empty or holds unprintable characters.")
+        raise InvalidThreadId(f"The thread_id {shown(text)} is empty or holds unprintable characters.")
     if len(text.encode("utf-8", "surrogatepass")) > _MAX_THREAD_ID_BYTES:
-        raise InvalidThreadId(f"The thread_id {text!r:.40} is longer than {_MAX_THREAD_ID_BYTES} bytes.")
+        raise InvalidThreadId(f"The thread_id {shown(text)} is longer than {_MAX_THREAD_ID_BYTES} bytes.")
     return text

@@ -17,6 +17,7 @@ import ormsgpack
 from .bytes_redis import StreamEntries
 from .connection import Connection
 from .errors import StoreUnavailable
+from .inflating import inflated
 from .keys import ThreadKeys
 from .log_chain import chain_start, chained, sequence
 from .scripts import Place
@@ -26,6 +27,8 @@ SPAN: Final = 64
 #: How many blocks one run packs at the most, so that none waits long for what a longer one left.
 _AT_ONCE: Final = 4
 _KNOWN_THREADS: Final = 1024
+#: What a block may take once it is decompressed; a span of entries that say as much as they can takes a tenth of it.
+_LARGEST: Final = 64 * 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,9 +46,9 @@ class Block:
             ValueError: it cannot be read.
         """
         try:
-            before, after, entries = ormsgpack.unpackb(zlib.decompress(data))
+            before, after, entries = ormsgpack.unpackb(inflated(data, _LARGEST))
             return cls(before.hex(), _rehashed(before.hex(), after.hex(), entries))
-        except (zlib.error, ValueError, TypeError, AttributeError) as error:
+        except (ValueError, TypeError, AttributeError) as error:
             raise ValueError(f"A block of the log cannot be read: {error}.") from error
 
     def data(self) -> bytes:

@@ -9,6 +9,7 @@ from typing import cast
 
 import redis
 
+from graphs.checks import shown
 from graphs.store import (
     BaseStore,
     GetOp,
@@ -102,7 +103,7 @@ class RedisStore(BaseStore):
                 return self._list_namespaces(op)
             case PutOp():
                 return None
-        raise TypeError(f"The store cannot run {op!r}: pass GetOp, PutOp, SearchOp or ListNamespacesOp.")
+        raise TypeError(f"The store cannot run {shown(op)}: pass GetOp, PutOp, SearchOp or ListNamespacesOp.")
 
     def _get(self, ops: Sequence[GetOp]) -> list[Item | None]:
         records = self._fetch([to_entry(op.namespace, op.key) for op in ops])
@@ -196,8 +197,10 @@ class InMemoryStore(RedisStore):
             raise NotImplementedError("This store has no embeddings: pass index=None, and search by filter.")
         # Importing fakeredis takes 0.16 s, which nobody should pay who only works with a real Redis.
         from .fake import fake_redis, fake_server
+        from .settings import Settings
 
-        super().__init__(fake_redis(fake_server()), Keys(), Serde(), PLAIN)
+        serde = Serde(limit_bytes=Settings().max_value_bytes)
+        super().__init__(fake_redis(fake_server()), Keys(), serde, PLAIN)
 
 
 def _moment(microseconds: bytes) -> datetime:

@@ -49,3 +49,17 @@ class SealBroken(SchedulerError):
 
     def __str__(self) -> str:
         return f"The value at {' '.join(filter(None, (self.key, self.field)))} is not to be trusted: {self.why}."
+
+
+class Unreadable(SchedulerError, ValueError):
+    """What lies in the store is not what was put there."""
+
+    def __init__(self, reason: str) -> None:
+        self.reason = reason
+        super().__init__(reason)
+
+    def __str__(self) -> str:
+        return (
+            f"A stored value cannot be read: {self.reason.rstrip('.')}. It was altered, or written by another version; "
+            "nothing of it was run."
+        )

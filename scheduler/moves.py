@@ -12,6 +12,7 @@ from .checkpoints import Encoded
 from .chunks import chunk_names
 from .connection import Connection
 from .dispatch import StepOrder, StepRef
+from .excess import StateTooLarge, TooMany
 from .frame import Frame
 from .json_text import unfinished
 from .lifecycle import RunStatus, after_run
@@ -35,9 +36,17 @@ class Move:
     entries: Sequence[Mapping[str, Any]] = ()
 
     def request(self, connection: Connection, **more: Any) -> Request:
-        """Return the script's request; ``more`` is what only one of the scripts asks for."""
+        """Return the script's request; ``more`` is what only one of the scripts asks for.
+
+        Raises:
+            StateTooLarge: it is more than may be written at once.
+        """
         sealed, place = connection.sealing.sealed, self.place
         chunks = {name: data for encoded in self.encoded for name, data in encoded.chunks.items()}
+        written = sum(map(len, chunks.values())) + sum(map(len, self.results.values()))
+        limit = connection.settings.max_write_bytes
+        if written > limit:
+            raise StateTooLarge("What is written at once", written, limit, "TREADLE_MAX_WRITE_BYTES")
         records = {encoded.stored.checkpoint.id: encoded.record for encoded in self.encoded}
         envelopes = [envelope for order in self._sent if (envelope := connection.dispatcher.envelope(order))]
         body = {
@@ -90,8 +99,16 @@ class Orders:
     frame: Frame
 
     def of(self, steps: Iterable[Step], checkpoint_id: str) -> list[StepOrder]:
-        """Return the orders for the steps of a checkpoint; those beyond the run's ``max_concurrency`` are held."""
-        return held_back(self.connection, self.run, [self._order(step, checkpoint_id) for step in steps])
+        """Return the orders for the steps of a checkpoint; those beyond the run's ``max_concurrency`` are held.
+
+        Raises:
+            TooMany: the deployment does not allow so many in one superstep.
+        """
+        orders = [self._order(step, checkpoint_id) for step in steps]
+        limit = self.connection.settings.max_fan_out
+        if len(orders) > limit:
+            raise TooMany("Steps side by side in one superstep", len(orders), limit, "TREADLE_MAX_FAN_OUT")
+        return held_back(self.connection, self.run, orders)
 
     def begun(self, beginning: Beginning, steps: Iterable[Step]) -> list[StepOrder]:
         """Return the orders for the steps with which a run, or a frame, begins."""

@@ -1,12 +1,15 @@
 """What a follower of a run is shown: one part for each thing, in the modes that it asked for."""
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
 from typing import Any, Final, Literal, get_args
 
+from graphs.checks import shown
 from graphs.commands import Interrupt
 from graphs.outputs import INTERRUPT
+
+from .errors import InvalidConfig
 
 logger = logging.getLogger(__name__)
 
@@ -51,8 +54,16 @@ class Part:
 
 
 def check_modes(stream_mode: str | Sequence[str] | None) -> tuple[str, ...]:
-    """Return the stream modes that a caller asked for; nothing is ever shown in one that is not known."""
+    """Return the stream modes that a caller asked for; nothing is ever shown in one that is not known.
+
+    Raises:
+        InvalidConfig: they are no names at all.
+    """
+    if stream_mode is not None and not isinstance(stream_mode, str | list | tuple | Set):
+        raise InvalidConfig(f"stream_mode is one of {', '.join(MODES)}, or a list of them, got {shown(stream_mode)}.")
     modes = (stream_mode,) if isinstance(stream_mode, str) else tuple(stream_mode or ("updates",))
+    if odd := [mode for mode in modes if not isinstance(mode, str)]:
+        raise InvalidConfig(f"A stream mode is one of {', '.join(MODES)}, got {shown(odd[0])}.")
     for mode in modes:
         if mode not in MODES:
             logger.warning("unknown stream mode %r; there are: %s", mode, ", ".join(MODES))

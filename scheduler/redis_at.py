@@ -19,6 +19,8 @@ _SILENCE_S = 5
 _SENTINEL_SILENCE_S = 0.5
 #: redis-py says nothing of its type.
 _parse_url: Any = parse_url
+#: A connection that was closed while nobody used it is no ailment; of anything else the client's patience takes care.
+_ONCE_MORE = Retry(NoBackoff(), 1, (redis.ConnectionError,))
 #: As many runs may wait at once in this process, by default of Redis itself; redis-py would refuse the 101st command.
 _MAX_CONNECTIONS = 10_000
 
@@ -63,13 +65,13 @@ def _primary(many: ManyServers) -> LeanRedis:
     tls = {"ssl": True, **{name: value for name, value in options.items() if name.startswith("ssl_")}}
     # A sentinel that is silent has others beside it, which are asked then.
     waiting = {"socket_timeout": _SENTINEL_SILENCE_S, "socket_connect_timeout": _SENTINEL_SILENCE_S}
-    own = {**waiting, **many.sentinel_login, **(tls if many.tls else {}), "retry": Retry(NoBackoff(), 0)}
+    own = {**waiting, **many.sentinel_login, **(tls if many.tls else {}), "retry": _ONCE_MORE}
     return primary_of(many.service, many.servers, options, own)
 
 
 def _options() -> dict[str, Any]:
     return {
-        "retry": Retry(NoBackoff(), 0),  # the client's own patience asks again
+        "retry": _ONCE_MORE,
         "socket_timeout": _SILENCE_S,
         "socket_connect_timeout": _SILENCE_S,
         "max_connections": _MAX_CONNECTIONS,

@@ -159,7 +159,10 @@ class Scripts:
 
     def renew_run(self, place: Place, **args: str | int) -> bool:
         """Say that an inline run's process is alive; return whether the run is still active."""
-        return bool(self._run("renew_run", place, args))
+        (answer,) = self._run_each("renew_run", [(place, args)])
+        if isinstance(answer, Exception):
+            raise answer
+        return bool(answer)
 
     def forget_deadlines(self, place: Place, request: Request) -> None:
         """Forget the deadlines of questions that wait no more."""
@@ -170,10 +173,10 @@ class Scripts:
         return str(self._run("look_at_run", place, args).decode())
 
     def redispatch_step(
-        self, steps: Iterable[tuple[Place, str]], *, wait_ms: int, wait_max_ms: int
+        self, steps: Iterable[tuple[Place, str]], *, wait_ms: int, wait_max_ms: int, counts: bool = True
     ) -> list[bytes | Exception | None]:
         """Look at steps that fell due; return the record (JSON) of each whose message is to be sent again."""
-        waits = {"wait_ms": wait_ms, "wait_max_ms": wait_max_ms}
+        waits = {"wait_ms": wait_ms, "wait_max_ms": wait_max_ms, "counts": int(counts)}
         args = ((at, {"step": step, "member": at.member(step), "token": at.keys.token, **waits}) for at, step in steps)
         return self._run_each("redispatch_step", args)
 
@@ -231,7 +234,8 @@ class Scripts:
 
     def take_due(self, due_keys: Iterable[str], *, limit: int, hold_ms: int) -> list[list[bytes] | Exception]:
         """Take what fell due in each of some partitions."""
-        return self._caller.call_each(Call("take_due", [due_key], [limit, hold_ms]) for due_key in due_keys)
+        calls = (Call("take_due", [due_key], [limit, hold_ms]) for due_key in due_keys)
+        return self._caller.call_each(calls, patient=False)
 
     def cache_put(self, item_key: str, index_key: str, **args: str | int | bytes) -> None:
         """Keep an entry of the cache."""
@@ -245,7 +249,7 @@ class Scripts:
 
     def _run_each(self, name: str, calls: Iterable[tuple[Place, Mapping[str, Any]]]) -> list[Any]:
         source = load(name)
-        return self._caller.call_each(Call(name, *_passed(source, place, args)) for place, args in calls)
+        return self._caller.call_each((Call(name, *_passed(source, *call)) for call in calls), patient=False)
 
     @staticmethod
     def _owned(place: Place, run_ids: Sequence[str], frames: Sequence[str]) -> list[str]:

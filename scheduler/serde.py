@@ -17,8 +17,10 @@ from graphs.copies import Handed
 from graphs.schema import is_pydantic
 from graphs.timeouts import TimeoutPolicy
 
-from .errors import NotSerializable, StateTooLarge
+from .errors import NotSerializable
+from .excess import StateTooLarge
 from .langchain import LANGCHAIN, langchain_classes
+from .mistrust import Unreadable
 
 _OPTIONS = (
     ormsgpack.OPT_PASSTHROUGH_BIG_INT
@@ -31,6 +33,9 @@ _OPTIONS = (
 )
 #: The extension type of an instance of an allowed class: (class name, content).
 _INSTANCE = 100
+
+#: What bytes raise that no value was made.
+_MALFORMED = (ValueError, LookupError, TypeError, AttributeError, ArithmeticError, RecursionError)
 
 #: What the library says of other keys; allowed to, it would make texts of dates and Enum members without a word.
 _ODD_KEY = "Dict key must be str"
@@ -107,7 +112,17 @@ class Serde:
         """Return the value that ``dumps`` made the bytes from.
 
         Instances of classes that are not allowed here come back as ``Unknown``; nothing is imported or run.
+
+        Raises:
+            Unreadable: no value was ever made these bytes.
         """
+        try:
+            return self._loads(data)
+        except _MALFORMED as error:
+            why = error.__cause__ or error
+            raise Unreadable(f"{type(why).__name__}: {why!s:.200}") from error
+
+    def _loads(self, data: bytes) -> Any:
         return ormsgpack.unpackb(data, ext_hook=self._restore)
 
     def _class(self, name: str) -> type | None:
@@ -117,7 +132,7 @@ class Serde:
         return self._classes.get(name)
 
     def _restore(self, tag: int, data: bytes) -> Any:
-        plain = self.loads(data)
+        plain = self._loads(data)
         if tag != _INSTANCE:
             return _FROM_PLAIN[tag](plain)
         name, content = plain

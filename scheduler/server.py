@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -33,6 +34,9 @@ _STOP_LIMIT_S = 10.0
 _LOCK, _LOG, _SOCKET = "redis.lock", "redis.log", "redis.sock"
 _LONGEST_SOCKET = 103  # macOS has room for 104 bytes with the closing zero, Linux for 108
 _LOG_LINES = 15
+#: What a server says, among other words, when it has cut off the end of its file.
+_CUT_OFF = "aof-load-truncated"
+_REWRITE_POLL_S = 0.02
 
 
 class RedisServer:
@@ -50,6 +54,7 @@ class RedisServer:
         self._process = self._spawn(lock)
         try:
             self._wait_until_ready()
+            self._write_anew_if_torn()
         except BaseException:  # also Ctrl-C: nobody else knows this child
             self.stop()
             raise
@@ -108,15 +113,34 @@ class RedisServer:
         except redis.RedisError as error:
             raise EmbeddedRedisError(f"{self._binary.title} does not answer: {error}. {self._last_words()}") from error
 
+    def _write_anew_if_torn(self) -> None:
+        """Let the server write its file anew when it has cut off what a power cut left of the last command.
+
+        It takes away that command alone, and leaves the others of its script, which it did not run. The next start
+        would, with what comes after them: the file must be another one before anybody writes to it.
+        """
+        if _CUT_OFF not in self._told():
+            return
+        with probe(self._socket) as client:
+            client.bgrewriteaof()
+            while _is_rewriting(client):
+                time.sleep(_REWRITE_POLL_S)
+        logger.warning(
+            "the end of the embedded redis' file was torn, and is cut off", extra={"folder": str(self._folder)}
+        )
+
     def _check_alive(self) -> None:
         if (code := self._process.poll()) is not None:
             raise EmbeddedRedisError(f"{self._binary.title} ended with code {code} at its start. {self._last_words()}")
 
     def _last_words(self) -> str:
+        return "\n".join([f"Its log {self._log} ends with:", *self._told().splitlines()[-_LOG_LINES:]])
+
+    def _told(self) -> str:
+        """Return what the server has said since its start."""
         with self._log.open("rb") as log:
             log.seek(self._log_start)
-            lines = log.read().decode(errors="replace").splitlines()
-        return "\n".join([f"Its log {self._log} ends with:", *lines[-_LOG_LINES:]])
+            return log.read().decode(errors="replace")
 
 
 @contextmanager
@@ -174,6 +198,11 @@ def _patience() -> Callable[[RetryCallState], bool]:
         return (state.seconds_since_start or 0.0) >= limit_s
 
     return is_exhausted
+
+
+def _is_rewriting(client: redis.Redis) -> bool:
+    told = client.info("persistence")
+    return bool(told["aof_rewrite_in_progress"] or told["aof_rewrite_scheduled"])
 
 
 def _locked(lock: int) -> bool:

@@ -14,7 +14,7 @@ from graphs.graph import Graph
 from graphs.updates import apply
 
 from .checkpoints import StoredCheckpoint, in_place, result_of
-from .config import RunConfig
+from .config import RunConfig, sought
 from .connection import Connection
 from .dialogue import Dialogue, waiting
 from .history import History
@@ -108,11 +108,15 @@ class Snapshots:
             matching: metadata that the checkpoints must have.
             before: a checkpoint id; only older ones are returned.
             limit: how many at the most.
+
+        Raises:
+            InvalidConfig: the metadata is no dict, or the limit no number of 0 or more.
         """
+        matching, limit = sought(matching, limit)
         reading = _Reading(nearest_graph(graph, config.ns), config.thread_id, config.ns, live=False)
         stored = self._history.read(config.thread_id, config.ns, before, None if matching else limit)
-        snapshots = (self._snapshot(reading, one) for one in stored if matches(one, matching or {}))
-        found = [*islice(snapshots, limit if limit is None else max(limit, 0))]
+        snapshots = (self._snapshot(reading, one) for one in stored if matches(one, matching))
+        found = [*islice(snapshots, limit)]
         if not found:
             refuse_archived(self._connection, config.thread_id, "be read here")
         return found

@@ -13,6 +13,7 @@ from .checkpoints import StoredCheckpoint
 from .config import RunConfig
 from .connection import Connection
 from .errors import CheckpointNotFound
+from .excess import StateTooLarge, TooMany
 from .failure import drained
 from .frame import Frame
 from .ids import new_run_id
@@ -22,7 +23,7 @@ from .openings import Beginning
 from .run import Run
 from .storing import Planned, Started, Storing
 from .thread import Thread
-from .threads import ThreadStore
+from .threads import ThreadStore, check_log
 from .whereabouts import refuse_archived
 
 
@@ -50,12 +51,14 @@ class Starter(Storing):
             CheckpointNotFound: the config names a checkpoint that the thread does not have.
             ThreadArchived: the thread is in a file.
             TransitionNotAllowed: the thread is terminated.
-            InvalidInput, NotSerializable, StateTooLarge: the input does not fit the graph or the store.
+            InvalidInput, NotSerializable, StateTooLarge, TooMany: the input does not fit the graph or the store.
+            LogFull: the thread's log is as long as the deployment allows.
         """
         replays = self._replays(config)
         thread, head = self._standing(config.thread_id, replays.get(""))
         if thread is not None and thread.archive is not None:
             raise ThreadArchived(config.thread_id, ThreadEvent.START, thread.archive)
+        check_log(thread, self._connection.settings.max_log_entries)
         run = self._run(graph, config, context, replays if config.ns else {})
         cursor = thread.cursor if thread is not None else None
         named = config.checkpoint_id is not None
@@ -91,6 +94,7 @@ class Starter(Storing):
         return self._threads.find(thread_id), head
 
     def _run(self, graph: Graph, config: RunConfig, context: Any, replays: Mapping[str, str]) -> Run:
+        self._check_config(config)
         before = graph.interrupt_before if config.interrupt_before is None else config.interrupt_before
         after = graph.interrupt_after if config.interrupt_after is None else config.interrupt_after
         for name in (*before, *after):
@@ -113,6 +117,18 @@ class Starter(Storing):
             replays=replays,
             heard=config.heard,
         )
+
+    def _check_config(self, config: RunConfig) -> None:
+        settings = self._connection.settings
+        if config.recursion_limit > settings.max_recursion_limit:
+            most = settings.max_recursion_limit
+            raise TooMany("The recursion_limit", config.recursion_limit, most, "TREADLE_MAX_RECURSION_LIMIT")
+        if config.tags or config.metadata or config.configurable:
+            given = [list(config.tags), dict(config.metadata), dict(config.configurable)]
+            size = len(self._connection.serde.dumps(given, "The config"))
+            if size > settings.max_metadata_bytes:
+                what = "The config's tags, metadata and configurable"
+                raise StateTooLarge(what, size, settings.max_metadata_bytes, "TREADLE_MAX_METADATA_BYTES")
 
 
 def _ttl_s(config: RunConfig, thread: Thread | None) -> float | None:

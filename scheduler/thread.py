@@ -52,3 +52,20 @@ class PendingStep:
     since_ms: int
     due_ms: int | None
     queue: str | None = None
+
+    @classmethod
+    def of(cls, step: Mapping[str, Any], due: float | None) -> "PendingStep":
+        """Return a step from its record, and when the due set has it looked at."""
+        leased = step["state"] == "leased"
+        due_ms = step.get("until") if due is None and leased else due
+        return cls(
+            step["id"],
+            step["node"],
+            step["run"],
+            step["state"],
+            step["attempt"],
+            step.get("worker") if leased else None,
+            int(step["started"] if leased else step["since"]),
+            None if due_ms is None else int(due_ms),
+            step.get("queue"),
+        )

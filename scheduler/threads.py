@@ -7,12 +7,15 @@ from itertools import islice
 from typing import Any
 from urllib.parse import unquote
 
+from graphs.checks import shown
+
 from .absence import ThreadArchived
 from .checkpoints import StoredCheckpoint
-from .config import positive
+from .config import positive, sought
 from .connection import Connection
 from .copying import stage
 from .errors import InvalidConfig, ThreadBusy, ThreadNotFound, TransitionNotAllowed
+from .excess import LogFull, StateTooLarge
 from .ids import check_thread_id
 from .lifecycle import TABLE, ThreadEvent, ThreadStatus, allowed_in
 from .scripts import TRAVELS_BYTES, Place, Request
@@ -38,19 +41,21 @@ class ThreadStore:
         """Create a thread before its first run, as a rule to give it metadata or limits.
 
         Args:
-            thread_id: its id.
-            metadata: what it is found by.
+            thread_id, metadata: its id, and what it is found by.
             timeout_s: how long each of its runs may take.
-            ttl_s: how long it is kept when nothing happens to it; then a scheduler deletes it, unless it waits for a
-                person.
+            ttl_s: how long it is kept when nothing happens to it, unless it waits for a person.
 
         Raises:
             InvalidThreadId: the id is not usable.
             InvalidConfig: the metadata is no JSON, or a limit no positive number.
+            StateTooLarge: the metadata takes more bytes than the deployment allows.
             TransitionNotAllowed: the thread is there already.
         """
         thread_id = check_thread_id(thread_id)
-        fields = {"metadata": self._metadata(thread_id, _json(metadata or {}))}
+        told, limit = _json({} if metadata is None else metadata), self._connection.settings.max_metadata_bytes
+        if len(told.encode()) > limit:
+            raise StateTooLarge("The thread's metadata", len(told.encode()), limit, "TREADLE_MAX_METADATA_BYTES")
+        fields = {"metadata": self._metadata(thread_id, told)}
         if positive({"timeout_s": timeout_s}, "timeout_s", float) is not None:
             fields["timeout"] = str(timeout_s)
         if positive({"ttl_s": ttl_s}, "ttl_s", float) is not None:
@@ -78,6 +83,9 @@ class ThreadStore:
             raise ThreadArchived(thread_id, "be copied", source.archive)
         if source.run_id is not None:
             raise self.busy(thread_id, source.run_id, source.since_ms or 0)
+        there = self.find(new_thread_id)
+        if there is not None:
+            raise TransitionNotAllowed(new_thread_id, there.status, "be created again")
         staged = stage(self._connection, keys, target)
         if self._connection.redis.hgetall(keys.thread) != before:  # it ran meanwhile: what was copied may be torn
             return self.copy(thread_id, new_thread_id)
@@ -126,14 +134,19 @@ class ThreadStore:
         metadata: Mapping[str, Any] | None = None,
         limit: int = 100,
     ) -> Sequence[Thread]:
-        """Return threads, the one changed last first; with a status, and with these metadata values."""
-        wanted = None if status is None else ThreadStatus(status)
+        """Return threads, the one changed last first; with a status, and with these metadata values.
+
+        Raises:
+            InvalidConfig: there is no such status, the metadata is no dict, or the limit no number of 0 or more.
+        """
+        wanted = None if status is None else _status(status)
+        metadata, most = sought(metadata, limit)
         found = (
             thread
             for thread in map(self.find, self.ids())
-            if thread is not None and wanted in (None, thread.status) and _has(thread, metadata or {})
+            if thread is not None and wanted in (None, thread.status) and _has(thread, metadata)
         )
-        return [*islice(found, limit)]
+        return [*islice(found, most)]
 
     def ids(self) -> Sequence[str]:
         """Return the ids of all threads, the one changed last first; nothing else of them is read."""
@@ -150,7 +163,7 @@ class ThreadStore:
         if not steps:
             return []
         dues = self._connection.redis.zmscore(place.keys.due, [place.member(step["id"]) for step in steps])
-        return [_pending(step, due) for step, due in zip(steps, dues, strict=True)]
+        return [PendingStep.of(step, due) for step, due in zip(steps, dues, strict=True)]
 
     def terminate(self, thread_id: str) -> Thread:
         """Close a thread that rests, for good.
@@ -185,17 +198,6 @@ class ThreadStore:
         if answer[0] == "busy":
             raise self.busy(thread_id, answer[1], int(answer[2]))
         self._connection.checkpoints.forget(place.keys)
-
-    def expire(self, thread_id: str) -> bool:
-        """Delete a thread that has rested for as long as it is kept, by Redis' clock; return whether it was one."""
-        place, answer = self._connection.place(check_thread_id(thread_id)), "more"
-        while answer == "more":
-            run_ids = [run.decode() for run in self._connection.redis.lrange(place.keys.runs, 0, -1)]
-            frames = [ns.decode() for ns in self._connection.redis.smembers(place.keys.frames)]
-            answer = self._connection.scripts.expire_thread(place, run_ids, frames)
-        if answer == "expired":
-            self._connection.checkpoints.forget(place.keys)
-        return answer == "expired"
 
     def busy(self, thread_id: str, run_id: str, since_ms: int) -> ThreadBusy:
         """Return the error that says what a thread is busy with."""
@@ -267,27 +269,31 @@ def place_of(connection: Connection, member: str) -> tuple[Place, str, str]:
     return connection.place(thread_id, run_id), thread_id, what
 
 
+def check_log(thread: Thread | None, limit: int) -> None:
+    """Check that something more can happen to a thread.
+
+    Raises:
+        LogFull: its log is as long as the deployment allows.
+    """
+    if thread is not None and thread.seq >= limit:
+        raise LogFull(thread.id, thread.seq, limit)
+
+
 def _json(metadata: Mapping[str, Any]) -> str:
+    if not isinstance(metadata, Mapping):
+        raise InvalidConfig(f"A thread's metadata is a dict that JSON can hold, got {shown(metadata)}.")
     try:
-        return json.dumps(dict(metadata))
-    except (TypeError, ValueError) as error:
+        told = json.dumps(dict(metadata), allow_nan=False, ensure_ascii=False)
+        told.encode()  # no lone surrogates, which nothing outside of Python could read
+        return told
+    except (TypeError, ValueError, RecursionError) as error:
         raise InvalidConfig(f"A thread's metadata is a dict that JSON can hold: {error}.") from error
 
 
-def _pending(step: Mapping[str, Any], due: float | None) -> PendingStep:
-    leased = step["state"] == "leased"
-    due_ms = step.get("until") if due is None and leased else due
-    return PendingStep(
-        step["id"],
-        step["node"],
-        step["run"],
-        step["state"],
-        step["attempt"],
-        step.get("worker") if leased else None,
-        int(step["started"] if leased else step["since"]),
-        None if due_ms is None else int(due_ms),
-        step.get("queue"),
-    )
+def _status(status: str) -> ThreadStatus:
+    if not isinstance(status, str) or status not in list(ThreadStatus):
+        raise InvalidConfig(f"The status of a thread is {', '.join(ThreadStatus)}, got {shown(status)}.")
+    return ThreadStatus(status)
 
 
 def _has(thread: Thread, metadata: Mapping[str, Any]) -> bool:

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from graphs.copies import detached
 
 from .checkpoints import StoredCheckpoint
-from .config import RunConfig
+from .config import RunConfig, sought
 from .connection import Connection
 from .dialogue import waiting
 from .errors import CheckpointNotFound
@@ -70,10 +70,14 @@ class Tuples:
             matching: metadata that the checkpoints must have.
             before: a checkpoint id; only older ones are yielded.
             limit: how many at the most.
+
+        Raises:
+            InvalidConfig: the metadata is no dict, or the limit no number of 0 or more.
         """
+        wanted, limit = sought(matching, limit)
         frames = self._connection.redis.smembers(self._connection.place(config.thread_id).keys.frames)
         spaces = ["", *(ns.decode() for ns in frames)] if everywhere else [config.ns]
-        found = (self._of_frame(config.thread_id, ns, matching or {}, before) for ns in spaces)
+        found = (self._of_frame(config.thread_id, ns, wanted, before) for ns in spaces)
         newest_first = merge(*found, key=lambda one: one.checkpoint["id"], reverse=True)
         yield from islice(newest_first, limit)
 

@@ -4,7 +4,10 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 from urllib.parse import SplitResult, parse_qs, parse_qsl, quote, unquote, urlencode, urlsplit
+
+from redis.connection import parse_url
 
 from .errors import InvalidConfig
 
@@ -13,6 +16,11 @@ _PORT, _SENTINEL_PORT = 6379, 26379
 _NO_QUEUE = (
     "A Redis Cluster carries no queue: Celery knows no cluster. Name another broker in TREADLE_BROKER_URL, such as "
     "redis://host or amqp://host; or run the steps here, with RedisSaver(url, inline=True)."
+)
+
+_NO_URL = (
+    "It is not the address of a Redis, which is redis://USER:PASSWORD@HOST:PORT/DATABASE, rediss://, unix://, "
+    "sentinel:// or cluster://; what a password has of / @ : ? # % is escaped (%2F for /)."
 )
 
 
@@ -48,6 +56,23 @@ class ManyServers:
         host, port = address
         scheme, query = ("rediss" if self.tls else "redis"), urlencode(self.options)
         return f"{scheme}://{self.login}{_bracketed(host)}:{port}/{self.db}{'?' if query else ''}{query}"
+
+
+def check_url(url: str) -> str:
+    """Return the URL of a Redis, or of several.
+
+    Raises:
+        InvalidConfig: it is none. The error quotes nothing of it, which may be a part of the password.
+    """
+    parse: Any = parse_url  # redis-py says nothing of its type
+    try:
+        if many_servers(url) is None:
+            parse(url)
+    except InvalidConfig:
+        raise
+    except ValueError:
+        raise InvalidConfig(_NO_URL) from None
+    return url
 
 
 def many_servers(url: str) -> ManyServers | None:

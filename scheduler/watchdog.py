@@ -13,12 +13,13 @@ from .connection import Connection
 from .defaults import Defaults
 from .dispatch import StepOrder
 from .errors import StoreUnavailable
+from .expiry import Expiry
 from .json_text import decoded
 from .moves import hand_out
 from .recovery import Recovery
 from .runs import RunStore
 from .scripts import EXPIRY, QUESTIONS, Place
-from .threads import ThreadStore, place_of
+from .threads import place_of
 
 logger = logging.getLogger(__name__)
 
@@ -65,7 +66,7 @@ class Watchdog:
         self._connection = connection
         self._runs = runs
         self._defaults = Defaults(connection, runs)
-        self._threads = ThreadStore(connection)
+        self._expiry = Expiry(connection)
         self._rest_s = max(_SHORTEST_REST_S, connection.settings.lease_ms / 2000)
         self._recovery = Recovery(self._rest_s)
 
@@ -136,7 +137,7 @@ class Watchdog:
             if entry.what == QUESTIONS:
                 return "answered" if self._defaults.give(entry.thread_id) else "left alone"
             if entry.what == EXPIRY:
-                return "expired" if self._threads.expire(entry.thread_id) else "left alone"
+                return "expired" if self._expiry.look_at(entry.thread_id) else "left alone"
             return self._runs.look_at(entry.thread_id, entry.place.run_id) or "left alone"
         except StoreUnavailable:
             raise
@@ -151,6 +152,7 @@ class Watchdog:
             [(entry.place, entry.what) for entry in entries],
             wait_ms=settings.queue_wait_ms,
             wait_max_ms=settings.queue_wait_max_ms,
+            counts=self._connection.dispatcher.reachable,
         )
         done: Counter[str] = Counter()
         orders = []

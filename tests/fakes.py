@@ -13,6 +13,7 @@ class RecordingDispatcher:
     """
 
     inline = False
+    reachable = True
 
     def __init__(self, queue: str | None = None) -> None:
         self.sent: list[StepOrder] = []

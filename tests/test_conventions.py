@@ -55,6 +55,11 @@ SAMPLES: dict[object, object] = {
     Sequence[Interrupt]: (Interrupt("Really?", "1a"),),
 }
 
+#: What makes objects of bytes by running what these say, and what runs a text.
+PICKLERS = {"pickle", "_pickle", "cPickle", "marshal", "shelve", "dill", "cloudpickle", "joblib", "jsonpickle"}
+EVALUATORS = {"eval", "exec", "compile", "__import__", "os.system", "os.popen", "subprocess.getoutput", "yaml.load"}
+LAST_NAMES = {name.rpartition(".")[2] for name in EVALUATORS}
+
 LONGEST_FILE, LONGEST_TEST_FILE, LONGEST_FUNCTION, LONGEST_SCRIPT = 300, 500, 50, 60
 
 
@@ -93,6 +98,17 @@ def test_files_are_short() -> None:
     long += [path for path in python_files("tests") if line_count(path) > LONGEST_TEST_FILE]
 
     assert not named(long)
+
+
+def test_nothing_that_runs_what_it_reads_is_used() -> None:
+    found = [
+        f"{path.relative_to(ROOT)}:{node.lineno}"
+        for path in python_files(*FLOORS)
+        for node in ast.walk(tree(path))
+        if isinstance(node, ast.Import | ast.ImportFrom | ast.Call) and runs_what_it_reads(node)
+    ]
+
+    assert not found
 
 
 def test_functions_are_short() -> None:
@@ -147,7 +163,7 @@ def test_tests_sleep_only_while_they_wait_for_a_condition() -> None:
     sleepers = [
         f"{path.relative_to(ROOT)}:{call.lineno}"
         for path in python_files("tests")
-        if path.relative_to(ROOT).parts[1] not in ("system", "benchmarks")
+        if path.relative_to(ROOT).parts[1] not in ("system", "benchmarks", "chaos")
         for call in sleeps(tree(path)) - {call for loop in loops(tree(path)) for call in sleeps(loop)}
     ]
 
@@ -354,3 +370,15 @@ def test_every_method_of_scripts_has_its_script() -> None:
 
 def public_methods(owner: type) -> set[str]:
     return {name for name, member in vars(owner).items() if inspect.isfunction(member) and not name.startswith("_")}
+
+
+def runs_what_it_reads(node: ast.Import | ast.ImportFrom | ast.Call) -> bool:
+    """Return whether data may come to run by an import or a call: unpickling, evaluating, or a shell."""
+    if isinstance(node, ast.Import):
+        return any(alias.name.partition(".")[0] in PICKLERS for alias in node.names)
+    if isinstance(node, ast.ImportFrom):
+        return (node.module or "").partition(".")[0] in PICKLERS
+    named = node.func.id if isinstance(node.func, ast.Name) else getattr(node.func, "attr", "")
+    called = ast.unparse(node.func) if named in LAST_NAMES else ""
+    shell = any(keyword.arg == "shell" and ast.unparse(keyword.value) != "False" for keyword in node.keywords)
+    return shell or called in EVALUATORS

@@ -72,3 +72,15 @@ print(len(list(graph.stream({"messages": "hi"}, stream_mode="messages"))), "lang
     printed = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
 
     assert printed.strip() == "1 False"
+
+
+def test_every_error_is_among_those_that_can_be_caught_by_name() -> None:
+    errors = importlib.import_module("treadle.errors")
+    defined = {
+        name
+        for module in ("graphs.errors", "scheduler.errors")
+        for name, found in vars(importlib.import_module(module)).items()
+        if isinstance(found, type) and issubclass(found, errors.TreadleError)
+    }
+
+    assert defined <= set(errors.__all__)

@@ -9,6 +9,8 @@ from contextvars import copy_context
 from functools import partial
 from typing import Any
 
+from graphs.checks import shown
+from graphs.errors import InvalidInput
 from scheduler.config import check, positive
 from scheduler.errors import InvalidConfig
 
@@ -38,9 +40,10 @@ class Batches(ABC):
             **options: as for ``invoke``.
 
         Raises:
+            InvalidInput: the inputs are no list.
             InvalidConfig: there are not as many configs as inputs; and all that ``invoke`` raises.
         """
-        configs = _one_each(config, len(inputs))
+        configs = _one_each(config, len(_listed(inputs)))
         if not inputs:
             return []
         workers = _at_a_time(configs) or len(inputs)
@@ -57,7 +60,7 @@ class Batches(ABC):
         self, inputs: Sequence[Any], config: Configs = None, *, return_exceptions: bool = False, **options: Any
     ) -> list[Any]:
         """Invoke as ``batch`` does; when a call fails, and that is not to be returned, the others are cancelled."""
-        configs = _one_each(config, len(inputs))
+        configs = _one_each(config, len(_listed(inputs)))
         limit = _at_a_time(configs)
         turns = asyncio.Semaphore(limit) if limit else nullcontext()
 
@@ -86,9 +89,18 @@ class Batches(ABC):
 def _one_each(config: Configs, count: int) -> list[Config]:
     if config is None or isinstance(config, Mapping):
         return [config] * count
-    if len(config) != count:
-        raise InvalidConfig(f"A batch takes one config, or one for each input: got {len(config)} for {count} inputs.")
+    if not isinstance(config, list | tuple) or len(config) != count:
+        got = len(config) if isinstance(config, list | tuple) else shown(config)
+        raise InvalidConfig(f"A batch takes one config, or one for each input: got {got} for {count} inputs.")
+    for own in config:
+        check(own)
     return list(config)
+
+
+def _listed(inputs: Sequence[Any]) -> Sequence[Any]:
+    if not isinstance(inputs, Sequence) or isinstance(inputs, str | bytes):
+        raise InvalidInput(f"A batch takes a list of inputs, one for each call, got {shown(inputs)}.")
+    return inputs
 
 
 def _at_a_time(configs: Sequence[Config]) -> int | None:

@@ -19,7 +19,8 @@ from graphs.signals import ParentCommand
 from graphs.task import Task
 from scheduler.calls import Call, Calls
 from scheduler.claim import Claim
-from scheduler.errors import LeaseLost, NotSerializable, StateTooLarge
+from scheduler.errors import LeaseLost, NotSerializable
+from scheduler.excess import StateTooLarge
 from scheduler.records import Records
 
 from .attempt import Attempt
@@ -108,7 +109,8 @@ class BodyCalls:
             except asyncio.CancelledError:  # its own; one from the outside abandons it
                 raise NodeCancelledError(called.task.name) from None
             except Exception as error:  # whatever it raises is for its policies to judge, and then for its caller
-                delay_s = retry_delay_s(called.task.retry, error, number, random.random())
+                noise = random.random()  # nosec B311  # spreads retries, guards nothing
+                delay_s = retry_delay_s(called.task.retry, error, number, noise)
                 if delay_s is None:
                     raise
             run(asyncio.sleep(delay_s)) if called.task.is_async else time.sleep(delay_s)

@@ -9,20 +9,17 @@ from urllib.parse import urlsplit
 
 import redis
 from celery import Celery
-from redis.connection import parse_url
 
 from graphs.cache import BaseCache
 from graphs.registry import Registry, load
 from graphs.store import BaseStore
 from scheduler.connection import Connection, open_connection
 from scheduler.embedded import EmbeddedRedis
-from scheduler.errors import InvalidConfig
 from scheduler.memory import InMemoryStore
 from scheduler.patience import Patience
 from scheduler.redis_at import redis_at
 from scheduler.replicas import Replicas
 from scheduler.settings import Settings
-from scheduler.urls import many_servers
 
 from .app import make_app
 from .dispatcher import CeleryDispatcher
@@ -39,28 +36,10 @@ EXAMPLES: tuple[str, ...] = (
     "graphs.examples.essay:graph",
 )
 
-_NO_URL = (
-    "TREADLE_REDIS_URL is not the address of a Redis: it is redis://USER:PASSWORD@HOST:PORT/DATABASE, rediss://, "
-    "unix://, sentinel:// or cluster://, and what a password has of / @ : ? # % is escaped (%2F for /)."
-)
-
 
 def redis_url(settings: Settings) -> str:
-    """Return the store's URL: the configured one, or that of the embedded Redis, which is started if need be.
-
-    Raises:
-        InvalidConfig: the URL is none of a Redis.
-    """
-    url = settings.redis_url or _embedded(str(settings.data or "")).url
-    parse: Any = parse_url  # redis-py says nothing of its type
-    try:
-        if many_servers(url) is None:
-            parse(url)
-    except InvalidConfig:
-        raise
-    except ValueError:
-        raise InvalidConfig(_NO_URL) from None  # what the error quotes may be a part of the password
-    return url
+    """Return the store's URL: the configured one, or that of the embedded Redis, which is started if need be."""
+    return settings.redis_url or _embedded(str(settings.data or "")).url
 
 
 def described(settings: Settings) -> str:

@@ -1,11 +1,12 @@
 """Results of steps in a cache: found again by a later step of the same node that is given the same input."""
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from xxhash import xxh3_128_hexdigest
 
+from graphs.builder import names_of
 from graphs.cache import BaseCache, FullKey, Namespace
 from graphs.cache_policy import CachePolicy
 from graphs.checkpoint import Result, Step
@@ -27,13 +28,13 @@ def namespace_of(graph: Graph, node: str) -> Namespace:
     return (graph.name, node)
 
 
-def namespaces_of(graph: Graph, nodes: Iterable[str] | None = None) -> list[Namespace]:
+def namespaces_of(graph: Graph, nodes: Sequence[str] | str | None = None) -> list[Namespace]:
     """Return the namespaces of these nodes; None: of all.
 
     Raises:
         UnknownNode: the graph has no node of this name.
     """
-    return [namespace_of(graph, graph.node(name).name) for name in (graph.nodes if nodes is None else nodes)]
+    return [namespace_of(graph, graph.node(name).name) for name in (graph.nodes if nodes is None else names_of(nodes))]
 
 
 def place_of(graph: Graph, node: Node, policy: CachePolicy, input: Any) -> CachePlace:

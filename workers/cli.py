@@ -105,11 +105,12 @@ class Commands(click.Group):
         except Exception as error:
             # Imported only here: it knows the errors of every library, which take long to import.
             from .refusals import refusal_of
+            from .rendering import visible
 
             refusal = refusal_of(error)
             if refusal is None:
                 raise
-            click.echo(f"Error: {refusal.message}", err=True)
+            click.echo(f"Error: {visible(refusal.message)}", err=True)
             ctx.exit(refusal.code)
 
 

@@ -6,6 +6,7 @@ from typing import Any, Self
 from uuid import uuid4
 
 from graphs.cache import BaseCache
+from graphs.checks import shown, text
 from graphs.context import current
 from graphs.drawing import Drawing, drawing
 from graphs.graph import Graph
@@ -19,6 +20,7 @@ from scheduler.cache import default_cache
 from scheduler.config import RunConfig, check, merged, parse
 from scheduler.errors import InvalidConfig
 from scheduler.handle import RunHandle
+from scheduler.ids import check_thread_id
 from scheduler.parts import check_modes, retracting, with_interrupts
 
 from .asynchronous import AsyncFace, Streamed
@@ -28,7 +30,7 @@ from .engine import Engine
 from .execution import Execution
 from .loop import apart
 from .nesting import BodyExecution
-from .savers import MemorySaver, Saver
+from .savers import MemorySaver, Saver, check_parts
 
 Config = Mapping[str, Any] | None
 Names = Sequence[str] | str | None
@@ -50,6 +52,7 @@ class CompiledStateGraph(AsyncFace, Batches):
         cache: BaseCache | None = None,
         config: Config = None,
     ) -> None:
+        check_parts(checkpointer, store, cache)
         self.graph = graph
         self.checkpointer = checkpointer
         self.store = store
@@ -76,7 +79,7 @@ class CompiledStateGraph(AsyncFace, Batches):
 
     def with_config(self, config: Config = None, **more: Any) -> Self:
         """Return a copy that adds a config to every call: configurable and metadata merge, tags are joined."""
-        joined = merged(self.config, {**(config or {}), **more})
+        joined = merged(self.config, {**check(config), **more})
         made = type(self)(self.graph, self.checkpointer, self.store, self.cache, joined)
         made.step_timeout = self.step_timeout
         return made
@@ -140,6 +143,8 @@ class CompiledStateGraph(AsyncFace, Batches):
         if stream_mode != "values":
             options |= {"stream_mode": stream_mode, "version": version, "output_keys": output_keys}
             return list(self.stream(input, config, context=context, **options))
+        _is_v2(version)
+        self.graph.check_keys(output_keys)
         output = self._begin(input, config, context=context, heard=False, **options).output(output_keys)
         return self._returned(output, version)
 
@@ -180,8 +185,13 @@ class CompiledStateGraph(AsyncFace, Batches):
         return execution.handle
 
     def run_handle(self, thread_id: str, run_id: str) -> RunHandle:
-        """Return a handle on a run that was begun somewhere."""
-        return RunHandle(self._engine().client, self.graph, thread_id, run_id)
+        """Return a handle on a run that was begun somewhere.
+
+        Raises:
+            InvalidThreadId, InvalidConfig: these cannot be the ids of a thread and a run.
+        """
+        run_id = text(run_id, "A run's id", InvalidConfig)
+        return RunHandle(self._engine().client, self.graph, check_thread_id(thread_id), run_id)
 
     def _calling(self, config: Config) -> Callable[[Any], BodyExecution] | None:
         """Return what begins this graph where a node calls it, on the node's own thread; None for any other call."""
@@ -219,6 +229,8 @@ class CompiledStateGraph(AsyncFace, Batches):
         if ephemeral:  # a thread of its own for every call, that nobody can come back to
             config = merged(check(config), {"thread_id": uuid4().hex})
         run_config = self._parsed(config, **{key: value for key, value in options.items() if key in _PER_RUN})
+        if control is not None and not isinstance(control, RunControl):
+            raise InvalidConfig(f"control is a RunControl, by which a run can be drained, got {shown(control)}.")
         control = control or RunControl()
         step_timeout_s = seconds(self.step_timeout, "step_timeout")
         run_config = replace(run_config, heard=heard, drain_reason=control.drain_reason, step_timeout_s=step_timeout_s)
@@ -237,6 +249,7 @@ class CompiledStateGraph(AsyncFace, Batches):
     ) -> Streamed:
         modes, typed = check_modes(stream_mode), _is_v2(version)
         keys, subgraphs = options.pop("output_keys", None), bool(options.pop("subgraphs", False))
+        self.graph.check_keys(keys)
         execution = self._begin(input, config, heard="messages" in modes, **options)
         execution.begin()
         bare = stream_mode is None or isinstance(stream_mode, str)
@@ -274,6 +287,6 @@ class CompiledStateGraph(AsyncFace, Batches):
 
 
 def _is_v2(version: str) -> bool:
-    if version not in ("v1", "v2"):
-        raise InvalidConfig(f"version is 'v1' or 'v2', got {version!r:.40}.")
+    if not isinstance(version, str) or version not in ("v1", "v2"):
+        raise InvalidConfig(f"version is 'v1' or 'v2', got {shown(version)}.")
     return version == "v2"

@@ -31,6 +31,12 @@ class CeleryDispatcher:
         self._app = app
         self._store_url = store_url
         self._default_queue = default_queue
+        self._reachable = True
+
+    @property
+    def reachable(self) -> bool:
+        """Whether the last messages could be published."""
+        return self._reachable
 
     def envelope(self, order: StepOrder) -> Envelope | None:
         """Return the message for a script to push, or None where Celery publishes it."""
@@ -46,7 +52,9 @@ class CeleryDispatcher:
             return
         try:
             self._publish(orders)
+            self._reachable = True
         except (OperationalError, RedisError) as error:  # what the messages were about is stored, and falls due
+            self._reachable = False
             logger.warning("steps not published", extra={"steps": len(orders), "error": str(error)})
 
     def _publish(self, orders: Sequence[StepOrder]) -> None:

@@ -254,7 +254,8 @@ class Executor:
 
     def _failed(self, attempt: Attempt, failure: Failure, error: Exception) -> Outcome:
         claim = attempt.claim
-        delay_s = retry_delay_s(attempt.node.retry, error, claim.attempt, random.uniform(0, 1))
+        noise = random.uniform(0, 1)  # nosec B311  # spreads retries, guards nothing
+        delay_s = retry_delay_s(attempt.node.retry, error, claim.attempt, noise)
         if delay_s is not None:
             progress = self._steps.retry(claim, failure, round(delay_s * 1000))
             return Outcome(progress, error, failure, retry_s=delay_s)

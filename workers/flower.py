@@ -11,7 +11,7 @@ from celery.events.state import Task
 USER = "treadle"
 
 #: The environment variable with the password to log in with.
-PASSWORD = "TREADLE_FLOWER_PASSWORD"
+PASSWORD = "TREADLE_FLOWER_PASSWORD"  # nosec B105  # the name of a variable
 
 _LOOPBACK = "127.0.0.1"
 

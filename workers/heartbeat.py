@@ -2,7 +2,8 @@
 
 import logging
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 
 from scheduler.connection import Connection
 from scheduler.dispatch import StepRef
@@ -59,14 +60,18 @@ class Heartbeat:
         """Renew everything that runs, once."""
         with self._lock:
             runs = list(self._runs)
-        alive_ms = self._connection.settings.lease_ms * ALIVE_FACTOR
-        for thread_id, run_id in runs:
-            place = self._connection.place(thread_id, run_id)
-            self._connection.scripts.renew_run(place, run=run_id, alive_ms=alive_ms)
+        for run in runs:
+            with self._said():
+                self._renew_run(*run)
         running = dict(self._running())
         for ref, renewed in (self._steps.renew(running) if running else {}).items():
             self._note(ref, running[ref], renewed=renewed)
         self._patience = {held: left for held, left in self._patience.items() if running.get(held[0]) == held[1]}
+
+    def _renew_run(self, thread_id: str, run_id: str) -> None:
+        alive_ms = self._connection.settings.lease_ms * ALIVE_FACTOR
+        place = self._connection.place(thread_id, run_id)
+        self._connection.scripts.renew_run(place, run=run_id, alive_ms=alive_ms)
 
     def _note(self, ref: StepRef, delivery: str, *, renewed: bool) -> None:
         held = (ref, delivery)
@@ -81,7 +86,13 @@ class Heartbeat:
         interval_s = self._connection.settings.lease_ms / 1000 / _BEATS_PER_LEASE
         pause = threading.Event()
         while not pause.wait(interval_s):
-            try:
+            with self._said():
                 self.beat()
-            except StoreUnavailable as error:
-                logger.warning("heartbeat failed", extra={"error": str(error)})
+
+    @contextmanager
+    def _said(self) -> Iterator[None]:
+        """Say that the store does not answer; the next beat asks again, and the other runs are renewed meanwhile."""
+        try:
+            yield
+        except StoreUnavailable as error:
+            logger.warning("heartbeat failed", extra={"error": str(error)})

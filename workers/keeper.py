@@ -175,7 +175,7 @@ def main() -> None:
 class _Nobody:
     """A dispatcher for a process that sends no steps; those that it holds are not its own."""
 
-    inline = False
+    inline, reachable = False, True
 
     def envelope(self, order: StepOrder) -> Envelope | None:
         return None

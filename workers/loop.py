@@ -6,7 +6,7 @@ import threading
 from collections.abc import Callable, Coroutine
 from contextvars import Context, ContextVar, Token, copy_context
 from types import TracebackType
-from typing import Any, ParamSpec, Self, TypeVar
+from typing import Any, ParamSpec, Self, TypeVar, cast
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -95,8 +95,7 @@ class Calls:
             asyncio.run_coroutine_threadsafe(self._end(), self._home()).result()
 
     async def _cancellable(self, coroutine: Coroutine[Any, Any, Any]) -> Any:
-        task = asyncio.current_task()
-        assert task is not None
+        task = cast("asyncio.Task[Any]", asyncio.current_task())  # a coroutine runs in one
         for calls in self._lineage:
             calls._tasks.add(task)
         _current.set(self)  # in the task's own context

@@ -30,9 +30,17 @@ def task_name(order: StepOrder) -> str:
 
 
 def task_id(order: StepOrder) -> str:
-    """Return the Celery task id: readable, and another for every attempt and sending."""
+    """Return the Celery task id: readable, and another for every attempt and sending.
+
+    Long names are cut: other brokers than Redis take 255 bytes. The arguments have the whole thread id.
+    """
     short = f"{order.ref.step_id[:_ID_TAIL]}-{token_hex(_ID_TAIL // 2)}"
-    return f"{order.ref.thread_id}:{order.node}:{order.attempt}:{short}"
+    return f"{_cut(order.ref.thread_id, 128)}:{_cut(order.node, 64)}:{order.attempt}:{short}"
+
+
+def _cut(text: str, limit: int) -> str:
+    """Return as much of a text as fits into so many bytes."""
+    return text if len(text) * 4 <= limit else text.encode()[:limit].decode(errors="ignore")
 
 
 def arguments(order: StepOrder) -> dict[str, Any]:

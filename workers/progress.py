@@ -87,6 +87,6 @@ def table_of(board: Board) -> Table | str:
         table.add_column(name, no_wrap=True)
     for row in board.rows[-_MOST_ROWS:]:
         wrote = "" if row.wrote is None else compact(row.wrote)[:_LONGEST_VALUE]
-        attempt = str(row.attempt or "")
-        table.add_row(row.node, styled(row.state), attempt, row.worker, duration(row.took_ms), styled(wrote))
+        cells = (row.node, row.state, str(row.attempt or ""), row.worker, duration(row.took_ms), wrote)
+        table.add_row(*map(styled, cells))
     return table

@@ -1,6 +1,7 @@
 """How answers look: tables for people, JSON for programs."""
 
 import json
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
@@ -35,6 +36,8 @@ _STYLES: Mapping[str, str] = {
     "writes": "dim",
 }
 
+_STEERING = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
+
 _SECOND_MS = 1_000
 _MINUTE_MS = 60 * _SECOND_MS
 _HOUR_MS = 60 * _MINUTE_MS
@@ -47,6 +50,14 @@ def console(*, err: bool = False) -> Console:
     return found if found.is_terminal else Console(stderr=err, highlight=False, width=_PIPE_WIDTH)
 
 
+def visible(text: str) -> str:
+    """Return a text in which nothing steers a terminal: control characters, and those that turn its direction.
+
+    They are shown as JSON writes them. What threads hold is what somebody said, and may be meant for other eyes.
+    """
+    return _STEERING.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
+
+
 def plain(value: Any) -> Any:
     """Return a value as JSON can hold it, whatever a state is made of."""
     # By way of its text: only there does it have a name for the numbers that JSON lacks.
@@ -55,12 +66,12 @@ def plain(value: Any) -> Any:
 
 def compact(value: Any) -> str:
     """Return a value as one line of JSON."""
-    return json.dumps(plain(value), ensure_ascii=False)
+    return visible(json.dumps(plain(value), ensure_ascii=False))
 
 
 def print_json(value: Any) -> None:
     """Print a value as indented JSON."""
-    click.echo(json.dumps(plain(value), ensure_ascii=False, indent=2))
+    click.echo(visible(json.dumps(plain(value), ensure_ascii=False, indent=2)))
 
 
 def print_line(value: Any) -> None:
@@ -94,7 +105,7 @@ def print_fields(fields: Mapping[str, object]) -> None:
 
 def styled(word: str) -> Text:
     """Return a text; a status or a kind of entry in its colour. Nothing in it is read as markup."""
-    return Text(word, style=_STYLES.get(word, ""))
+    return Text(visible(word), style=_STYLES.get(word, ""))
 
 
 def moment(at_ms: int | None) -> str:

@@ -214,3 +214,24 @@ class RedisSaver(Saver):
         if not self._inline:
             return connect(settings)
         return open_engine(open_connection(redis_client(settings), settings, Inline()), durable=True)
+
+
+def check_parts(checkpointer: object, store: object, cache: object) -> None:
+    """Check what a graph is compiled with.
+
+    Raises:
+        TypeError: one of the three is of another kind.
+    """
+    if checkpointer is not None and not isinstance(checkpointer, Saver | bool):
+        raise TypeError(
+            f"Invalid checkpointer provided: {type(checkpointer).__name__}. "
+            "Use treadle.checkpoint.memory.MemorySaver or treadle.checkpoint.redis.RedisSaver."
+        )
+    if store is not None and not isinstance(store, BaseStore):
+        raise TypeError(
+            f"Invalid store provided: {type(store).__name__}. Use a BaseStore, such as treadle.store.memory's."
+        )
+    if cache is not None and not isinstance(cache, BaseCache):
+        raise TypeError(
+            f"Invalid cache provided: {type(cache).__name__}. Use a BaseCache, such as treadle.cache.memory's."
+        )

@@ -1,8 +1,12 @@
 """The settings of the workers' floor, from the environment (TREADLE_*)."""
 
-from pydantic import Field
+import re
+
+from pydantic import Field, field_validator
 
 from scheduler.settings import Settings
+
+_URL = re.compile(r"[a-z][a-z0-9+.-]*://", re.IGNORECASE)
 
 
 class WorkerSettings(Settings):
@@ -15,11 +19,29 @@ class WorkerSettings(Settings):
     #: The message broker; None: the store's Redis, where the scripts themselves push the messages.
     broker_url: str | None = Field(None, repr=False)
     #: The queue of nodes that name none.
-    default_queue: str = "treadle"
+    default_queue: str = Field("treadle", pattern=r"^[A-Za-z0-9_.:@/-]{1,128}$")
     #: Publish Celery's events, which Flower shows; costs about a third of the throughput of trivial steps.
     events: bool = True
     #: Stock delivery: late acks and the visibility timeout. Nothing here needs it, and it is three times slower.
     ack_emulation: bool = False
+
+    @field_validator("graphs")
+    @classmethod
+    def _are_addresses(cls, graphs: str) -> str:
+        """Refuse what is no address of a graph; whether it can be imported is seen by those who do."""
+        for address in filter(None, map(str.strip, graphs.split(","))):
+            module, colon, attribute = address.partition(":")
+            if not colon or not all(name.isidentifier() for name in (*module.split("."), *attribute.split("."))):
+                raise ValueError(f"{address!r} is no package.module:attribute; several are separated by commas")
+        return graphs
+
+    @field_validator("broker_url")
+    @classmethod
+    def _is_url(cls, url: str | None) -> str | None:
+        """Refuse what is no URL; which brokers there are Celery knows."""
+        if url is not None and not _URL.match(url):
+            raise ValueError("it is a URL such as redis://host:6379/0 or amqp://user:password@host//")
+        return url
 
     def addresses(self) -> list[str]:
         """Return the addresses of the graphs."""

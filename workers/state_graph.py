@@ -47,14 +47,10 @@ class StateGraph(GraphBuilder):
 
         Raises:
             InvalidGraph: an edge or a breakpoint names a node that is not there, or nothing leads from START.
-            TypeError: the checkpointer is not one of Treadle's.
+            TypeError: the checkpointer, store or cache is not one of Treadle's.
         """
-        if checkpointer is not None and not isinstance(checkpointer, Saver | bool):
-            raise TypeError(
-                f"Invalid checkpointer provided: {type(checkpointer).__name__}. "
-                "Use treadle.checkpoint.memory.MemorySaver or treadle.checkpoint.redis.RedisSaver."
-            )
-        graph = self.build(check_graph_name(name or DEFAULT_NAME), interrupt_before, interrupt_after)
+        name = check_graph_name(DEFAULT_NAME if name is None else name)
+        graph = self.build(name, interrupt_before, interrupt_after)
         kept_s = seconds(ttl, "ttl")
         config = None if kept_s is None else {"default_ttl": kept_s}
         return CompiledStateGraph(graph, checkpointer, store, cache, config)

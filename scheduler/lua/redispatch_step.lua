@@ -1,6 +1,6 @@
 -- Look at a step that fell due: its lease ran out, its pause is over, or its message may be lost.
 -- KEYS thread steps due log
--- ARGV step member token wait_ms wait_max_ms
+-- ARGV step member token wait_ms wait_max_ms counts
 -- Returns the step when its message is to be sent again, else false.
 local raw = redis.call("HGET", K.steps, A.step)
 if not raw then
@@ -27,7 +27,7 @@ if step.state == "called" then -- what it called ran longer than it may
 end
 if step.state == "leased" then write_log(now, {lapse(step, now)}) end
 if step.state ~= "done" then step.state = "queued" end
-step.sends = step.sends + 1
+step.sends = step.sends + A.counts -- not while no message gets through
 raw = cjson.encode(step)
 redis.call("HSET", K.steps, A.step, raw)
 -- A backlog is not a loss: each sending waits twice as long for the next.

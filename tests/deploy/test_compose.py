@@ -112,6 +112,7 @@ def test_redis_keeps_its_data_and_reads_our_settings(services: dict[str, Any]) -
 
     assert volumes["redis-data"] == "/data"
     assert volumes["./deploy/redis.conf"] in services["redis"]["command"]
+    assert f"sh {volumes['./deploy/mend-aof.sh']} {volumes['redis-data']};" in services["redis"]["command"][2]
 
 
 def test_a_scheduler_may_die(services: dict[str, Any]) -> None:

@@ -18,10 +18,10 @@ from scheduler.errors import (
     CheckpointNotFound,
     CursorMoved,
     NotSerializable,
-    StateTooLarge,
     ThreadBusy,
     TransitionNotAllowed,
 )
+from scheduler.excess import StateTooLarge
 from scheduler.failure import describe
 from scheduler.settings import Settings
 from scheduler.snapshots import StateSnapshot

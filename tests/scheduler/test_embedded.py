@@ -129,6 +129,21 @@ def test_data_is_kept_over_a_kill_of_the_server(folder: Path, started: EmbeddedR
         assert is_stored(second.url)
 
 
+def test_of_a_script_that_a_power_cut_tore_nothing_comes_back(folder: Path) -> None:
+    write_two = "redis.call('SET', KEYS[1], '') redis.call('SET', KEYS[2], '')"
+
+    for keys, torn_bytes in (("before", 0), ("torn", 20), ("after", 0), ("later", 0)):
+        with EmbeddedRedis(folder) as embedded_redis, redis.Redis.from_url(embedded_redis.url) as client:
+            client.eval(write_two, 2, f"{keys} 1", f"{keys} 2")
+            kill(pid_of(embedded_redis))
+        file = max(folder.rglob("*appendonly*.aof"), key=lambda found: found.stat().st_mtime_ns)
+        os.truncate(file, file.stat().st_size - torn_bytes)
+
+    with EmbeddedRedis(folder) as embedded_redis, redis.Redis.from_url(embedded_redis.url) as client:
+        found = {key.decode().partition(" ")[0] for key in client.scan_iter()}
+        assert found == {"before", "after", "later"}
+
+
 def test_a_second_start_attaches_to_the_running_server(folder: Path, started: EmbeddedRedis) -> None:
     with EmbeddedRedis(folder) as second:
         assert second.url == started.url

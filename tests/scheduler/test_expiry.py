@@ -1,5 +1,7 @@
 """How long threads are kept when nothing happens to them."""
 
+from typing import Any
+
 import pytest
 from redis import Redis
 
@@ -30,7 +32,7 @@ def age(connection: Connection, ms: int = DAY_MS) -> None:
     connection.client.zadd(place.keys.due, {place.member("expiry"): 1})
 
 
-def finish(client: Client, steps: Steps, **config: object) -> None:
+def finish(client: Client, steps: Steps, **config: Any) -> None:
     play(steps, GRAPH, begin(client, GRAPH, {"said": ["hi"]}, **config).orders)
 
 

@@ -18,7 +18,8 @@ from redis.retry import Retry
 
 from graphs.errors import InvalidNamespaceError
 from graphs.store import BaseStore, GetOp, Item, ListNamespacesOp, Namespace, PutOp, SearchItem, SearchOp
-from scheduler.errors import NotSerializable, StateTooLarge, StoreUnavailable
+from scheduler.errors import NotSerializable, StoreUnavailable
+from scheduler.excess import StateTooLarge
 from scheduler.keys import Keys
 from scheduler.memory import PAGE, InMemoryStore, RedisStore
 from scheduler.serde import Serde

@@ -2,13 +2,14 @@
 
 import time
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from redis import exceptions
 from redis.connection import Connection
 
 from scheduler.fake import FakeTcpServer
+from scheduler.lean_redis import LeanRedis
 from scheduler.patience import Patience
 from scheduler.redis_at import redis_at
 
@@ -74,6 +75,15 @@ def test_what_does_not_pass_is_raised_at_once(error: Exception) -> None:
 def test_who_has_no_patience_asks_once() -> None:
     with pytest.raises(exceptions.ConnectionError):
         known(Patience(0)).see_through(after(AWAY))
+
+
+def test_who_has_no_patience_minds_no_connection_that_was_closed_meanwhile(url: str) -> None:
+    with redis_at(url, Patience(0)) as client:
+        client.set("n", 1)
+        for connection in cast(LeanRedis, client)._idle:
+            connection._sock.close()
+
+        assert client.get("n") == b"1"
 
 
 def test_commands_and_pipelines_of_a_client_are_sent_again(url: str, monkeypatch: pytest.MonkeyPatch) -> None:

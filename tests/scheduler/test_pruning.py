@@ -1,5 +1,7 @@
 """Threads that have grown long, made shorter."""
 
+from collections.abc import Sequence
+
 import pytest
 from redis import Redis
 
@@ -23,7 +25,7 @@ def turns(client: Client, steps: Steps, count: int) -> None:
         play(steps, GRAPH, begin(client, GRAPH, {"said": [f"turn {number}"], "answer": number}).orders)
 
 
-def history(client: Client) -> list[StateSnapshot]:
+def history(client: Client) -> Sequence[StateSnapshot]:
     return client.snapshots.history(GRAPH, parse({"thread_id": THREAD}))
 
 

@@ -19,7 +19,8 @@ from pydantic import BaseModel, field_validator
 
 from graphs.commands import Overwrite
 from graphs.copies import handed
-from scheduler.errors import NotSerializable, StateTooLarge
+from scheduler.errors import NotSerializable
+from scheduler.excess import StateTooLarge
 from scheduler.serde import Serde, Unknown, class_name
 
 

@@ -20,10 +20,10 @@ from scheduler.errors import (
     InvalidConfig,
     InvalidThreadId,
     NotSerializable,
-    StateTooLarge,
     ThreadBusy,
     TransitionNotAllowed,
 )
+from scheduler.excess import StateTooLarge
 from scheduler.lifecycle import RunStatus, ThreadStatus
 from scheduler.scripts import Place, Scripts, Standing
 from scheduler.settings import Settings

@@ -6,7 +6,8 @@ from redis import Redis
 from scheduler.claim import Progress
 from scheduler.client import Client
 from scheduler.connection import Connection, open_connection
-from scheduler.errors import LeaseLost, NotSerializable, RunCancelled, StateTooLarge
+from scheduler.errors import LeaseLost, NotSerializable, RunCancelled
+from scheduler.excess import StateTooLarge
 from scheduler.failure import describe, parked, revived
 from scheduler.lifecycle import RunStatus
 from scheduler.settings import Settings

@@ -1,8 +1,7 @@
 """Much that falls due at once: it is looked after together, and what is wrong with one of it costs no other."""
 
 import threading
-from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 import pytest
 from redis import Redis
@@ -10,7 +9,6 @@ from redis import Redis
 from scheduler.client import Client
 from scheduler.connection import Connection, open_connection
 from scheduler.dispatch import StepOrder
-from scheduler.errors import StoreUnavailable
 from scheduler.settings import Settings
 from scheduler.watchdog import Watchdog
 from tests.fakes import RecordingDispatcher
@@ -99,6 +97,20 @@ def test_a_step_that_cannot_be_sent_does_not_keep_back_those_that_fell_due_with_
     assert sorted(order.ref.thread_id for order in choosy.sent) == ["t1", "t2"]
 
 
+def test_a_step_is_not_waited_for_longer_because_the_broker_was_away(client: Client, redis: Redis) -> None:
+    ref, dispatcher = due_together(client, "t1")[0].ref, RecordingDispatcher()
+    connection = open_connection(redis, Settings(), dispatcher)
+    watchdog, waits = Watchdog(connection, client.runs), []
+
+    for reachable in (False, False, False, True):
+        dispatcher.reachable = reachable
+        make_due(connection, ref)
+        watchdog.sweep()
+        waits.append(round(((due_ms(connection, ref) or 0) - now_ms(connection)) / Settings().queue_wait_ms))
+
+    assert waits == [1, 1, 1, 2]
+
+
 def test_a_deadline_is_looked_at_before_the_steps_that_fell_due_with_it(
     client: Client, watchdog: Watchdog, connection: Connection
 ) -> None:
@@ -143,26 +155,3 @@ def test_a_watchdog_that_finds_much_looks_again_at_once(
 
     assert pauses == [0.25, 0, 0, 0.25]
     assert connection.client.zcard(place.keys.due) == 0
-
-
-def test_when_redis_is_back_its_workers_have_the_time_of_a_lease(
-    connection: Connection, watchdog: Watchdog, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    pauses: list[float] = []
-    sweeps: Iterator[Counter[str] | StoreUnavailable] = iter([StoreUnavailable("away"), Counter(), Counter()])
-
-    class Stop(threading.Event):
-        def wait(self, timeout: float | None = None) -> bool:
-            pauses.append(timeout or 0)
-            return len(pauses) > 4
-
-    def sweep() -> Counter[str]:
-        found = next(sweeps)
-        if isinstance(found, StoreUnavailable):
-            raise found
-        return found
-
-    monkeypatch.setattr(watchdog, "sweep", sweep)
-    watchdog.run(Stop())
-
-    assert pauses == [0.25, 0.5, max(1.5, connection.settings.lease_ms / 1000), 0.25, 0.25]

@@ -397,3 +397,22 @@ def test_a_watchdog_waits_for_a_redis_that_is_away(
     assert len(asked) == 3
     with pytest.raises(StoreUnavailable):
         watchdog.sweep()
+
+
+@pytest.mark.parametrize("how", ["it failed", "its worker was lost"])
+def test_a_message_that_is_lost_late_is_waited_for_as_long_as_the_first(
+    client: Client, connection: Connection, steps: Steps, watchdog: Watchdog, how: str
+) -> None:
+    ref = begin(client, LINE, {}).orders[0].ref
+
+    for _ in range(5):  # each time the message arrives: there is no backlog
+        held = claim(steps, ref)
+        if how == "it failed":
+            steps.retry(held, describe(ValueError("again")), 0)
+        else:
+            expire_lease(connection, ref)
+            rewrite(connection, ref, losses=0)
+        make_due(connection, ref)
+        watchdog.sweep()
+
+    assert (due_ms(connection, ref) or 0) <= now_ms(connection) + 2 * connection.settings.queue_wait_ms

@@ -31,11 +31,13 @@ class Deployment:
     Args:
         folder: where its Redis and its logs lie.
         store_url: the store; that Redis, where it is left out.
+        fsync: when that Redis writes to its disk.
         **settings: of all processes.
     """
 
-    def __init__(self, folder: Path, store_url: str = "", **settings: str) -> None:
+    def __init__(self, folder: Path, store_url: str = "", fsync: str = "always", **settings: str) -> None:
         self.folder = folder
+        self.fsync = fsync
         self.redis = self.server()
         self.url = store_url or self.redis.url
         self.processes: dict[str, subprocess.Popen[bytes]] = {}
@@ -43,7 +45,7 @@ class Deployment:
 
     def server(self) -> RealRedis:
         """Start the Redis."""
-        return RealRedis(self.folder, "--save", "", "--appendonly", "yes", "--appendfsync", "always").start()
+        return RealRedis(self.folder, "--save", "", "--appendonly", "yes", "--appendfsync", self.fsync).start()
 
     def url_of(self, command: str) -> str:
         """Return the URL with which a process of this command reaches the Redis."""
@@ -51,9 +53,13 @@ class Deployment:
 
     def worker(self, name: str, *options: str, graphs: str = "tests.system.graphs:all_graphs") -> None:
         """Start a worker and wait until it is ready."""
+        self.start_worker(name, *options, graphs=graphs)
+        until(lambda: " ready." in self.output(name), f"worker {name} is ready:\n{self.output(name)}")
+
+    def start_worker(self, name: str, *options: str, graphs: str) -> None:
+        """Start a worker, and wait for nothing."""
         addresses = {"TREADLE_GRAPHS": graphs}
         self._start(name, ["worker", "-n", f"{name}@test", *(options or ("-c", "2"))], addresses)
-        until(lambda: " ready." in self.output(name), f"worker {name} is ready:\n{self.output(name)}")
 
     def scheduler(self, name: str = "scheduler") -> None:
         """Start a scheduler."""

@@ -16,6 +16,7 @@ from scheduler.keys import Keys
 from scheduler.patience import Patience
 from scheduler.redis_at import redis_at
 from scheduler.settings import Settings
+from scheduler.steps import Steps
 from scheduler.watchdog import Watchdog
 from tests.fakes import RecordingDispatcher
 from tests.scheduler.stage import line
@@ -150,6 +151,27 @@ def test_a_silent_node_keeps_no_other_from_being_swept(
             assert watchdog.sweep() == {"dispatched": 1}
         finally:
             there.send(signal.SIGCONT)
+
+
+def test_a_silent_node_keeps_no_other_lease_from_being_renewed(
+    cluster: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("scheduler.redis_at._SILENCE_S", 0.5)
+    cluster.flush()
+    here, there, _ = cluster.primaries
+    with redis_at(cluster.url, Patience(3600)) as redis:
+        dispatcher = RecordingDispatcher()
+        client = Client(open_connection(redis, Settings(), dispatcher), lambda call: call())
+        for server in (here, there):
+            begin_on(client, cluster, server)
+        steps, refs = Steps(client.connection, client.runs, "w"), [order.ref for order in dispatcher.sent]
+        assert all(steps.claim(ref, "d") for ref in refs)
+        there.send(signal.SIGSTOP)
+        try:
+            assert steps.renew(dict.fromkeys(refs, "d")) == {refs[0]: True}
+        finally:
+            there.send(signal.SIGCONT)
+        assert steps.renew(dict.fromkeys(refs, "d")) == dict.fromkeys(refs, True)
 
 
 def test_a_script_that_a_node_has_not_seen_is_sent_to_it(client: Client, cluster: Cluster) -> None:

@@ -248,6 +248,22 @@ def test_a_map_of_a_thousand_outlives_the_death_of_a_worker(deployment: Deployme
     assert kinds(saver, "t").count("committed") == items + 1
 
 
+def test_a_step_that_ends_while_redis_is_away_is_kept_until_it_is_back(
+    deployment: Deployment, saver: RedisSaver
+) -> None:
+    deployment.worker("one")
+    deployment.scheduler()
+    handle = compiled("slow", saver).submit({"trail": [0.3]}, {"thread_id": "t"})
+    until(lambda: leased(saver, "t"), "the step is leased")
+
+    deployment.redis.kill()
+    time.sleep(1.3)  # the node has ended by then, and its lease has not
+    deployment.redis.start()
+
+    assert handle.result(timeout=30) == {"trail": [0.3, "slept", "after"]}
+    assert kinds(saver, "t").count("leased") == 2
+
+
 def test_threads_go_on_after_redis_was_killed_and_came_back(deployment: Deployment, saver: RedisSaver) -> None:
     deployment.worker("one")
     deployment.scheduler()

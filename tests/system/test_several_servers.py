@@ -22,7 +22,7 @@ from treadle.checkpoint.redis import RedisSaver
 
 pytestmark = pytest.mark.system
 
-THREADS = 12
+THREADS = 6
 #: A message that was lost with a server is soon sent again.
 SETTINGS = {"TREADLE_QUEUE_WAIT_MS": "1000"}
 

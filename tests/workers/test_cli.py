@@ -98,7 +98,7 @@ def test_a_setting_that_is_no_number_is_a_usage_error(monkeypatch: pytest.Monkey
     result = CliRunner().invoke(main, ["threads"])
 
     assert result.exit_code == ExitCode.USAGE
-    assert "lease_ms" in result.stderr
+    assert "TREADLE_LEASE_MS is 'soon'" in result.stderr
 
 
 @pytest.mark.parametrize(

@@ -7,8 +7,22 @@ from decimal import Decimal
 from enum import Enum
 
 import pytest
+from rich.console import Console
 
-from workers.rendering import compact, duration, plain, print_fields, print_table, styled
+from scheduler.log import LogEntry
+from workers.board import Board
+from workers.progress import table_of
+from workers.rendering import (
+    compact,
+    duration,
+    plain,
+    print_fields,
+    print_json,
+    print_line,
+    print_table,
+    styled,
+    visible,
+)
 
 
 class Colour(Enum):
@@ -83,3 +97,38 @@ def test_fields_are_one_a_line(capsys: pytest.CaptureFixture[str]) -> None:
 
 def test_nothing_is_read_as_markup() -> None:
     assert styled("[bold]x[/bold]").plain == "[bold]x[/bold]"
+
+
+HOSTILE = "[red]\x1b[31m\x1b]0;title\x07\x9b2J\u202egnp\u2066\r\ud800 end"
+#: Lone surrogates are refused by all that is stored.
+STORABLE = HOSTILE.replace("\ud800", "")
+
+
+def test_what_threads_hold_does_not_steer_a_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+    print_table(["name"], [[HOSTILE]], empty="")
+    print_fields({"name": HOSTILE})
+    print_json({STORABLE: STORABLE})
+    print_line([STORABLE])
+    print(visible(HOSTILE), styled(HOSTILE).plain, compact(STORABLE))
+
+    said = capsys.readouterr().out
+    assert said.count("[red]") == 8
+    assert all(char.isprintable() or char == "\n" for char in said)
+
+
+def test_json_says_what_it_shows_as_programs_read_it(capsys: pytest.CaptureFixture[str]) -> None:
+    print_json({"name": STORABLE, "more": "é漢\t\n"})
+
+    assert json.loads(capsys.readouterr().out) == {"name": STORABLE, "more": "é漢\t\n"}
+
+
+def test_the_table_of_a_run_shows_names_as_they_are() -> None:
+    board = Board()
+    data = {"step": "s1", "node": "[red]n", "attempt": 1, "worker": "[bold]w\x1b[0m"}
+    board.see(LogEntry(1, "leased", 0, "run-1", data, ""))
+    out = Console(width=100)
+
+    with out.capture() as captured:
+        out.print(table_of(board))
+
+    assert "[red]n" in captured.get() and "[bold]w\\u001b[0m" in captured.get()

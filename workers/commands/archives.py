@@ -63,6 +63,8 @@ def archive(ctx: click.Context, desk: Desk, thread_id: str | None, url: str | No
     url = url or desk.settings.archive_url
     if url is None:
         raise click.UsageError("say where with --to, or with TREADLE_ARCHIVE_URL.")
+    if url.endswith(".json"):
+        raise click.UsageError("an archive ends with .treadle, or is put into a folder; `treadle export` writes JSON.")
     if thread_id is not None:
         archived = desk.client.archives.put(thread_id, url)
         print_json(asdict(archived)) if as_json else click.echo(_told(asdict(archived)))

@@ -32,6 +32,8 @@ class Json(click.ParamType[Any]):
             return json.loads(_text(value))
         except OSError as error:
             self.fail(f"{value} cannot be read: {error.strerror}.", param, ctx)
+        except RecursionError:
+            self.fail("this JSON is nested too deeply.", param, ctx)
         except ValueError as error:
             self.fail(f'this is not JSON: {error}. Put it between single quotes: \'{{"key": "value"}}\'.', param, ctx)
 
@@ -61,7 +63,7 @@ class Pair(click.ParamType[tuple[str, Any]]):
             self.fail(f"write KEY=VALUE, got {value!r:.60}.", param, ctx)
         try:
             return key, json.loads(text)
-        except ValueError:
+        except (ValueError, RecursionError):
             return key, text
 
 

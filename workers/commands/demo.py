@@ -23,7 +23,7 @@ from ..desk import Desk
 from ..documents import documents_here, documents_in
 from ..exits import ExitCode
 from ..fleet import Fleet, Tell
-from ..rendering import console
+from ..rendering import console, visible
 from ..settings import WorkerSettings
 
 _FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
@@ -132,7 +132,7 @@ def _judge(out: Console, *, approve: bool) -> Callable[[str], Verdict | None]:
 
 def _asked(draft: str, out: Console) -> Verdict:
     out.rule("the draft")
-    out.print(Markdown(draft))
+    out.print(Markdown(visible(draft)))
     out.rule()
     approved = click.confirm("Approve it?", default=True)
     comment = click.prompt("A comment, for the report" if approved else "Why not", default="", show_default=False)

@@ -8,7 +8,7 @@ from ..desk import Desk
 from ..diagnosis import Level
 from ..examination import examine
 from ..exits import ExitCode
-from ..rendering import console, print_json, styled
+from ..rendering import console, print_json, styled, visible
 from .arguments import json_option, with_desk
 
 _LEVEL_WIDTH, _ABOUT_WIDTH = 6, 16
@@ -32,7 +32,7 @@ def doctor(ctx: click.Context, desk: Desk, as_json: bool) -> None:
         if not as_json:
             line = styled(finding.level)
             line.pad_right(_LEVEL_WIDTH - len(finding.level))
-            line.append(f"{finding.about:<{_ABOUT_WIDTH}}  {finding.told}", style="default not bold")
+            line.append(visible(f"{finding.about:<{_ABOUT_WIDTH}}  {finding.told}"), style="default not bold")
             out.print(line, soft_wrap=True)
     if as_json:
         print_json([asdict(finding) for finding in found])

@@ -15,7 +15,7 @@ from scheduler.snapshots import StateSnapshot
 from ..desk import Desk, config_for
 from ..exits import ExitCode
 from ..progress import Progress
-from ..rendering import console, print_json
+from ..rendering import console, print_json, visible
 from .arguments import Json, config_option, json_option, thread_option, wait_option, with_desk
 
 #: After how long without a worker the person is told.
@@ -190,7 +190,7 @@ def _tell_result(desk: Desk, graph: Graph, run: Run, *, as_json: bool) -> ExitCo
         if run.status is RunStatus.INTERRUPTED:
             click.echo(f"{_where(stand)} {_how_to_go_on(run.thread_id, asked=bool(stand.interrupts))}", err=True)
     else:
-        click.echo(f"{run.status}: {run.error['repr']}", err=True)
+        click.echo(visible(f"{run.status}: {run.error['repr']}"), err=True)
         click.echo(f"The thread stands on its last checkpoint. {_how_to_go_on(run.thread_id)}", err=True)
     return ExitCode.OK if run.error is None else ExitCode.FAILED
 

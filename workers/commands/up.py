@@ -16,7 +16,7 @@ from .. import bootstrap
 from ..fleet import Fleet, Role
 from ..settings import WorkerSettings
 
-_PASSWORD = "TREADLE_FLOWER_PASSWORD"
+_PASSWORD = "TREADLE_FLOWER_PASSWORD"  # nosec B105  # the name of a variable
 #: How long a worker may take to finish its steps, and then to hand them back.
 _WARM_S, _COLD_S = 30.0, 10.0
 _TICK_S = 0.2

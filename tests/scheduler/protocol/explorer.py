@@ -38,6 +38,8 @@ class Explorer:
 
     protocol: Protocol
     promises: Mapping[str, Promise]
+    #: After how many worlds it stops; nobody says then whether every run can end.
+    limit: int | None = None
     transitions: int = 0
     #: The worlds that were reached, by their numbers, and how each was reached first.
     worlds: list[World] = field(default_factory=list)
@@ -52,7 +54,7 @@ class Explorer:
         numbers = {World(): 0}
         self._reach(World(), None)
         waiting = deque([0])
-        while waiting:
+        while waiting and (self.limit is None or len(self.worlds) < self.limit):
             here = waiting.popleft()
             for move, world in self.protocol.moves(self.worlds[here]):
                 self.transitions += 1
@@ -66,7 +68,7 @@ class Explorer:
                         return self._found(broken, there)
                 if self._helps(move, here):
                     self._ways_to[there].append(here)
-        stuck = self._stuck()
+        stuck = self._stuck() if not waiting else None
         return self._found("" if stuck is None else "every_run_can_end", stuck or 0)
 
     def traces(self) -> list[Trace]:

@@ -1,10 +1,12 @@
 """A machine that does to two threads whatever may happen to them, and sees after each thing that all promises hold."""
 
+from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import dataclass
 from typing import Any
 
 import hypothesis.strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from graphs.commands import Command
 from scheduler.errors import AlreadyResumed, LeaseLost, ThreadBusy
@@ -16,8 +18,28 @@ from .theatre import THREADS, Line, Theatre
 
 _FAR_TOO_OFTEN = 200
 
-threads, some = st.sampled_from(THREADS), st.integers(0, 5)
-hows = st.sampled_from(["says", "says", "says", "fails", "retries", "releases", "renews"])
+#: The scripts by which a superstep is closed, and all by which a worker commits.
+CLOSES = ("commit_superstep", "end_run", "return_frame")
+COMMITS = (*CLOSES, "put_result", "call_frame", "hand_over_step", "retry_step", "release_step")
+
+HOWS = (*["says"] * 6, "fails", "retries", "releases", "renews")
+
+
+@dataclass(frozen=True)
+class Chance:
+    """What chance says of a happening, where it has a say."""
+
+    #: Which message, claim or step, counted from the newest.
+    which: int
+    #: Which worker, or scheduler.
+    who: int
+    how: str
+    flag: bool
+
+
+chances = st.builds(
+    Chance, st.sampled_from((0, 0, 0, 1, 1, 2, 5)), st.integers(0, 2), st.sampled_from(HOWS), st.booleans()
+)
 
 
 class Machine(RuleBasedStateMachine, Theatre):
@@ -28,18 +50,25 @@ class Machine(RuleBasedStateMachine, Theatre):
         """Begin with an empty store."""
         self.open([PLAYS[name] for name in plays])
 
-    # The client
-
-    @rule(thread=threads, answers=st.booleans())
-    def begin(self, thread: str, answers: bool) -> None:
-        """Begin a run: with an input, or from where the thread stands, or with an answer."""
+    # One rule, because of several hypothesis leaves some out of most lives.
+    @rule(what=st.deferred(lambda: st.sampled_from(HAPPENINGS)), thread=st.sampled_from(THREADS), chance=chances)
+    def happen(self, what: "Happening", thread: str, chance: Chance) -> None:
+        """Let something happen to a thread that it can happen to; where there is none, a run begins."""
+        fitting = [line for line in self.lines.values() if what.fits(self, line)]
         line = self.lines[thread]
-        known = self.client.threads.find(thread)
-        going_on = Command(resume="yes") if answers else None
+        if fitting:
+            what.does(self, line if line in fitting else fitting[0], chance)
+        else:
+            self.begin(line, chance)
+
+    def begin(self, line: Line, chance: Chance) -> None:
+        """Begin a run: with an input, or from where the thread stands, or with an answer."""
+        known = self.client.threads.find(line.id)
+        going_on = Command(resume="yes") if chance.flag else None
         value: Any = {"said": []} if known is None else going_on
         with self.alone(line):
             try:
-                begin(self.client, line.play.graph, value, thread, timeout=3600, max_concurrency=line.play.at_once)
+                begin(self.client, line.play.graph, value, line.id, timeout=3600, max_concurrency=line.play.at_once)
             except ThreadBusy:
                 assert known is not None and known.run_id is not None
             except AlreadyResumed:
@@ -47,66 +76,64 @@ class Machine(RuleBasedStateMachine, Theatre):
 
     # Messages and workers
 
-    @precondition(lambda self: self.any_of(Theatre.has_messages))
-    @rule(thread=threads, which=some, worker=st.integers(0, 2), again=st.booleans())
-    def deliver(self, thread: str, which: int, worker: int, again: bool) -> None:
-        """Let a message reach a worker, one of the newest as a rule; and perhaps it will again."""
-        line = self.choose(thread, self.has_messages)
-        number = -1 - which % len(line.messages)
-        ref = line.messages[number] if again else line.messages.pop(number)
+    def deliver(self, line: Line, chance: Chance) -> None:
+        """Let a message reach a worker; and perhaps it will again."""
+        number = -1 - chance.which % len(line.messages)
+        ref = line.messages[number] if chance.flag else line.messages.pop(number)
         with self.alone(line):
-            self.claim(line, worker, ref)
+            self.claim(line, chance.who, ref)
 
-    @precondition(lambda self: self.any_of(Theatre.has_messages))
-    @rule(thread=threads, which=some, worker=st.integers(0, 2), dies=st.booleans())
-    def work(self, thread: str, which: int, worker: int, dies: bool) -> None:
-        """Let a message reach a worker that does what it should, or dies before it closes a superstep."""
-        self.deliver(thread, which, worker, again=False)
-        with suppress(StopIteration):
-            self.go_on(thread, 0, "says", dies, remembers=True)
-
-    @precondition(lambda self: self.any_of(Theatre.has_claims))
-    @rule(thread=threads, which=some, how=hows, dies=st.booleans(), remembers=st.booleans())
-    def go_on(self, thread: str, which: int, how: str, dies: bool, remembers: bool) -> None:
+    def go_on(self, line: Line, chance: Chance) -> None:
         """Let a worker do something with a claim, new or old, once or again; or die before it closes a superstep."""
-        line = self.choose(thread, self.has_claims)
-        number = -1 - which % len(line.claims)
-        worker, claim = line.claims[number] if remembers else line.claims.pop(number)
+        worker, claim = line.claims[-1 - chance.which % len(line.claims)]
         with self.alone(line), suppress(LeaseLost):
-            self.act_with(line, worker, claim, how, dies=dies)
+            self.act_with(line, worker, claim, chance.how, dies=chance.flag)
 
-    # Time and schedulers
+    def pause(self, line: Line, chance: Chance) -> None:
+        """Let a worker stand still when it is about to commit, or to close the superstep of what it committed."""
+        worker, claim = line.claims[-1 - chance.which % len(line.claims)]
+        scripts = CLOSES if chance.flag else COMMITS
+        with self.alone(line), suppress(LeaseLost), self.pausing(line, worker, *scripts):
+            self.act_with(line, worker, claim, chance.how, dies=False)
 
-    @precondition(lambda self: self.any_of(Theatre.is_running))
-    @rule(thread=threads, which=some, what=st.sampled_from(["lease", "look", "limit"]))
-    def time_passes(self, thread: str, which: int, what: str) -> None:
+    def wake_up(self, line: Line, chance: Chance) -> None:
+        """Let a worker that stood still go on, and call its script."""
+        with self.alone(line):
+            line.late.pop(-1 - chance.which % len(line.late))()
+
+    def take_over(self, line: Line, chance: Chance) -> None:
+        """Let the lease end on what somebody runs, and another worker have the step; the first one does not notice."""
+        _, claim = line.claims[-1 - chance.which % len(line.claims)]
+        with self.alone(line):
+            for step in self.steps_of(line.id):
+                if step["id"] == claim.ref.step_id:
+                    self.let_pass(line.id, step, "lease")
+            self.claim(line, chance.who, claim.ref)
+
+    # Time, schedulers, and what ends a run
+
+    def sweep(self, line: Line, chance: Chance) -> None:
+        """Let a scheduler look at everything that is due."""
+        assert "not handled" not in self.watchdogs[chance.who % len(self.watchdogs)].sweep()
+        self.collect()
+
+    def pass_time(self, line: Line, chance: Chance) -> None:
         """Let a lease end, a time limit pass, or the moment come at which a step must be looked at."""
-        line = self.choose(thread, self.is_running)
         steps = self.steps_of(line.id)
         with self.alone(line):
-            self.let_pass(line.id, steps[which % len(steps)], what)
+            self.let_pass(line.id, steps[chance.which % len(steps)], ("lease", "look", "limit")[chance.who])
 
-    @precondition(lambda self: self.any_of(Theatre.is_running))
-    @rule(thread=threads, what=st.sampled_from(["it is cancelled", "it lasts too long", "its messages are lost"]))
-    def something_happens_to_a_run(self, thread: str, what: str) -> None:
-        """Let somebody cancel a run, its time limit pass, or the broker be emptied."""
-        line = self.choose(thread, self.is_running)
+    def end_a_run(self, line: Line, chance: Chance) -> None:
+        """Let somebody cancel a run, or its time limit pass; or let the broker be emptied, which ends nothing."""
         place = self.client.connection.place(line.id, self.run_of(line))
-        if what == "it is cancelled":
+        if chance.who == 0:
             with self.alone(line):
                 assert self.client.runs.cancel(line.id, place.run_id)
-        elif what == "it lasts too long":
+        elif chance.who == 1:
             self.redis.hset(place.named("run"), "deadline", 1)
             self.redis.zadd(place.keys.due, {place.run_member(): 1})
         else:
             line.messages.clear()
-
-    @precondition(lambda self: self.any_of(Theatre.is_running))
-    @rule(which=st.integers(0, 1))
-    def sweep(self, which: int) -> None:
-        """Let a scheduler look at everything that is due."""
-        assert "not handled" not in self.watchdogs[which].sweep()
-        self.collect()
 
     # The promises
 
@@ -127,7 +154,7 @@ class Machine(RuleBasedStateMachine, Theatre):
             keys = self.client.connection.place(line.id).keys
             head = self.client.connection.checkpoints.load(keys, "", known.cursor, line.id).checkpoint
             line.oracle.move(head.number)
-            assert head.values["said"] == line.oracle.said
+            assert head.values["said"] == line.oracle.said, f"{head.values} at {head.number}, not {line.oracle.said}"
             assert sorted(map(key_of, head.steps)) == sorted(line.oracle.due)
 
     @invariant()
@@ -164,9 +191,9 @@ class Machine(RuleBasedStateMachine, Theatre):
                 return
             line.messages.clear()
             self.everything_falls_due(line.id)
-            self.begin(line.id, answers=True)
-            for which in range(2):
-                self.sweep(which)
+            self.begin(line, Chance(0, 0, "says", flag=True))
+            for scheduler in range(2):
+                self.sweep(line, Chance(0, scheduler, "says", flag=True))
             while line.messages:
                 line.claims.clear()
                 self.claim(line, 0, line.messages.pop(0))
@@ -181,3 +208,28 @@ class Machine(RuleBasedStateMachine, Theatre):
         self.log_has_no_gap_tokens_only_rise_and_steps_commit_once_under_their_last_lease()
         self.one_cursor_that_moves_from_one_superstep_to_the_next()
         self.everything_in_flight_is_due_and_nothing_else()
+
+
+@dataclass(frozen=True)
+class Happening:
+    """One kind of thing that may happen, and to which threads."""
+
+    does: Callable[[Machine, Line, Chance], None]
+    fits: Callable[[Theatre, Line], bool]
+
+    def __repr__(self) -> str:
+        return self.does.__name__
+
+
+#: The likelier, the more often.
+HAPPENINGS: tuple[Happening, ...] = (
+    *[Happening(Machine.deliver, Theatre.has_messages)] * 4,
+    *[Happening(Machine.go_on, Theatre.has_claims)] * 4,
+    *[Happening(Machine.take_over, Theatre.has_claims)] * 2,
+    *[Happening(Machine.pause, Theatre.has_claims)] * 2,
+    *[Happening(Machine.wake_up, Theatre.has_late)] * 2,
+    *[Happening(Machine.pass_time, Theatre.is_running)] * 2,
+    Happening(Machine.sweep, Theatre.is_running),
+    Happening(Machine.begin, lambda theatre, line: not theatre.is_running(line)),
+    Happening(Machine.end_a_run, Theatre.is_running),
+)

@@ -8,12 +8,12 @@ from scheduler.log import LogEntry
 
 from .plays import Play
 
-_HANDLER = "__error_handler__"
+HANDLER = "__error_handler__"
 
 
 def key_of(step: Step) -> str:
     """Return how the plays call a step: by its node, and its place among Sends; a handler as what it stands for."""
-    name = step.node.removeprefix(_HANDLER)
+    name = step.node.removeprefix(HANDLER)
     return f"{name}{step.path[1]}" if step.path[0] == PUSH else name
 
 
@@ -40,6 +40,10 @@ class Oracle:
     token: int = 0
     tokens: dict[str, int] = field(default_factory=dict)
     committed: set[str] = field(default_factory=set)
+    #: The steps at the root that somebody has the lease on.
+    held: set[str] = field(default_factory=set)
+    #: The steps whose leases were let run out: nobody else's may be taken for lost.
+    over: set[str] = field(default_factory=set)
 
     def __post_init__(self) -> None:
         self.due = self.play.first
@@ -52,6 +56,12 @@ class Oracle:
         """Take an entry of the log in; it must be the next one, and one that may be."""
         assert entry.seq == self.seq + 1, f"entry {entry.seq} follows entry {self.seq}"
         self.seq = entry.seq
+        if entry.kind == "finished":
+            self.held.clear()
+        elif entry.kind != "leased":
+            self.held.discard(entry.data.get("step", ""))
+        if entry.kind == "lost worker":
+            assert entry.data["step"] in self.over, f"{entry.data['node']} was taken from a worker whose lease was good"
         if entry.kind == "leased":
             self._leased(entry)
         if entry.kind == "committed":
@@ -77,6 +87,9 @@ class Oracle:
         token, step = entry.data["token"], entry.data["step"]
         assert token > self.token, f"token {token} was given after {self.token}"
         assert step not in self.committed, f"{entry.data['node']} has finished, and was leased again"
+        assert step not in self.held, f"{entry.data['node']} was leased to somebody else"
+        if not entry.ns:
+            self.held.add(step)
         self.token = self.tokens[step] = token
 
     def _committed(self, entry: LogEntry) -> None:
@@ -86,6 +99,6 @@ class Oracle:
         self.committed.add(step)
         if entry.ns:
             return
-        key, handled = self.keys[step], entry.data["node"].startswith(_HANDLER)
+        key, handled = self.keys[step], entry.data["node"].startswith(HANDLER)
         assert key in self.due, f"{key} committed, and {self.due} were due"
         self.kept[key] = [*self.play.says.get(key, [word(key, len(self.said), handled=handled)])]

@@ -25,9 +25,9 @@ from tests.fakes import RecordingDispatcher
 from tests.scheduler.stage import THREAD, State, begin, rewrite, silent, state, wrote
 
 from .model import Doing, Kept, Move, Outcome, Protocol, Store, Worker
+from .oracle import HANDLER
 
 _FAR_AHEAD = 10**15
-_PREFIX = "__error_handler__"
 
 
 def graph_of(protocol: Protocol) -> Graph:
@@ -291,7 +291,7 @@ def _instead(owner: object, **methods: Callable[..., Any]) -> Iterator[None]:
 
 def _name(node: str) -> str:
     """Return how the model calls a node: an error handler after the node whose place it takes."""
-    return f"{node.removeprefix(_PREFIX)}'" if node.startswith(_PREFIX) else node
+    return f"{node.removeprefix(HANDLER)}'" if node.startswith(HANDLER) else node
 
 
 def _outcome(known: Mapping[str, Any]) -> Outcome:

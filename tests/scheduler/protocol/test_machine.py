@@ -1,7 +1,8 @@
 """Whatever happens to two threads, in whatever order, the promises hold and the end is the same.
 
-As a rule a few lives are tried, always the same ones. ``pytest tests/scheduler/protocol --thorough=10000`` tries as
-many new ones, on fakeredis or with ``--redis=real``; hypothesis shrinks what fails to the shortest life that does.
+As a rule a few lives are tried, always the same ones, and more of them with the system tests.
+``pytest tests/scheduler/protocol --thorough=10000`` tries as many new ones, on fakeredis or with ``--redis=real``;
+hypothesis shrinks what fails to the shortest life that does.
 """
 
 import pytest
@@ -15,8 +16,9 @@ from .machine import Machine
 from .theatre import Clockwork
 
 
+@pytest.mark.parametrize("lives", [4, pytest.param(40, marks=pytest.mark.system)])
 def test_whatever_happens_the_promises_hold_and_the_end_is_the_same(
-    redis: Redis, thorough: int, monkeypatch: pytest.MonkeyPatch
+    redis: Redis, lives: int, thorough: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     class Here(Machine):
         pass
@@ -25,7 +27,7 @@ def test_whatever_happens_the_promises_hold_and_the_end_is_the_same(
     monkeypatch.setattr(ids, "time", Here.clockwork)
     monkeypatch.setattr(ids, "os", Here.clockwork)
     often = settings(
-        max_examples=thorough or 4,
+        max_examples=thorough or lives,
         stateful_step_count=50 if thorough else 30,
         derandomize=not thorough,
         database=None,

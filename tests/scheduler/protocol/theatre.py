@@ -2,8 +2,9 @@
 
 import json
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
+from functools import partial
 from itertools import count
 from typing import Any
 
@@ -26,7 +27,7 @@ from tests.fakes import RecordingDispatcher
 from tests.scheduler.stage import everything, make_due, pass_deadline, rewrite
 from tests.scheduler.troupe import Act, Troupe, fails
 
-from .oracle import Oracle, key_of, word
+from .oracle import HANDLER, Oracle, key_of, word
 from .plays import Play
 
 
@@ -55,6 +56,8 @@ class Line:
     messages: list[StepRef] = field(default_factory=list)
     #: Every claim that a worker remembers, by its number: the good ones, and those of zombies.
     claims: list[tuple[int, Claim]] = field(default_factory=list)
+    #: Scripts that workers were about to call when they were paused.
+    late: list[Callable[[], object]] = field(default_factory=list)
 
 
 @dataclass
@@ -88,6 +91,10 @@ class Dying(Steps):
     def close(self, claim: Claim, graph: Graph | None) -> Progress:
         """Die."""
         return Progress()
+
+
+class Paused(BaseException):
+    """A worker stands still, right before it calls a script."""
 
 
 class Theatre:
@@ -131,16 +138,7 @@ class Theatre:
             self.lines[order.ref.thread_id].messages.append(order.ref)
         self.dispatcher.sent.clear()
 
-    # Which thread something happens to
-
-    def choose(self, thread: str, fits: Callable[[Line], bool]) -> Line:
-        """Return the line of a thread, or of another one if that does not fit."""
-        line = self.lines[thread]
-        return line if fits(line) else next(filter(fits, self.lines.values()))
-
-    def any_of(self, fits: Callable[["Theatre", Line], bool]) -> bool:
-        """Return whether something fits a thread."""
-        return any(fits(self, line) for line in self.lines.values())
+    # What can happen to a thread
 
     def run_of(self, line: Line) -> str:
         """Return the active run of a thread; nothing where there is none."""
@@ -154,6 +152,10 @@ class Theatre:
     def has_messages(self, line: Line) -> bool:
         """Return whether messages for a thread are under way."""
         return bool(line.messages)
+
+    def has_late(self, line: Line) -> bool:
+        """Return whether a paused worker is about to call a script."""
+        return bool(line.late)
 
     def has_claims(self, line: Line) -> bool:
         """Return whether a worker remembers a claim of a thread."""
@@ -185,6 +187,26 @@ class Theatre:
         else:
             self._troupe(line, worker, steps, how).act(claim)
 
+    @contextmanager
+    def pausing(self, line: Line, worker: int, *scripts: str) -> Iterator[None]:
+        """Pause a worker when it is about to call one of these scripts; it will, whatever has happened by then."""
+        owner = self.workers[worker].connection.scripts
+
+        def pausing_before(call: Callable[..., object]) -> Callable[..., object]:
+            def pause(*args: Any, **named: Any) -> object:
+                line.late.append(partial(call, *args, **named))
+                raise Paused
+
+            return pause
+
+        vars(owner).update({name: pausing_before(getattr(owner, name)) for name in scripts})
+        try:
+            with suppress(Paused):
+                yield
+        finally:
+            for name in scripts:
+                del vars(owner)[name]
+
     def _troupe(self, line: Line, worker: int, steps: Steps, how: str) -> Troupe:
         def says(steps: Steps, claim: Claim, graph: Graph) -> Progress:
             heard, key = len(claim.stored.checkpoint.values["said"]), key_of(claim.step)
@@ -196,7 +218,8 @@ class Theatre:
             return steps.commit(claim, graph, Result(claim.step, (said,), goto))
 
         act: Act = fails if how == "fails" else says
-        acts = dict.fromkeys(line.play.graph.nodes, act) | ({"x": fails, "y": fails} if how == "fails" else {})
+        own = [*line.play.graph.nodes, *(f"{HANDLER}{name}" for name in line.play.graph.nodes)]
+        acts = dict.fromkeys(own, act) | ({"x": fails, "y": fails} if how == "fails" else {})
         other = self.workers[worker]
         return Troupe(other.connection, other, steps, line.play.graph, acts)
 
@@ -221,6 +244,7 @@ class Theatre:
     def let_pass(self, thread: str, step: dict[str, Any], what: str) -> None:
         """Let a lease or a pause end, a time limit pass, or the moment come to look at a step."""
         connection, ref = self.client.connection, StepRef(thread, step["run"], step["id"])
+        self.lines[thread].oracle.over.add(step["id"])
         if what == "limit" and "deadline" in step and step["state"] in ("leased", "called"):
             pass_deadline(connection, ref)
         if what == "lease" and step["state"] in ("leased", "waiting"):
