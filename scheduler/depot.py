@@ -2,10 +2,12 @@
 
 import os
 import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from graphs.errors import MissingExtra
+from graphs.errors import MissingExtra, TreadleError
 
 from .absence import ArchiveUnavailable
 
@@ -34,17 +36,13 @@ def read(url: str) -> bytes:
 
     Raises:
         ArchiveUnavailable: it is not there, or cannot be reached.
-        MissingExtra: fsspec, or what it needs for this kind of URL, is not installed.
+        MissingExtra: fsspec is not installed, and the URL is no path.
     """
-    try:
+    with _reaching(url):
         if is_local(url):
             return _path(url).read_bytes()
         files, path = _opened(url)
         return bytes(files.cat_file(path))
-    except FileNotFoundError as error:
-        raise ArchiveUnavailable(url, "there is no such file") from error
-    except OSError as error:
-        raise ArchiveUnavailable(url, error.strerror or str(error)) from error
 
 
 def write(url: str, data: bytes) -> None:
@@ -54,10 +52,8 @@ def write(url: str, data: bytes) -> None:
         ArchiveUnavailable: it cannot be written.
         MissingExtra: as for ``read``.
     """
-    try:
+    with _reaching(url):
         _write_here(_path(url).absolute(), data) if is_local(url) else _write_there(url, data)
-    except OSError as error:
-        raise ArchiveUnavailable(url, error.strerror or str(error)) from error
 
 
 def exists(url: str) -> bool:
@@ -66,13 +62,28 @@ def exists(url: str) -> bool:
     Raises:
         ArchiveUnavailable, MissingExtra: as ``read`` does.
     """
-    try:
+    with _reaching(url):
         if is_local(url):
             return _path(url).exists()
         files, path = _opened(url)
         return bool(files.exists(path))
+
+
+@contextmanager
+def _reaching(url: str) -> Iterator[None]:
+    """Say ArchiveUnavailable where a file is not in reach; who keeps it has errors of its own."""
+    try:
+        yield
+    except TreadleError:
+        raise
+    except FileNotFoundError as error:
+        raise ArchiveUnavailable(url, "there is no such file") from error
     except OSError as error:
         raise ArchiveUnavailable(url, error.strerror or str(error)) from error
+    except Exception as error:
+        if is_local(url):
+            raise
+        raise ArchiveUnavailable(url, f"{type(error).__name__}: {error}") from error
 
 
 def _write_here(path: Path, data: bytes) -> None:
@@ -100,11 +111,12 @@ def _write_there(url: str, data: bytes) -> None:
     if folder:
         files.makedirs(folder, exist_ok=True)
     unfinished = f"{folder}/{_unfinished()}"
-    files.pipe_file(unfinished, data)
     try:
+        files.pipe_file(unfinished, data)
         files.mv(unfinished, path)
     except BaseException:
-        files.rm_file(unfinished)
+        with suppress(Exception):  # it is the first error that is told
+            files.rm_file(unfinished)
         raise
 
 
@@ -119,10 +131,7 @@ def _path(url: str) -> Path:
 def _opened(url: str) -> tuple[Any, str]:
     try:
         from fsspec.core import url_to_fs
-
-        files, path = url_to_fs(url)
     except ImportError as error:
         raise MissingExtra("fsspec", "archive") from error
-    except ValueError as error:
-        raise ArchiveUnavailable(url, str(error)) from error
+    files, path = url_to_fs(url)  # it says what is missing for this kind of URL
     return files, str(path)

@@ -2,12 +2,14 @@
 
 import json
 from collections.abc import Callable
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 from redis import Redis
 
+from graphs.interrupts import Deadline, GraphInterrupt, Questions
 from scheduler import depot
 from scheduler.absence import ArchiveBroken, ArchiveUnavailable, ThreadArchived
 from scheduler.archive import FORMAT, broken_log
@@ -18,9 +20,10 @@ from scheduler.connection import Connection, open_connection
 from scheduler.errors import StoreUnavailable, ThreadBusy, TransitionNotAllowed
 from scheduler.settings import Settings
 from scheduler.steps import Steps
+from scheduler.watchdog import Watchdog
 from tests.fakes import RecordingDispatcher
 
-from .stage import THREAD, begin, everything, kinds, line, play, state
+from .stage import THREAD, begin, claim, everything, kinds, line, play, state
 
 GRAPH = line("a", "b")
 
@@ -378,3 +381,23 @@ def test_a_sealed_file_says_nothing_without_its_key(redis: Redis, tmp_path: Path
 
     with pytest.raises(Exception, match="which is not here"):
         sealed_client(redis, NEW).archives.read(archived.url)
+
+
+def test_the_deadline_of_a_question_goes_along(
+    client: Client, steps: Steps, watchdog: Watchdog, connection: Connection, tmp_path: Path
+) -> None:
+    claimed = claim(steps, begin(client, GRAPH, {"said": ["hi"]}).orders[0].ref)
+    with pytest.raises(GraphInterrupt) as asked:
+        Questions(claimed.step.id).ask("Really?", None, Deadline(timedelta(hours=1), "no"))
+    steps.ask(claimed, GRAPH, asked.value)
+    place = connection.place(THREAD)
+    before = connection.redis.zmscore(place.keys.due, [place.member("questions")])
+
+    client.archives.put(THREAD, str(tmp_path))
+    assert connection.redis.zmscore(place.keys.due, [place.member("questions")]) == [None]
+    client.archives.restore(THREAD)
+
+    assert connection.redis.zmscore(place.keys.due, [place.member("questions")]) == before
+    connection.client.zadd(place.keys.due, {place.member("questions"): 1})
+    assert watchdog.sweep() == {"left alone": 1}
+    assert client.threads.get(THREAD).status == "paused"
