@@ -55,7 +55,7 @@ _TO_CONSUME = (
     # with TREADLE_ACK_EMULATION alone
     "hdel", "hget", "hset", "rpush", "set", "unwatch", "watch", "zadd", "zrange", "zrem",
 )  # fmt: skip
-_TO_COPY_THREADS = ("dump", "restore", "hset", "pexpire", "rpush", "sadd", "unlink", "xadd")
+_TO_COPY_THREADS = ("dump", "restore", "type", "hset", "pexpire", "rpush", "sadd", "unlink", "xadd")
 
 
 @dataclass(frozen=True, slots=True)
