@@ -16,7 +16,7 @@ import ormsgpack
 
 from .absence import ArchiveBroken
 from .heads import Head, head_of
-from .holdings import Part, counted
+from .holdings import KINDS, Part, counted
 from .keys import Keys
 from .log_blocks import SPAN, Block
 from .log_chain import LogChain
@@ -123,9 +123,12 @@ def unpacked(url: str, data: bytes, sealing: Sealing) -> Archive:
     try:
         known = ormsgpack.unpackb(content)
         parts = [Part(*row) for row in known["parts"]]
+        strange = [part.name for part in parts if KINDS.get(part.name) != part.kind]
         told = known["thread"], known["prefix"], {**counted(parts), "entries": manifest.head["entries"]}
     except (ValueError, TypeError, KeyError) as error:
         raise ArchiveBroken(url, f"its content cannot be read ({error})") from error
+    if strange or sum(part.name == "thread" for part in parts) != 1:
+        raise ArchiveBroken(url, f"its content is not that of a thread ({', '.join(map(repr, strange)) or 'none'})")
     if told != (manifest.thread, manifest.prefix, dict(manifest.counts)):
         raise ArchiveBroken(url, "its content is not what its first line says")
     return Archive(manifest, parts)

@@ -9,7 +9,7 @@ import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 
 from . import depot, holdings
 from .absence import ArchiveBroken, ArchiveUnavailable
@@ -139,14 +139,15 @@ class ArchiveStore:
         seconds, micros = self._connection.redis.time()
         before = seconds * 1000 + micros // 1000 - idle_ms
         left_out = {ThreadStatus.RUNNING, *(() if waiting else (ThreadStatus.PAUSED,))}
-        found = (self._threads.find(thread_id) for thread_id in reversed(self._threads.ids()))
+        pipeline = self._connection.redis.pipeline(transaction=False)
+        for key in self._connection.keys.thread_indexes():
+            pipeline.zrange(key, "-inf", before, byscore=True, withscores=True)
+        scored = sorted((pair for pairs in pipeline.execute() for pair in pairs), key=lambda pair: pair[1])
+        found = (self._threads.find(unquote(token.decode())) for token, _ in scored)
         return [
             thread.id
             for thread in found
-            if thread is not None
-            and thread.archive is None
-            and thread.status not in left_out
-            and thread.updated_ms <= before
+            if thread is not None and thread.archive is None and thread.status not in left_out
         ]
 
     def _put_once(self, thread_id: str, url: str) -> Archived | None:

@@ -27,6 +27,8 @@ _OF_THREAD: Final = {
 }
 _OF_FRAME: Final = {"frame": "hash", "checkpoints": "stream", "channels": "hash", "results": "hash"}
 _OF_RUN: Final = frozenset({"plan", "error", "drain"})
+#: What a part may be: a file that names anything else is none of ours.
+KINDS: Final = {**_OF_THREAD, **_OF_FRAME, "run": "hash", "due": "due"}
 #: What the due set of the partition knows of a thread that rests.
 _DUE: Final = (QUESTIONS, EXPIRY)
 #: What was begun and never finished goes by itself.
@@ -186,7 +188,7 @@ def _commands(connection: Connection, key: str, own: str, part: Part) -> Iterato
 
 
 def counted(parts: Iterable[Part]) -> Mapping[str, int]:
-    """Return how many runs, frames, checkpoints, events and bytes parts hold."""
+    """Return how many runs, frames, checkpoints and events parts hold."""
     known = list(parts)
     return {
         "runs": sum(part.name == "run" for part in known),
