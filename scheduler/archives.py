@@ -14,11 +14,13 @@ from urllib.parse import quote, unquote
 from . import depot, holdings
 from .absence import ArchiveBroken, ArchiveUnavailable
 from .archive import SUFFIX, Archive, Manifest, broken_log, packed, resealed, unpacked
+from .bytes_redis import available
 from .connection import Connection
+from .ending_scripts import EndingScripts
 from .errors import InvalidConfig, ThreadNotFound, TransitionNotAllowed
 from .holdings import Part
 from .ids import check_thread_id
-from .lifecycle import ThreadStatus
+from .lifecycle import ThreadEvent, ThreadStatus
 from .log import Log
 from .scripts import Request
 from .sealing import Sealing
@@ -57,6 +59,7 @@ class ArchiveStore:
 
     def __init__(self, connection: Connection, threads: ThreadStore) -> None:
         self._connection, self._threads = connection, threads
+        self._scripts = EndingScripts(connection.client)
 
     def put(self, thread_id: str, url: str) -> Archived:
         """Write a thread that rests to a file, and free the store of it.
@@ -71,6 +74,7 @@ class ArchiveStore:
         Raises:
             ThreadNotFound: there is no such thread.
             ThreadBusy: a run is active on it.
+            TransitionNotAllowed: a run is to begin on it later.
             LogAltered: the chain of its log does not hold.
             ArchiveUnavailable: the file cannot be written, or is there already and is another one.
         """
@@ -81,6 +85,8 @@ class ArchiveStore:
                 return Archived(thread_id, thread.archive, thread.archive_digest or "")
             if thread.run_id is not None:
                 raise self._threads.busy(thread_id, thread.run_id, thread.since_ms or 0)
+            if self._starts_later(thread_id):
+                raise TransitionNotAllowed(thread_id, "about to begin a run later", ThreadEvent.ARCHIVE)
             if (archived := self._put_once(thread_id, url)) is not None:
                 return archived
 
@@ -143,12 +149,19 @@ class ArchiveStore:
         for key in self._connection.keys.thread_indexes():
             pipeline.zrange(key, "-inf", before, byscore=True, withscores=True)
         scored = sorted((pair for pairs in pipeline.execute() for pair in pairs), key=lambda pair: pair[1])
-        found = (self._threads.find(unquote(token.decode())) for token, _ in scored)
+        names = [unquote(token.decode()) for token, _ in scored]
+        found = (self._threads.find(name) for name in names if not self._starts_later(name))
         return [
             thread.id
             for thread in found
             if thread is not None and thread.archive is None and thread.status not in left_out
         ]
+
+    def _starts_later(self, thread_id: str) -> bool:
+        """Return whether a run is to begin on a thread."""
+        keys = self._connection.place(thread_id).keys
+        with available("look at a thread"):
+            return bool(self._connection.client.zrange(keys.starts, 0, 0))
 
     def _put_once(self, thread_id: str, url: str) -> Archived | None:
         """Archive a thread as it is now; None where something has happened to it meanwhile."""
@@ -173,7 +186,7 @@ class ArchiveStore:
         )
         runs = [part.of for part in parts if part.name == "run"]
         frames = [ns.decode() for part in parts if part.name == "frames" for ns in part.value]
-        answer = connection.scripts.free_thread(place, request, runs, frames)
+        answer = self._scripts.free_thread(place, request, runs, frames)
         if answer[0] == "busy":
             raise self._threads.busy(thread_id, answer[1], int(answer[2]))
         if answer[0] != "freed":
@@ -220,7 +233,7 @@ class ArchiveStore:
             }
         )
         pairs = holdings.stage(self._connection, place.keys, [part for part in parts if part.name != "due"])
-        answer = self._connection.scripts.restore_thread(place, request, pairs)
+        answer = self._scripts.restore_thread(place, request, pairs)
         if answer[0] == "refused":
             self._connection.client.unlink(*pairs[::2])
             raise TransitionNotAllowed(thread_id, answer[1], "be restored: there is a thread of this id")

@@ -73,6 +73,8 @@ class RunConfig:
     #: Seconds for which the thread is kept when nothing happens to it, and those of a thread that has none of its own.
     ttl_s: float | None = None
     default_ttl_s: float | None = None
+    #: The id of the run; None: a new one.
+    run_id: str | None = None
 
     def for_nodes(self) -> dict[str, Any]:
         """Return the config as nodes see it, without what is private to the caller."""

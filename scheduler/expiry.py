@@ -1,6 +1,7 @@
 """The end of a thread that has rested for as long as it is kept: by Redis' clock, and as a whole."""
 
 from .connection import Connection
+from .ending_scripts import EndingScripts
 
 
 class Expiry:
@@ -8,6 +9,7 @@ class Expiry:
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
+        self._scripts = EndingScripts(connection.client)
 
     def look_at(self, thread_id: str) -> bool:
         """Delete a thread if its time is over; return whether it was.
@@ -18,7 +20,7 @@ class Expiry:
         while answer == "more":
             run_ids = [run.decode() for run in self._connection.redis.lrange(place.keys.runs, 0, -1)]
             frames = [ns.decode() for ns in self._connection.redis.smembers(place.keys.frames)]
-            answer = self._connection.scripts.expire_thread(place, run_ids, frames)
+            answer = self._scripts.expire_thread(place, run_ids, frames)
         if answer == "expired":
             self._connection.checkpoints.forget(place.keys)
         return answer == "expired"

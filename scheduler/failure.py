@@ -67,10 +67,12 @@ def drained(reason: str) -> dict[str, Any]:
     return describe(graph_errors.GraphDrained(_beginning(_storable(reason)))) | {"kind": "drained"}
 
 
-def lost(node: str, losses: int) -> dict[str, Any]:
-    """Return the record of a step whose every attempt took its worker with it."""
+def lost(node: str, losses: int, by: str = "") -> dict[str, Any]:
+    """Return the record of a step whose every attempt took its worker with it; ``by``: how the last one ended."""
+    known = f", the last one by this: {by}" if by else ""
     message = (
-        f"Node {node!r} lost its worker {losses} times (killed, out of memory, or crashed), so it is not tried again."
+        f"Node {node!r} lost its worker {losses} times (killed, out of memory, or crashed{known}), "
+        "so it is not tried again."
     )
     return _record("lost", "WorkerLost", message, node)
 

@@ -9,6 +9,7 @@ from .absence import ThreadArchived
 from .checkpoint_record import made_by
 from .connection import Connection
 from .dialogue import Dialogue
+from .ending_scripts import EndingScripts
 from .errors import InvalidConfig, ThreadNotFound, TransitionNotAllowed
 from .ids import check_thread_id
 from .lifecycle import ThreadEvent, allowed_in
@@ -43,6 +44,7 @@ class Pruning:
 
     def __init__(self, connection: Connection, threads: ThreadStore) -> None:
         self._connection, self._threads = connection, threads
+        self._scripts = EndingScripts(connection.client)
 
     def prune(self, thread_id: str, keep: int = 1) -> int:
         """Drop the older checkpoints of a thread that rests; return how many.
@@ -133,7 +135,7 @@ class Pruning:
                 "entries": [{"kind": "pruned", **where, "count": len(gone)}],
             }
         )
-        answer = self._connection.scripts.prune_frame(frame.place, request)
+        answer = self._scripts.prune_frame(frame.place, request)
         if answer[0] == "busy":
             raise self._threads.busy(thread.id, answer[1], int(answer[2]))
         if answer == ["refused", "unknown"]:

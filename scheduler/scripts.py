@@ -21,6 +21,8 @@ TRAVELS_BYTES = 64 * 1024
 QUESTIONS = "questions"
 #: And how it names a thread that is deleted when nothing has happened to it for long enough.
 EXPIRY = "expiry"
+#: How it names, before its id, a run that is to begin.
+START = "start:"
 
 
 @dataclass(slots=True)
@@ -50,6 +52,10 @@ class Place:
     def run_member(self) -> str:
         """Return how the due set names this run."""
         return f"{self.keys.token} run:{self.run_id}"
+
+    def start_member(self) -> str:
+        """Return how the due set names this run while it has not begun."""
+        return f"{self.keys.token} {START}{self.run_id}"
 
     def named(self, name: str) -> str:
         """Return the key that a script's header calls by this name."""
@@ -116,9 +122,21 @@ class Scripts:
         """Hand a lease back; return whether it was this worker's."""
         return bool(self._run("release_step", place, args))
 
+    def pass_on_step(self, place: Place, **args: str | int) -> bool:
+        """Give a step back for workers with another version of its graph; return whether it was this worker's."""
+        return bool(self._run("pass_on_step", place, args))
+
+    def upgrade_run(self, place: Place, **args: str) -> bool:
+        """Let a run go on with a newer version of its graph; return whether it does."""
+        return bool(self._run("upgrade_run", place, args))
+
     def retry_step(self, place: Place, **args: str | int | bytes) -> bool:
         """Let a step wait for its next attempt; return whether the lease was still good."""
         return bool(self._run("retry_step", place, args))
+
+    def sleep_step(self, place: Place, **args: str | int | bytes) -> bool:
+        """Let a step sleep until a moment; return whether the lease was still good."""
+        return bool(self._run("sleep_step", place, args))
 
     def hand_over_step(self, place: Place, request: Request) -> bool:
         """Let an error handler take over from a step; return whether the step's lease was still good."""
@@ -188,27 +206,19 @@ class Scripts:
         """Create, terminate or archive a thread; ``becoming``: keys in pairs, each first one becomes the second."""
         return self._strings(self._run("set_status", place, request.args(), becoming))
 
-    def delete_thread(self, place: Place, run_ids: Sequence[str], frames: Sequence[str]) -> list[Any]:
-        """Delete a thread, its runs and frames; return deleted, busy (by which run, since when), unknown or more."""
+    def delete_thread(
+        self, place: Place, run_ids: Sequence[str], frames: Sequence[str], waiting: Sequence[str] = ()
+    ) -> list[Any]:
+        """Delete a thread, its runs and frames; return deleted, busy (by which run, since when), unknown or more.
+
+        Args:
+            place: the thread.
+            run_ids: the runs that it had.
+            frames: the namespaces of its frames.
+            waiting: the runs that are to begin.
+        """
         args = {"token": place.keys.token, "runs": len(run_ids)}
-        return self._strings(self._run("delete_thread", place, args, self._owned(place, run_ids, frames)))
-
-    def free_thread(self, place: Place, request: Request, run_ids: Sequence[str], frames: Sequence[str]) -> list[Any]:
-        """Free what an archived thread holds; return freed, busy (by which run, since when), unknown or moved."""
-        return self._strings(self._run("free_thread", place, request.args(), self._owned(place, run_ids, frames)))
-
-    def restore_thread(self, place: Place, request: Request, becoming: Sequence[str]) -> list[Any]:
-        """Let a thread appear that was put together elsewhere; return restored, or refused and the thread's status."""
-        return self._strings(self._run("restore_thread", place, request.args(), becoming))
-
-    def expire_thread(self, place: Place, run_ids: Sequence[str], frames: Sequence[str]) -> str:
-        """Delete a thread whose time is over; return expired, more, or nothing."""
-        args = {"token": place.keys.token, "runs": len(run_ids)}
-        return str(self._run("expire_thread", place, args, self._owned(place, run_ids, frames)).decode())
-
-    def prune_frame(self, place: Place, request: Request) -> list[Any]:
-        """Drop old checkpoints of a frame; return pruned and the log's new end, or moved, busy or refused."""
-        return self._strings(self._run("prune_frame", place, request.args()))
+        return self._strings(self._run("delete_thread", place, args, self._owned(place, [*run_ids, *waiting], frames)))
 
     def pack_chunks(self, place: Place, **args: str | int | bytes) -> int:
         """Put the oldest chunks of a value into a block; return how many of its blocks are settled."""

@@ -41,8 +41,7 @@ class ThreadStore:
         """Create a thread before its first run, as a rule to give it metadata or limits.
 
         Args:
-            thread_id, metadata: its id, and what it is found by.
-            timeout_s: how long each of its runs may take.
+            thread_id, metadata, timeout_s: its id, what it is found by, how long each of its runs may take.
             ttl_s: how long it is kept when nothing happens to it, unless it waits for a person.
 
         Raises:
@@ -194,7 +193,8 @@ class ThreadStore:
         while answer[0] == "more":
             run_ids = [run.decode() for run in self._connection.redis.lrange(place.keys.runs, 0, -1)]
             frames = [ns.decode() for ns in self._connection.redis.smembers(place.keys.frames)]
-            answer = self._connection.scripts.delete_thread(place, run_ids, frames)
+            waiting: Any = self._connection.client.zrange(place.keys.starts, 0, -1)
+            answer = self._connection.scripts.delete_thread(place, run_ids, frames, [run.decode() for run in waiting])
         if answer[0] == "busy":
             raise self.busy(thread_id, answer[1], int(answer[2]))
         self._connection.checkpoints.forget(place.keys)

@@ -1,6 +1,7 @@
 -- Delete a thread to which nothing has happened for as long as it is kept; or say when to look at it again.
--- One that runs or waits for a person stays: with its next run, or its end, its time begins anew.
--- KEYS thread index due steps log blocks events runs frames deadlines frame held checkpoints channels results; then the keys of its runs and of the frames below the root
+-- One that runs, on which a run is to begin, or that waits for a person stays: with its next run, or its end, its time begins
+-- anew.
+-- KEYS thread index due steps log blocks events runs frames deadlines starts frame held checkpoints channels results; then the keys of its runs and of the frames below the root
 -- ARGV token runs
 -- Returns "expired", "more" (another run was begun since its runs were listed), or "" where it stays.
 local member = A.token .. " expiry"
@@ -11,7 +12,8 @@ if not status or not ttl or status == "paused" or status == "archived" then
   return ""
 end
 local now = now_ms()
-local ends = status == "running" and now + ttl or thread[3] + ttl
+local busy = status == "running" or redis.call("EXISTS", K.starts) == 1
+local ends = busy and now + ttl or thread[3] + ttl
 if ends > now then
   redis.call("ZADD", K.due, ends, member)
   return ""

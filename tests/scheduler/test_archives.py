@@ -17,6 +17,7 @@ from scheduler.archives import reseal
 from scheduler.client import Client
 from scheduler.config import parse
 from scheduler.connection import Connection, open_connection
+from scheduler.ending_scripts import EndingScripts
 from scheduler.errors import StoreUnavailable, ThreadBusy, TransitionNotAllowed
 from scheduler.settings import Settings
 from scheduler.steps import Steps
@@ -159,7 +160,7 @@ def test_what_dies_between_the_file_and_the_deletion_is_done_by_the_next_call(
         raise StoreUnavailable("gone")
 
     with monkeypatch.context() as patch:
-        patch.setattr(type(client.connection.scripts), "free_thread", die)
+        patch.setattr(EndingScripts, "free_thread", die)
         with pytest.raises(StoreUnavailable):
             client.archives.put(finished, str(tmp_path))
     (file,) = names(tmp_path)
@@ -209,7 +210,7 @@ def test_a_thread_whose_restoring_is_cut_short_is_still_in_its_file(
         raise StoreUnavailable("gone")
 
     with monkeypatch.context() as patch:
-        patch.setattr(type(client.connection.scripts), "restore_thread", die)
+        patch.setattr(EndingScripts, "restore_thread", die)
         with pytest.raises(StoreUnavailable):
             client.archives.restore(finished)
 
@@ -401,3 +402,15 @@ def test_the_deadline_of_a_question_goes_along(
     connection.client.zadd(place.keys.due, {place.member("questions"): 1})
     assert watchdog.sweep() == {"left alone": 1}
     assert client.threads.get(THREAD).status == "paused"
+
+
+def test_a_thread_on_which_a_run_is_to_begin_is_not_archived(
+    client: Client, connection: Connection, finished: str, tmp_path: Path
+) -> None:
+    connection.client.zadd(connection.place(THREAD).keys.starts, {"run": 1})
+
+    with pytest.raises(TransitionNotAllowed, match="begin a run later"):
+        client.archives.put(finished, str(tmp_path))
+
+    assert client.archives.idle(0) == []
+    assert names(tmp_path) == []

@@ -158,3 +158,23 @@ def test_an_archived_thread_is_known_for_ever_and_a_restored_one_is_kept_anew(
 def test_a_time_is_a_positive_number(client: Client, ttl: object) -> None:
     with pytest.raises(InvalidConfig):
         client.threads.create(THREAD, ttl_s=ttl)  # type: ignore[arg-type]
+
+
+def test_a_thread_on_which_a_run_is_to_begin_stays(
+    client: Client, steps: Steps, watchdog: Watchdog, connection: Connection
+) -> None:
+    finish(client, steps, ttl=60)
+    connection.client.zadd(connection.place(THREAD).keys.starts, {"run": 1})
+    age(connection)
+
+    assert watchdog.sweep() == {"left alone": 1}
+
+    assert (due_ms(connection) or 0) > now_ms(connection)
+
+
+def test_a_deleted_thread_leaves_nothing_to_look_at(client: Client, connection: Connection, redis: Redis) -> None:
+    client.threads.create(THREAD, ttl_s=60)
+
+    client.threads.delete(THREAD)
+
+    assert everything(redis) == {}

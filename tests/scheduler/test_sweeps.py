@@ -1,5 +1,6 @@
 """Much that falls due at once: it is looked after together, and what is wrong with one of it costs no other."""
 
+import json
 import threading
 from collections.abc import Sequence
 
@@ -10,6 +11,7 @@ from scheduler.client import Client
 from scheduler.connection import Connection, open_connection
 from scheduler.dispatch import StepOrder
 from scheduler.settings import Settings
+from scheduler.steps import Steps
 from scheduler.watchdog import Watchdog
 from tests.fakes import RecordingDispatcher
 
@@ -97,18 +99,59 @@ def test_a_step_that_cannot_be_sent_does_not_keep_back_those_that_fell_due_with_
     assert sorted(order.ref.thread_id for order in choosy.sent) == ["t1", "t2"]
 
 
-def test_a_step_is_not_waited_for_longer_because_the_broker_was_away(client: Client, redis: Redis) -> None:
-    ref, dispatcher = due_together(client, "t1")[0].ref, RecordingDispatcher()
-    connection = open_connection(redis, Settings(), dispatcher)
-    watchdog, waits = Watchdog(connection, client.runs), []
+def test_a_long_queue_is_not_made_longer_but_for_what_is_not_in_it(
+    client: Client, connection: Connection, watchdog: Watchdog, dispatcher: RecordingDispatcher
+) -> None:
+    waiting, lost = due_together(client, "waits", "lost")
+    assert Steps(connection, client.runs, "dead").claim(lost.ref, "d") is not None
+    place = connection.place("lost")
+    record = json.loads(connection.redis.hget(place.keys.steps, lost.ref.step_id) or b"")
+    connection.client.hset(place.keys.steps, lost.ref.step_id, json.dumps(record | {"until": 1}))
+    make_due(connection, lost.ref)
+    dispatcher.sent.clear()
+    dispatcher.waiting = 100_000
 
-    for reachable in (False, False, False, True):
-        dispatcher.reachable = reachable
-        make_due(connection, ref)
-        watchdog.sweep()
-        waits.append(round(((due_ms(connection, ref) or 0) - now_ms(connection)) / Settings().queue_wait_ms))
+    assert watchdog.sweep() == {"dispatched": 1, "left waiting": 1}
+    assert [order.ref for order in dispatcher.sent] == [lost.ref]
+    make_due(connection, waiting.ref)
+    dispatcher.waiting = 0
+    assert watchdog.sweep() == {"dispatched": 1}
 
-    assert waits == [1, 1, 1, 2]
+
+def test_a_queue_gets_as_many_messages_twice_as_it_has_room_for(
+    client: Client, connection: Connection, watchdog: Watchdog, dispatcher: RecordingDispatcher
+) -> None:
+    """A step that waits is looked at ever more seldom, and its queue never holds more than so many messages twice."""
+    due_together(client, *(f"t{number}" for number in range(20)))
+    dispatcher.waiting = 1_000 + 20 - 5
+
+    assert watchdog.sweep() == {"dispatched": 5, "left waiting": 15}
+
+
+def test_a_queue_that_has_lost_everything_gets_everything_again(
+    client: Client, watchdog: Watchdog, dispatcher: RecordingDispatcher, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("scheduler.watchdog._ROOM", 0)
+    due_together(client, *(f"t{number}" for number in range(20)))
+
+    assert watchdog.sweep() == {"dispatched": 20}
+
+
+def test_a_broker_that_is_down_makes_no_step_wait_longer(
+    client: Client, connection: Connection, watchdog: Watchdog, dispatcher: RecordingDispatcher
+) -> None:
+    (order,) = due_together(client, "t1")
+    dispatcher.sent.clear()
+    dispatcher.is_broker_up = False
+    for _ in range(10):
+        assert watchdog.sweep() == {"kept back": 1}
+        make_due(connection, order.ref)
+
+    dispatcher.is_broker_up = True
+
+    assert watchdog.sweep() == {"dispatched": 1}
+    next_look_ms = (due_ms(connection, order.ref) or 0) - now_ms(connection)
+    assert 0 < next_look_ms <= 2 * connection.settings.queue_wait_ms
 
 
 def test_a_deadline_is_looked_at_before_the_steps_that_fell_due_with_it(

@@ -18,12 +18,12 @@ DEATHS = {
     "before the file": "scheduler.depot._write_here = die",
     "with half a file": "os.fsync = die",
     "before the file has its name": "pathlib.Path.replace = die",
-    "before the deletion": "scheduler.scripts.Scripts.free_thread = die",
+    "before the deletion": "scheduler.ending_scripts.EndingScripts.free_thread = die",
     "after the deletion": "scheduler.checkpoints.CheckpointStore.forget = die",
 }
 PROGRAM = """
 import os, pathlib, sys
-import scheduler.checkpoints, scheduler.depot, scheduler.scripts
+import scheduler.checkpoints, scheduler.depot, scheduler.ending_scripts
 from treadle.checkpoint.redis import RedisSaver
 die = lambda *args, **options: os.kill(os.getpid(), 9)
 {death}
