@@ -35,9 +35,10 @@ _BY_SCHEDULERS = (
     "put_start",
     "advance_schedule",
 )
-#: What closes, copies, archives, prunes and deletes threads, and what starts them by the clock: no node's business.
+#: What closes, copies, archives, prunes, seals anew and deletes threads, and what starts them by the clock: no node's
+#: business.
 _CLOSING = (
-    "delete_thread", "set_status", "free_thread", "restore_thread", "prune_frame",
+    "delete_thread", "set_status", "free_thread", "restore_thread", "prune_frame", "reseal_stream", "reseal_value",
     "put_schedule", "set_schedule", "advance_schedule", "delete_schedule",
 )  # fmt: skip
 
