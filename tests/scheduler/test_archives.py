@@ -21,6 +21,7 @@ from scheduler.ending_scripts import EndingScripts
 from scheduler.errors import StoreUnavailable, ThreadBusy, TransitionNotAllowed
 from scheduler.settings import Settings
 from scheduler.steps import Steps
+from scheduler.tuples import Tuples
 from scheduler.watchdog import Watchdog
 from tests.fakes import RecordingDispatcher
 
@@ -252,6 +253,7 @@ def test_a_deleted_thread_comes_back_from_its_file(client: Client, finished: str
         lambda client: client.log.verify(THREAD),
         lambda client: client.editor.update(GRAPH, parse({"thread_id": THREAD}), {"said": ["x"]}),
         lambda client: client.threads.copy(THREAD, "copy"),
+        lambda client: Tuples(client.connection).get(parse({"thread_id": THREAD})),
         lambda client: client.pruning.prune(THREAD),
     ],
 )

@@ -15,8 +15,8 @@ from scheduler.scripts import Place
 KEYS = Keys("test")
 #: Those whose keys are no thread's, or are chosen by their callers.
 OF_NO_THREAD = (
-    "cache_put", "take_due", "memory_", "reseal_", "advance_schedule", "delete_schedule", "put_schedule",
-    "set_schedule",
+    "cache_put", "take_due", "memory_", "reseal_",
+    "advance_schedule", "delete_schedule", "put_schedule", "set_schedule",
 )  # fmt: skip
 
 
