@@ -93,7 +93,14 @@ class Watchdog:
         for entry in entries:  # before the steps: what has a deadline does not wait until a flood of them is sent
             if not entry.is_step:
                 done[self._look_at(entry)] += 1
-        return done + self._send_again([entry for entry in entries if entry.is_step]) + self._ticking.sweep()
+        return done + self._send_again([entry for entry in entries if entry.is_step]) + self._ticked()
+
+    def _ticked(self) -> Counter[str]:
+        try:
+            return self._ticking.sweep()
+        except StoreUnavailable as error:  # schedules lie in one part of a cluster, and the others are looked after
+            logger.warning("schedules not looked at", extra={"error": str(error)})
+            return Counter()
 
     def _taken(self) -> Iterator[str]:
         """Take what is due, as much from each partition, so that a flood in one leaves the others their turn."""
