@@ -4,7 +4,7 @@ import logging
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -76,15 +76,22 @@ class Watchdog:
         self._rest_s = max(_SHORTEST_REST_S, connection.settings.lease_ms / 2000)
         self._recovery = Recovery(self._rest_s)
 
-    def run(self, stop: threading.Event) -> None:
-        """Sweep until stopped, without a pause while much is due; a Redis that ails is waited for."""
+    def run(self, stop: threading.Event, swept: Callable[[bool], object] = bool) -> None:
+        """Sweep until stopped, without a pause while much is due; a Redis that ails is waited for.
+
+        Args:
+            stop: when to end.
+            swept: is told after each sweep whether the store answered.
+        """
         usual_s = pause_s = self._connection.settings.sweep_ms / 1000
         while not stop.wait(pause_s):
             try:
                 pause_s = 0 if self.sweep().total() >= _BUSY else usual_s
+                swept(True)
             except StoreUnavailable as error:
                 pause_s = min(_LONGEST_PAUSE_S, 2 * max(pause_s, usual_s))
                 logger.warning("sweep failed", extra={"error": str(error), "again_in_s": pause_s})
+                swept(False)
 
     def sweep(self) -> Counter[str]:
         """Look once at what is due in every partition; return how often each thing was done."""

@@ -61,6 +61,8 @@ _TO_CONSUME = (
     # with TREADLE_ACK_EMULATION alone
     "hdel", "hget", "hset", "rpush", "set", "unwatch", "watch", "zadd", "zrange", "zrem",
 )  # fmt: skip
+#: What KEDA sends: a script, for which Redis asks for all rights on the key, and which may then only look.
+_TO_COUNT = ("eval", "evalsha", "llen", "type")
 _TO_COPY_THREADS = ("dump", "restore", "type", "hset", "pexpire", "rpush", "sadd", "unlink", "xadd")
 
 
@@ -101,6 +103,7 @@ ROLES: Final[Mapping[str, str]] = {
     "client": "an application: begins runs, reads and changes threads, takes no step from a queue",
     "operator": "the command line: a client that may ask the workers, for `treadle doctor`",
     "flower": "sees the workers' events and how long the queues are, and no thread",
+    "scaler": "an autoscaler (KEDA): sees how long the queues are, and nothing else",
     "backup": "copies the whole of Redis (redis-cli --rdb), and changes nothing",
 }
 
@@ -147,6 +150,7 @@ def roles(settings: WorkerSettings, database: int = 0) -> Iterator[Role]:
         (),
         (events, control),
     )
+    yield Role("scaler", _TO_COUNT, (queues,))
     yield Role("backup", ("psync", "sync", "replconf"))
 
 
