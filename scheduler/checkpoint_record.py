@@ -111,6 +111,18 @@ def made_by(record: Record) -> Made | None:
     return made and (unpacked(made[1]) if made[1:] else "", made[0])
 
 
+def children_of(record: Record) -> Mapping[str, str]:
+    """Return where the frames below stood: frame -> checkpoint id."""
+    children: Mapping[str, str] = _more(record).get("children", {})
+    return children
+
+
+def parents_of(record: Record) -> Mapping[str, str]:
+    """Return where the graphs above stood: frame -> checkpoint id."""
+    parents: Mapping[str, str] = _more(record).get("parents", {})
+    return parents
+
+
 def _more(record: Record) -> Mapping[str, Any]:
     return record[_ALWAYS] if len(record) > _ALWAYS else {}
 

@@ -14,17 +14,20 @@ from graphs.graph import Graph
 from graphs.outputs import GraphOutput
 from graphs.routing import Caller
 
+from .absence import ThreadArchived
+from .archives import ArchiveStore
 from .budget import question_of
 from .config import QUEUED, RunConfig
 from .connection import Connection
 from .editing import Editor
-from .errors import CursorMoved, InvalidConfig, RunNotFound, ThreadBusy
+from .errors import CursorMoved, InvalidConfig, RunNotFound, ThreadBusy, TransitionNotAllowed
 from .failure import raised_at_root
 from .following import Follower
 from .frame_view import Look
 from .lifecycle import RunStatus
 from .log import Log
 from .parts import Part, with_interrupts
+from .pruning import Pruning
 from .queues import Queues
 from .run import Run
 from .runs import RunStore
@@ -52,6 +55,8 @@ class Client:
         self.runs = RunStore(connection)
         self.log = Log(connection)
         self.snapshots = Snapshots(connection)
+        self.archives = ArchiveStore(connection, self.threads)
+        self.pruning = Pruning(connection, self.threads)
         self.editor = Editor(connection, self.threads, call)
         self._starter = Starter(connection, self.threads, call)
         self._queues = Queues(connection, self._starter.run_of)
@@ -62,23 +67,20 @@ class Client:
 
         Raises:
             ThreadBusy: another run is active, and the config does not say to wait.
+            ThreadArchived: it is in a file, and the config does not say to restore it.
             EmptyInputError, InvalidInput, CheckpointNotFound, TransitionNotAllowed: it cannot begin.
         """
         while True:
             try:
                 return self._starter.start(graph, config, value, context)
             except ThreadBusy as busy:
-                if self.runs.look_at(busy.thread_id, busy.run_id):
-                    continue  # nobody runs it any more, and no scheduler has noticed
-                if _is_queued(config, value):
-                    queued = self._queues.put(Start(graph, config, value, context), busy.run_id)
-                    if queued is None:  # it has become free, or another run is active by now
-                        continue
+                queued = self._queued(busy, Start(graph, config, value, context))
+                if queued is not None:
                     return queued
-                if config.on_busy != "wait":
+            except ThreadArchived:
+                if config.on_archived != "restore":
                     raise
-                with suppress(RunNotFound):  # then its thread was deleted, and nothing is in the way
-                    self.wait(busy.thread_id, busy.run_id)
+                self._bring_back(config.thread_id)
             except CursorMoved:  # a run began and ended between reading the thread and writing to it: read again
                 continue
 
@@ -89,6 +91,22 @@ class Client:
             UnknownNode: it shall pause at a node that the graph does not have.
         """
         return self._starter.run_of(graph, config, context)
+
+    def _queued(self, busy: ThreadBusy, start: Start) -> Started | None:
+        """Return a run that waits for its turn on a busy thread; None, once it is worth trying to begin again."""
+        if self.runs.look_at(busy.thread_id, busy.run_id):
+            return None  # nobody runs it any more, and no scheduler has noticed
+        if _is_queued(start.config, start.input):
+            return self._queues.put(start, busy.run_id)  # None: it has become free, or another run is active by now
+        if start.config.on_busy != "wait":
+            raise busy
+        with suppress(RunNotFound):  # then its thread was deleted, and nothing is in the way
+            self.wait(busy.thread_id, busy.run_id)
+        return None
+
+    def _bring_back(self, thread_id: str) -> None:
+        with suppress(TransitionNotAllowed):  # somebody else has
+            self.archives.restore(thread_id)
 
     def wait(self, thread_id: str, run_id: str, timeout_s: float | None = None) -> RunStatus:
         """Wait until a run has ended and return its status.

@@ -1,17 +1,17 @@
 """What a caller's config says, checked at the door."""
 
-import json
 from collections.abc import Mapping, Set
 from dataclasses import dataclass, field
 from typing import Any, Literal, get_args
 from uuid import UUID
 
 from graphs.builder import names_of
-from graphs.checks import LONGEST_S, is_number, shown, text, whole
+from graphs.checks import shown, text
 from graphs.commands import Durability
 from graphs.errors import InvalidGraph
 from graphs.spending import limits_of
 
+from .arguments import positive
 from .errors import InvalidConfig
 from .ids import check_thread_id, is_checkpoint_id
 from .webhook import Webhook, webhook_of
@@ -21,6 +21,7 @@ from .webhook import Webhook, webhook_of
 OnBusy = Literal["reject", "wait", "enqueue", "interrupt", "rollback"]
 #: Those of them that the store holds, whatever becomes of the caller.
 QUEUED: frozenset[OnBusy] = frozenset({"enqueue", "interrupt", "rollback"})
+OnArchived = Literal["reject", "restore"]
 
 #: The supersteps a run may take when nobody says otherwise.
 DEFAULT_RECURSION_LIMIT = 10_007
@@ -36,14 +37,15 @@ _RUN_KEYS = (
     "durability",
     "webhook",
     "budget",
+    "on_archived",
+    "ttl",
+    "default_ttl",
 )
 #: Where a call is about; the map repeats what the checkpoint's own record says.
 _SHORT_KEYS = ("thread_id", "checkpoint_id", "checkpoint_ns", "checkpoint_map")
 _OTHER_KEYS = ("configurable", "tags", "metadata", "callbacks", "run_name", "run_id")
 _SCALARS = (str, int, float, bool)
 _LONGEST_NS = 16_384
-#: The largest limit: what a count of Redis, and a size in Python, can be.
-_MOST = 2**62
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +77,11 @@ class RunConfig:
     step_timeout_s: float | None = None
     webhook: Webhook | None = None  # private to the caller, and not for nodes
     trace: str | None = None  # its traceparent
+    #: What is done where the thread is in a file.
+    on_archived: OnArchived = "reject"
+    #: Seconds for which the thread is kept when nothing happens to it, and those of a thread that has none of its own.
+    ttl_s: float | None = None
+    default_ttl_s: float | None = None
     #: The id of the run; None: a new one.
     run_id: str | None = None
     #: What the run may spend, by unit.
@@ -134,6 +141,9 @@ def parse(config: Mapping[str, Any] | None, **given: Any) -> RunConfig:
         _one_of(run, "durability", ("async", "sync", "exit")),
         webhook=webhook_of(run["webhook"]),
         budget=limits_of(run["budget"]),
+        on_archived=_one_of(run, "on_archived", get_args(OnArchived)),
+        ttl_s=positive(run, "ttl", float),
+        default_ttl_s=positive(run, "default_ttl", float),
     )
 
 
@@ -171,22 +181,6 @@ def check(config: Any) -> Mapping[str, Any]:
             "values of your own go into 'configurable' or 'metadata'."
         )
     return config
-
-
-def metadata_text(metadata: Mapping[str, Any]) -> str:
-    """Return a thread's metadata as JSON.
-
-    Raises:
-        InvalidConfig: it is no dict that JSON can hold.
-    """
-    if not isinstance(metadata, Mapping):
-        raise InvalidConfig(f"A thread's metadata is a dict that JSON can hold, got {shown(metadata)}.")
-    try:
-        told = json.dumps(dict(metadata), allow_nan=False, ensure_ascii=False)
-        told.encode()  # no lone surrogates, which nothing outside of Python could read
-        return told
-    except (TypeError, ValueError, RecursionError) as error:
-        raise InvalidConfig(f"A thread's metadata is a dict that JSON can hold: {error}.") from error
 
 
 def _typed(config: Mapping[str, Any], key: str, kind: Any) -> Any:
@@ -228,51 +222,6 @@ def _mapping(config: Mapping[str, Any], key: str) -> dict[str, Any]:
     for name in value:
         text(name, f"A key of the config's {key!r}", InvalidConfig)
     return value
-
-
-def positive(run: Mapping[str, Any], key: str, kind: type[int] | type[float]) -> Any:
-    """Return a number that must be positive, or None where there is none.
-
-    Raises:
-        InvalidConfig: it is no number of this kind, not positive, or without end.
-    """
-    value = run.get(key)
-    if value is None:
-        return None
-    if kind is int:
-        fits = isinstance(value, int) and not isinstance(value, bool) and value > 0
-    else:
-        fits = is_number(value) and 0 < value <= LONGEST_S
-    if not fits:
-        unit = f" (seconds, up to {LONGEST_S:g}; leave it out for no limit)" if kind is float else ""
-        raise InvalidConfig(f"{key!r} must be a positive {kind.__name__}{unit}, got {shown(value)}.")
-    return value
-
-
-def patience(value: Any) -> float | None:
-    """Return for how many seconds a caller waits; None: for ever.
-
-    Raises:
-        InvalidConfig: it is no number, or negative.
-    """
-    if value is not None and not (is_number(value) and 0 <= value <= LONGEST_S):
-        raise InvalidConfig(
-            f"A timeout is a number of seconds from 0 to {LONGEST_S:g}, or None to wait for ever, got {shown(value)}."
-        )
-    return None if value is None else float(value)
-
-
-def sought(matching: Any, limit: Any) -> tuple[Mapping[str, Any], int | None]:
-    """Return which metadata the things that are listed must have, and how many are listed at the most.
-
-    Raises:
-        InvalidConfig: the one is no dict, or the other no number.
-    """
-    if matching is not None and not isinstance(matching, Mapping):
-        raise InvalidConfig(f"The metadata to look for is a dict, got {shown(matching)}.")
-    if limit is not None:
-        whole(limit, "limit", InvalidConfig, most=_MOST)
-    return matching or {}, limit
 
 
 def _names(run: Mapping[str, Any], key: str) -> tuple[str, ...] | None:

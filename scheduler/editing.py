@@ -19,6 +19,7 @@ from .lifecycle import TABLE, ThreadEvent, ThreadStatus, allowed_in
 from .moves import Move
 from .snapshots import config_of
 from .threads import ThreadStore, check_log
+from .whereabouts import refuse_archived
 
 
 class Editor:
@@ -75,6 +76,8 @@ class Editor:
         keys, checkpoints = self._connection.place(config.thread_id).keys, self._connection.checkpoints
         found = self._connection.redis.hget(keys.frame(config.ns), "cursor")
         cursor = None if found is None else found.decode()
+        if cursor is None:
+            refuse_archived(self._connection, config.thread_id, ThreadEvent.UPDATE)
         stored: StoredCheckpoint | None = None
         if config.checkpoint_id is not None:
             stored = checkpoints.named(keys, config.ns, config.checkpoint_id, config.thread_id)

@@ -6,9 +6,9 @@ from typing import Any
 from graphs.checks import shown, text
 from graphs.graph import Graph
 
+from .arguments import patience
 from .aside import aside, each_aside
 from .client import Client, Following
-from .config import patience
 from .errors import InvalidConfig
 from .lifecycle import RunStatus
 from .parts import check_modes, retracting

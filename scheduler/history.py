@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 from .checkpoints import StoredCheckpoint
 from .connection import Connection
-from .errors import RunNotFound
+from .errors import CheckpointNotFound, RunNotFound
 from .lifecycle import RunStatus
 from .runs import RunStore
 
@@ -40,7 +40,10 @@ class History:
         keys, checkpoints = self._connection.place(thread_id).keys, self._connection.checkpoints
         parent_id = stored.checkpoint.parent_id
         while parent_id is not None:
-            parent = checkpoints.load(keys, ns, parent_id, thread_id)
+            try:
+                parent = checkpoints.load(keys, ns, parent_id, thread_id)
+            except CheckpointNotFound:  # it was pruned
+                break
             if self._is_shown(thread_id, ns, parent):
                 break
             parent_id = parent.checkpoint.parent_id

@@ -18,6 +18,7 @@ from .log_chain import LogChain, sequence
 from .mistrust import LogAltered
 from .sealing import Sealing
 from .signing import Signer, check_signature
+from .whereabouts import refuse_archived
 
 _PAGE = 500
 
@@ -29,8 +30,7 @@ class LogEntry:
     seq: int
     #: created, started, resumed, leased, called, returned, committed, advanced, retried, failed, timed out,
     #: cancelled, lost worker, interrupted, refused (an answer), task, finished, updated, copied, enqueued, reordered,
-    #: budgeted,
-    #: withdrawn (an input that waits), terminated or archived.
+    #: withdrawn (an input that waits), budgeted, pruned, restored, terminated or archived.
     kind: str
     #: Milliseconds since the epoch, by Redis' clock.
     at_ms: int
@@ -80,8 +80,12 @@ class Log:
     def read(self, thread_id: str, after: int = 0) -> Iterator[LogEntry]:
         """Yield a thread's entries from the oldest on, or those after a sequence number."""
         keys = self._connection.place(check_thread_id(thread_id)).keys
-        sealing = self._connection.sealing
-        yield from (entry_of(sealing, keys, seq, fields) for seq, fields in self._raw(keys, after))
+        sealing, empty = self._connection.sealing, not after
+        for seq, fields in self._raw(keys, after):
+            yield entry_of(sealing, keys, seq, fields)
+            empty = False
+        if empty:
+            refuse_archived(self._connection, thread_id, "be read here")
 
     def verify(self, thread_id: str, heads: Head | Iterable[Head] = ()) -> str | None:
         """Check a log against its own chain and heads taken earlier; None: it holds, else what is wrong first.
@@ -127,6 +131,8 @@ class Log:
             end = self._end(keys)
             if not end.is_there:
                 raise ThreadNotFound(thread_id)
+            if not end.newest:
+                refuse_archived(self._connection, thread_id, "be read here")
             broken = self._broken(keys, chain, end, known)
         except ValueError as error:  # what is packed has checksums of its own
             broken = str(error)

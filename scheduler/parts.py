@@ -53,6 +53,17 @@ class Part:
         return chunk[0] if len(chunk) == 1 else chunk
 
 
+def is_v2(version: str) -> bool:
+    """Return whether outputs and parts have the form of version 2.
+
+    Raises:
+        InvalidConfig: there is no such version.
+    """
+    if not isinstance(version, str) or version not in ("v1", "v2"):
+        raise InvalidConfig(f"version is 'v1' or 'v2', got {shown(version)}.")
+    return version == "v2"
+
+
 def check_modes(stream_mode: str | Sequence[str] | None) -> tuple[str, ...]:
     """Return the stream modes that a caller asked for; nothing is ever shown in one that is not known.
 

@@ -21,6 +21,8 @@ TRAVELS_BYTES = 64 * 1024
 QUESTIONS = "questions"
 #: How it names the inputs of a thread that wait for their turn.
 NEXT = "next"
+#: And how it names a thread that is deleted when nothing has happened to it for long enough.
+EXPIRY = "expiry"
 #: How it names, before its id, a run that is to begin.
 START = "start:"
 
@@ -225,10 +227,8 @@ class Scripts:
             frames: the namespaces of its frames.
             waiting: the runs that are to begin.
         """
-        more = [place.keys.run(run_id) for run_id in (*run_ids, *waiting)]
-        more += [key for ns in frames for key in place.keys.of_frame(ns)]
         args = {"token": place.keys.token, "runs": len(run_ids)}
-        return self._strings(self._run("delete_thread", place, args, more))
+        return self._strings(self._run("delete_thread", place, args, self._owned(place, [*run_ids, *waiting], frames)))
 
     def pack_chunks(self, place: Place, **args: str | int | bytes) -> int:
         """Put the oldest chunks of a value into a block; return how many of its blocks are settled."""
@@ -270,6 +270,11 @@ class Scripts:
     def _run_each(self, name: str, calls: Iterable[tuple[Place, Mapping[str, Any]]]) -> list[Any]:
         source = load(name)
         return self._caller.call_each((Call(name, *_passed(source, *call)) for call in calls), patient=False)
+
+    @staticmethod
+    def _owned(place: Place, run_ids: Sequence[str], frames: Sequence[str]) -> list[str]:
+        """Return the keys of runs, and of frames below the root."""
+        return [*map(place.keys.run, run_ids), *(key for ns in frames for key in place.keys.of_frame(ns))]
 
     @staticmethod
     def _strings(answer: Sequence[Any]) -> list[Any]:

@@ -79,6 +79,9 @@ class Settings(BaseSettings):
     #: The public keys of those whose heads are believed, separated by commas; none: signatures are not looked at.
     head_public_keys: str = ""
 
+    #: Where threads are archived when nobody says otherwise: a folder, or a URL of fsspec's.
+    archive_url: str | None = Field(None, repr=False)
+
     #: The keys that seal what is stored, ``id:base64`` of 32 bytes, separated by commas: the first one seals, and each
     #: opens what it has sealed; none: everything is stored as it is.
     encryption_keys: SecretStr = SecretStr("")

@@ -14,14 +14,16 @@ from graphs.frames import child_of, frame_ns, nearest_graph
 from graphs.graph import Graph
 from graphs.updates import apply
 
+from .arguments import sought
 from .budget import amounts_of
 from .checkpoints import StoredCheckpoint, in_place, result_of
-from .config import RunConfig, sought
+from .config import RunConfig
 from .connection import Connection
 from .dialogue import Dialogue, waiting
 from .history import History
 from .ids import created_ms
 from .shown import in_start_order, result_shown, task_shown
+from .whereabouts import refuse_archived
 
 
 class StepState(NamedTuple):
@@ -117,7 +119,10 @@ class Snapshots:
         reading = _Reading(nearest_graph(graph, config.ns), config.thread_id, config.ns, live=False)
         stored = self._history.read(config.thread_id, config.ns, before, None if matching else limit)
         snapshots = (self._snapshot(reading, one) for one in stored if matches(one, matching))
-        return [*islice(snapshots, limit)]
+        found = [*islice(snapshots, limit)]
+        if not found:
+            refuse_archived(self._connection, config.thread_id, "be read here")
+        return found
 
     def at(self, graph: Graph, thread_id: str, checkpoint_id: str, ns: str = "") -> StateSnapshot:
         """Return the record of one checkpoint; ``graph`` is the frame's own."""
@@ -135,6 +140,7 @@ class Snapshots:
         pipeline.hgetall(keys.spent)
         cursor, limits, spent = pipeline.execute()
         if cursor is None:
+            refuse_archived(self._connection, reading.thread_id, "be read here")
             return StateSnapshot({}, (), dict(given or {}), None, None, None, ())
         found = self._snapshot(reading, checkpoints.load(keys, reading.ns, cursor.decode(), reading.thread_id))
         if not (limits or spent):

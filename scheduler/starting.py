@@ -10,11 +10,13 @@ from graphs.graph import Graph
 from graphs.planner import stops
 from graphs.routing import Caller
 
+from .absence import ThreadArchived
 from .beginnings import Beginnings, Stand
 from .budget import budget_of
 from .checkpoints import StoredCheckpoint
 from .config import RunConfig
 from .connection import Connection
+from .errors import CheckpointNotFound
 from .excess import StateTooLarge, TooMany
 from .failure import drained
 from .frame import Frame
@@ -27,6 +29,7 @@ from .storing import Planned, Started, Storing
 from .thread import Thread
 from .threads import ThreadStore, check_log
 from .webhook import check_https
+from .whereabouts import refuse_archived
 
 #: Where a thread goes back to whose first run was taken back.
 NOTHING = "-"
@@ -56,12 +59,15 @@ class Starter(Storing):
                 than one.
             ThreadBusy: another run is active on the thread.
             CheckpointNotFound: the config names a checkpoint that the thread does not have.
-            TransitionNotAllowed: the thread is terminated or archived.
+            ThreadArchived: the thread is in a file.
+            TransitionNotAllowed: the thread is terminated.
             InvalidInput, NotSerializable, StateTooLarge, TooMany: the input does not fit the graph or the store.
             LogFull: the thread's log is as long as the deployment allows.
         """
         replays = self._replays(config)
         thread, head = self._standing(config.thread_id, replays.get(""))
+        if thread is not None and thread.archive is not None:
+            raise ThreadArchived(config.thread_id, ThreadEvent.START, thread.archive)
         back = thread.back if thread is not None and config.checkpoint_id is None else None
         if back is not None:  # the last run was taken back
             head = self._at(config.thread_id, back) if back != NOTHING else None
@@ -82,7 +88,9 @@ class Starter(Storing):
         steps = beginning.steps if end is None else ()
         timeout_s = config.timeout_s or (thread.timeout_s if thread is not None else None)
         first, turn = orders.begun(beginning, steps), self._turn(config, value)
-        return self.store(Planned(run, beginning, thread, first, end, failure, timeout_s, turn, breach))
+        return self.store(
+            Planned(run, beginning, thread, first, end, failure, timeout_s, turn, breach, _ttl_s(config, thread))
+        )
 
     def _breach(self, thread: Thread | None) -> str:
         """Return which limits of its budget a thread has reached already; nothing where none."""
@@ -101,7 +109,11 @@ class Starter(Storing):
         if config.checkpoint_id is None:
             return {}
         keys, of_frame = self._connection.place(config.thread_id).keys, (config.ns, config.checkpoint_id)
-        named = self._connection.checkpoints.named(keys, *of_frame, config.thread_id)
+        try:
+            named = self._connection.checkpoints.named(keys, *of_frame, config.thread_id)
+        except CheckpointNotFound:
+            refuse_archived(self._connection, config.thread_id, ThreadEvent.START)
+            raise
         return {**named.origin.parents, config.ns: config.checkpoint_id}
 
     def _standing(self, thread_id: str, replayed: str | None) -> tuple[Thread | None, StoredCheckpoint | None]:
@@ -165,6 +177,13 @@ class Starter(Storing):
 
 def _output_keys(graph: Graph) -> list[str]:
     return [graph.state.key] if graph.state.is_root else list(graph.output.channels)
+
+
+def _ttl_s(config: RunConfig, thread: Thread | None) -> float | None:
+    """Return for how long the thread is kept from now on; None: as it is."""
+    if config.ttl_s is not None or (thread is not None and thread.ttl_s is not None):
+        return config.ttl_s
+    return config.default_ttl_s
 
 
 def _ends_at_once(run: Run, beginning: Beginning) -> RunStatus | None:

@@ -46,6 +46,8 @@ class Planned:
     turn: str | None = None
     #: Which limits of its thread's budget are reached already, so that it pauses at once; nothing where none.
     breach: str = ""
+    #: For how long the thread is kept from now on when nothing happens to it, in seconds; None: as it is.
+    ttl_s: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +100,7 @@ class Storing:
             self._connection,
             seq=thread.seq if thread is not None else 0,
             allowed=dict.fromkeys(allowed_in(beginning.event), True),
-            thread_fields={"graph": run.graph, "fingerprint": run.fingerprint},
+            thread_fields={"graph": run.graph, "fingerprint": run.fingerprint, **_kept(planned.ttl_s)},
             alive_ms=settings.lease_ms * ALIVE_FACTOR,
             **({"deadline_ms": round(planned.timeout_s * 1000)} if planned.timeout_s else {}),
             **run.superstep_ms,
@@ -124,6 +126,10 @@ class Storing:
             raise TransitionNotAllowed(run.thread_id, answer[1], event)
         if answer[0] == "moved":
             raise CursorMoved(run.thread_id)
+
+
+def _kept(ttl_s: float | None) -> dict[str, str]:
+    return {} if ttl_s is None else {"ttl_ms": str(round(ttl_s * 1000))}
 
 
 def _entries(planned: Planned, words: Callable[[str], Any]) -> list[dict[str, Any]]:

@@ -1,5 +1,6 @@
 """A thread as it is stored: its status, its graph, and what is in flight."""
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -34,6 +35,34 @@ class Thread:
     budget: Mapping[str, float] = field(default_factory=dict)
     #: The run that asked a person, and waits for the answer.
     waits: str | None = None
+    #: How long it is kept when nothing happens to it, in seconds; None: for ever.
+    ttl_s: float | None = None
+    #: The file in which it is, and SHA-256 over its content; None: it is in the store.
+    archive: str | None = None
+    archive_digest: str | None = None
+
+    @classmethod
+    def of(cls, thread_id: str, text: Mapping[str, str], cursor: str | None) -> "Thread":
+        """Return a thread as its fields have it."""
+        return cls(
+            thread_id,
+            ThreadStatus(text["status"]),
+            text.get("graph"),
+            text.get("run") or None,
+            cursor,
+            int(text.get("created", 0)),
+            int(text.get("updated", 0)),
+            int(text["since"]) if text.get("run") else None,
+            json.loads(text["metadata"]),
+            float(text["timeout"]) if "timeout" in text else None,
+            int(text.get("seq", 0)),
+            text.get("back"),
+            json.loads(text.get("budget", "{}")),
+            text.get("waits"),
+            int(text["ttl_ms"]) / 1000 if "ttl_ms" in text else None,
+            text.get("archive"),
+            text.get("archive_digest"),
+        )
 
 
 @dataclass(frozen=True, slots=True)

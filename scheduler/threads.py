@@ -10,9 +10,10 @@ from urllib.parse import unquote
 from graphs.checks import shown
 from graphs.spending import limits_of
 
+from .absence import ThreadArchived
+from .arguments import metadata_text, positive, sought
 from .budget import Budget, budget_of, set_budget
 from .checkpoints import StoredCheckpoint
-from .config import metadata_text, positive, sought
 from .connection import Connection
 from .copying import stage
 from .errors import InputsWaiting, InvalidConfig, ThreadBusy, ThreadNotFound, TransitionNotAllowed
@@ -24,7 +25,7 @@ from .scripts import TRAVELS_BYTES, Request
 from .thread import PendingStep, Thread
 
 #: What a copy has of the fields of its original.
-_COPIED = frozenset({b"graph", b"fingerprint", b"metadata", b"timeout", b"budget"})
+_COPIED = frozenset({b"graph", b"fingerprint", b"metadata", b"timeout", b"budget", b"ttl_ms"})
 
 
 class ThreadStore:
@@ -39,14 +40,20 @@ class ThreadStore:
         metadata: Mapping[str, Any] | None = None,
         timeout_s: float | None = None,
         budget: Mapping[str, float] | None = None,
+        ttl_s: float | None = None,
     ) -> Thread:
-        """Create a thread before its first run, to give it metadata, a time limit for its runs, or a budget for them.
+        """Create a thread before its first run, as a rule to give it metadata or limits.
+
+        Args:
+            thread_id, metadata, timeout_s: its id, what it is found by, how long each of its runs may take.
+            budget: what its runs may spend together, by unit.
+            ttl_s: how long it is kept when nothing happens to it, unless it waits for a person.
 
         Raises:
             InvalidThreadId: the id is not usable.
-            InvalidConfig: the metadata is no JSON, or the time limit no positive number.
+            InvalidConfig: the metadata is no JSON, or a limit no positive number.
             InvalidBudget: the budget is none.
-            StateTooLarge: the metadata is larger than the deployment allows.
+            StateTooLarge: the metadata takes more bytes than the deployment allows.
             TransitionNotAllowed: the thread is there already.
         """
         thread_id = check_thread_id(thread_id)
@@ -58,6 +65,8 @@ class ThreadStore:
             fields["timeout"] = str(timeout_s)
         if budget is not None:
             fields["budget"] = json.dumps(limits_of(budget))
+        if positive({"ttl_s": ttl_s}, "ttl_s", float) is not None:
+            fields["ttl_ms"] = str(round((ttl_s or 0) * 1000))
         return self._create(thread_id, ThreadStatus.CREATED, fields, {"kind": "created"})
 
     def copy(self, thread_id: str, new_thread_id: str) -> Thread:
@@ -77,6 +86,8 @@ class ThreadStore:
         if not before:
             raise ThreadNotFound(thread_id)
         source = self._thread(thread_id, before, None)
+        if source.archive is not None:
+            raise ThreadArchived(thread_id, "be copied", source.archive)
         if source.run_id is not None:
             raise self.busy(thread_id, source.run_id, source.since_ms or 0)
         there = self.find(new_thread_id)
@@ -226,24 +237,8 @@ class ThreadStore:
     def _thread(self, thread_id: str, fields: Mapping[bytes, bytes], cursor: bytes | None) -> Thread:
         key = self._connection.place(thread_id).keys.thread
         text = {name.decode(): value.decode() for name, value in fields.items()}
-        return Thread(
-            thread_id,
-            ThreadStatus(text["status"]),
-            text.get("graph"),
-            text.get("run") or None,
-            cursor.decode() if cursor else None,
-            int(text.get("created", 0)),
-            int(text.get("updated", 0)),
-            int(text["since"]) if text.get("run") else None,
-            json.loads(self._connection.sealing.open_text(text["metadata"], key, "metadata"))
-            if "metadata" in text
-            else {},
-            float(text["timeout"]) if "timeout" in text else None,
-            int(text.get("seq", 0)),
-            text.get("back"),
-            json.loads(text.get("budget", "{}")),
-            text.get("waits"),
-        )
+        metadata = self._connection.sealing.open_text(text["metadata"], key, "metadata") if "metadata" in text else "{}"
+        return Thread.of(thread_id, {**text, "metadata": metadata}, cursor.decode() if cursor else None)
 
     def _create(
         self,

@@ -8,14 +8,16 @@ from typing import Any, NamedTuple
 
 from graphs.copies import detached
 
+from .arguments import sought
 from .checkpoints import StoredCheckpoint
-from .config import RunConfig, sought
+from .config import RunConfig
 from .connection import Connection
 from .dialogue import waiting
 from .errors import CheckpointNotFound
 from .history import History
 from .ids import created_ms
 from .snapshots import config_of, matches, metadata_of
+from .whereabouts import refuse_archived
 
 
 class CheckpointTuple(NamedTuple):
@@ -40,10 +42,16 @@ class Tuples:
         self._history = History(connection)
 
     def get(self, config: RunConfig) -> CheckpointTuple | None:
-        """Return the checkpoint that a config names, or the one on which its frame stands; None for none."""
+        """Return the checkpoint that a config names, or the one on which its frame stands; None for none.
+
+        Raises:
+            ThreadArchived: the thread is in a file.
+        """
         keys, checkpoints = self._connection.place(config.thread_id).keys, self._connection.checkpoints
         cursor = self._connection.redis.hget(keys.frame(config.ns), "cursor")
         wanted = config.checkpoint_id or (cursor and cursor.decode())
+        if cursor is None:
+            refuse_archived(self._connection, config.thread_id, "be read here")
         if not wanted:
             return None
         try:

@@ -15,11 +15,12 @@ from .defaults import Defaults
 from .deliveries import Courier, is_delivery
 from .dispatch import StepOrder
 from .errors import StoreUnavailable
+from .expiry import Expiry
 from .json_text import decoded
 from .moves import hand_out
 from .recovery import Recovery
 from .runs import RunStore
-from .scripts import NEXT, QUESTIONS, START, Place
+from .scripts import EXPIRY, NEXT, QUESTIONS, START, Place
 from .start_scripts import StartScripts
 from .ticking import Ticking
 
@@ -40,7 +41,7 @@ _HOLD_MS = 5_000
 
 @dataclass(frozen=True, slots=True)
 class DueEntry:
-    """What a due entry is about: a step, ``run:``, ``start:`` or ``hook:ID``, a thread's questions, or its inputs."""
+    """What a due entry is about: a step, ``run:``, ``start:`` or ``hook:ID``, a thread's questions, inputs, or end."""
 
     member: str
     place: Place
@@ -55,7 +56,7 @@ class DueEntry:
     @property
     def is_step(self) -> bool:
         """Whether it is about a step."""
-        return self.what not in (QUESTIONS, NEXT) and not self.what.startswith(("run:", "hook:", START))
+        return self.what not in (QUESTIONS, NEXT, EXPIRY) and not self.what.startswith(("run:", "hook:", START))
 
 
 class Watchdog:
@@ -64,7 +65,7 @@ class Watchdog:
     A step falls due when its lease ran out (its worker was lost), when its message may have been lost, or when its
     pause before another attempt is over; a run, when it is past its time limit or its own process fell silent; the
     questions of a thread, when the deadline of one has passed; a run that is to begin, at its moment; a webhook, when
-    its run has ended.
+    its run has ended; a thread, when it was kept for long enough.
 
     Args:
         connection: the store.
@@ -77,6 +78,8 @@ class Watchdog:
         self._connection = connection
         self._runs = runs
         self._defaults = Defaults(connection, runs)
+        expiry = Expiry(connection)
+        self._of_threads = {QUESTIONS: ("answered", self._defaults.give), EXPIRY: ("expired", expiry.look_at)}
         self._ticking = Ticking(connection)
         self._rest_s = max(_SHORTEST_REST_S, connection.settings.lease_ms / 2000)
         self._recovery = Recovery(self._rest_s)
@@ -161,8 +164,9 @@ class Watchdog:
         try:
             if is_delivery(entry.what):
                 return self._courier.take(entry.thread_id, entry.what) if self._courier else "left alone"
-            if entry.what == QUESTIONS:
-                return "answered" if self._defaults.give(entry.thread_id) else "left alone"
+            if entry.what in self._of_threads:
+                done, look_at = self._of_threads[entry.what]
+                return done if look_at(entry.thread_id) else "left alone"
             if entry.what == NEXT:
                 return self._given_turn(entry)
             if entry.what.startswith(START):

@@ -20,6 +20,7 @@ from graphs.errors import TreadleError
 from graphs.interrupts import Deadline
 from scheduler import lua_files
 from scheduler.delivery_scripts import DeliveryScripts
+from scheduler.ending_scripts import EndingScripts
 from scheduler.errors import ResumeReason
 from scheduler.keys import Keys, ThreadKeys
 from scheduler.memory_scripts import MemoryScripts
@@ -377,12 +378,8 @@ def test_every_method_of_scripts_has_its_script() -> None:
 
 def called_scripts() -> set[str]:
     """Return the scripts that have a method of their own name."""
-    return (
-        public_methods(Scripts)
-        | public_methods(ScheduleScripts)
-        | public_methods(StartScripts)
-        | public_methods(DeliveryScripts)
-    )
+    callers = (Scripts, DeliveryScripts, EndingScripts, ScheduleScripts, StartScripts)
+    return set[str]().union(*map(public_methods, callers))
 
 
 def public_methods(owner: type) -> set[str]:

@@ -31,6 +31,7 @@ from graphs.errors import (
 )
 from graphs.interrupts import GraphInterrupt
 from graphs.signals import ParentCommand
+from scheduler.absence import ArchiveBroken, ArchiveUnavailable, ThreadArchived
 from scheduler.errors import (
     AlreadyResumed,
     AmbiguousAnswer,
@@ -66,6 +67,8 @@ from scheduler.mistrust import HeadRefused, KeyMissing, LogAltered, SealBroken, 
 __all__ = [
     "AlreadyResumed",
     "AmbiguousAnswer",
+    "ArchiveBroken",
+    "ArchiveUnavailable",
     "CheckpointNotFound",
     "CursorMoved",
     "EmbeddedRedisError",
@@ -114,6 +117,7 @@ __all__ = [
     "StateTooLarge",
     "StoreUnavailable",
     "SubgraphBusy",
+    "ThreadArchived",
     "ThreadBusy",
     "ThreadNotFound",
     "TooMany",

@@ -23,7 +23,9 @@ _PASSWORD = "TREADLE_REDIS_PASSWORD_"
 _PASSWORD_BYTES = 24
 
 #: What only a scheduler does.
-_OF_SCHEDULERS = ("take_due", "redispatch_step", "look_at_run", "look_at_start", "take_delivery")
+_OF_SCHEDULERS = (
+    "take_due", "redispatch_step", "look_at_run", "look_at_start", "take_delivery", "expire_thread",
+)  # fmt: skip
 _BY_SCHEDULERS = (
     *_OF_SCHEDULERS,
     "look_at_inputs",
@@ -37,9 +39,10 @@ _BY_SCHEDULERS = (
     "put_start",
     "advance_schedule",
 )
-#: What closes, copies and deletes threads, and what starts them by the clock: no node's business.
+#: What closes, copies, archives, prunes, seals anew and deletes threads, and what starts them by the clock: no node's
+#: business.
 _CLOSING = (
-    "delete_thread", "set_status", "reseal_value", "reseal_stream",
+    "delete_thread", "set_status", "free_thread", "restore_thread", "prune_frame", "reseal_stream", "reseal_value",
     "put_schedule", "set_schedule", "advance_schedule", "delete_schedule",
 )  # fmt: skip
 
@@ -47,8 +50,8 @@ _CLOSING = (
 _TO_CONNECT = ("+@connection", "-@dangerous", "-@admin")
 _TO_RUN_SCRIPTS = ("eval", "evalsha", "script|load", "script|exists", "time", "wait")
 _TO_READ_THREADS = (
-    "hget", "hgetall", "hmget", "hvals", "hstrlen", "lindex", "llen", "lrange", "smembers", "xrange", "xrevrange",
-    "xread", "zrange", "zcount", "zmscore", "multi", "exec",
+    "hget", "hgetall", "hkeys", "hmget", "hvals", "hstrlen", "lindex", "llen", "lrange", "smembers", "xrange",
+    "xrevrange", "xread", "zrange", "zcount", "zmscore", "multi", "exec",
 )  # fmt: skip
 _TO_SHARE = ("get", "hmget", "sadd", "smembers", "unlink", "zrem", "zrange", "zrangebylex", "multi", "exec")
 _TO_PUBLISH = ("lpush", "sadd", "smembers", "publish", "multi", "exec")
@@ -64,7 +67,7 @@ _TO_CONSUME = (
 )  # fmt: skip
 #: What KEDA sends: a script, for which Redis asks for all rights on the key, and which may then only look.
 _TO_COUNT = ("eval", "evalsha", "llen", "type")
-_TO_COPY_THREADS = ("dump", "restore", "type")
+_TO_COPY_THREADS = ("dump", "restore", "type", "hset", "pexpire", "rpush", "sadd", "unlink", "xadd")
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,8 @@ from typing import Any
 
 from graphs.checks import shown
 from graphs.errors import InvalidInput
-from scheduler.config import check, positive
+from scheduler.arguments import positive
+from scheduler.config import check
 from scheduler.errors import InvalidConfig
 
 from .loop import Calls

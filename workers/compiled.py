@@ -20,7 +20,7 @@ from scheduler.config import RunConfig, check, merged, parse
 from scheduler.errors import InvalidConfig
 from scheduler.handle import RunHandle
 from scheduler.ids import check_thread_id
-from scheduler.parts import check_modes, retracting, with_interrupts
+from scheduler.parts import check_modes, is_v2, retracting, with_interrupts
 
 from .asynchronous import AsyncFace, Streamed
 from .batches import Batches
@@ -71,6 +71,11 @@ class CompiledStateGraph(AsyncFace, Batches, Times):
     def threads(self) -> Any:
         """The threads of the checkpointer: create, get, list, terminate, delete."""
         return self._saver.threads
+
+    @property
+    def archives(self) -> Any:
+        """Threads as files: ``put(thread_id, url)``, ``restore(url)``, ``read(url)``."""
+        return self._saver.archives
 
     def with_config(self, config: Config = None, **more: Any) -> Self:
         """Return a copy that adds a config to every call: configurable and metadata merge, tags are joined."""
@@ -140,7 +145,7 @@ class CompiledStateGraph(AsyncFace, Batches, Times):
         if stream_mode != "values":
             options |= {"stream_mode": stream_mode, "version": version, "output_keys": output_keys}
             return list(self.stream(input, config, context=context, **options))
-        _is_v2(version)
+        is_v2(version)
         self.graph.check_keys(output_keys)
         output = self._begin(input, config, context=context, heard=False, **options).output(output_keys)
         return self._returned(output, version)
@@ -255,7 +260,7 @@ class CompiledStateGraph(AsyncFace, Batches, Times):
         version: str = "v1",
         **options: Any,
     ) -> Streamed:
-        modes, typed = check_modes(stream_mode), _is_v2(version)
+        modes, typed = check_modes(stream_mode), is_v2(version)
         keys, subgraphs = options.pop("output_keys", None), bool(options.pop("subgraphs", False))
         self.graph.check_keys(keys)
         execution = self._begin(input, config, heard="messages" in modes, **options)
@@ -271,7 +276,7 @@ class CompiledStateGraph(AsyncFace, Batches, Times):
         return execution, chunks()
 
     def _returned(self, output: GraphOutput[Any], version: str) -> Any:
-        if _is_v2(version):
+        if is_v2(version):
             return replace(output, value=self.graph.typed_output(output.value))
         return with_interrupts(output.value, output.interrupts, list) if output.interrupts else output.value
 
@@ -292,9 +297,3 @@ class CompiledStateGraph(AsyncFace, Batches, Times):
         if not isinstance(self.checkpointer, Saver):
             raise ValueError("No checkpointer set: compile(checkpointer=...) keeps the state of threads.")
         return self._engine()
-
-
-def _is_v2(version: str) -> bool:
-    if not isinstance(version, str) or version not in ("v1", "v2"):
-        raise InvalidConfig(f"version is 'v1' or 'v2', got {shown(version)}.")
-    return version == "v2"

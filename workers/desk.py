@@ -1,6 +1,6 @@
 """What every command works with: the client and the graphs that this process knows, each made when first needed."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import Any
 
@@ -10,6 +10,7 @@ from scheduler.client import Client
 from scheduler.config import RunConfig, merged, parse
 from scheduler.errors import InvalidConfig
 from scheduler.following import Follower
+from scheduler.snapshots import StateSnapshot
 
 from . import bootstrap
 from .engine import Engine
@@ -44,6 +45,23 @@ class Desk:
         for graph in found.values():
             self.engine.connection.serde.allow(graph.classes)
         return found
+
+    def current(self, thread_id: str, checkpoint_id: str | None = None) -> StateSnapshot:
+        """Return where a thread stands, or one of its checkpoints, through the eyes of the graph that it ran last.
+
+        Raises:
+            UnknownGraph, ThreadNotFound, InvalidConfig: as ``graph`` does.
+        """
+        config = config_for(thread_id, {"checkpoint_id": checkpoint_id})
+        return self.client.snapshots.current(self.graph(thread_id), config, None)
+
+    def history(self, thread_id: str, limit: int | None = None) -> Sequence[StateSnapshot]:
+        """Return a thread's checkpoints, the newest first.
+
+        Raises:
+            UnknownGraph, ThreadNotFound, InvalidConfig: as ``graph`` does.
+        """
+        return self.client.snapshots.history(self.graph(thread_id), config_for(thread_id), limit=limit)
 
     def config(self, graph: Graph, thread_id: str, more: Mapping[str, Any] | None) -> RunConfig:
         """Return the config of a run: what the graph's own says, and over it what the call says.

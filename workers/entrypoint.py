@@ -8,6 +8,7 @@ from graphs.commands import Returned
 from graphs.entry import entry_graph
 from graphs.options import NodeOptions
 from graphs.store import BaseStore
+from graphs.timeouts import Duration, seconds
 from scheduler.webhook import webhook_of
 
 from .compiled import CompiledStateGraph
@@ -27,26 +28,30 @@ class entrypoint:
         cache: keeps the results of functions that have a ``cache_policy``.
         context_schema: the class of ``context=``.
         webhook: the URL that is told when a run has ended or asks; as for ``compile``.
+        ttl: how long a thread of its is kept; as for ``compile``.
         **options: ``retry_policy``, ``timeout``, ``queue`` ...: see NodeOptions.
     """
 
     #: What the function returns where the result is not what is saved: ``entrypoint.final(value=..., save=...)``.
     final: TypeAlias = Returned
 
-    def __init__(
+    def __init__(  # noqa: PLR0913, PLR0917 - the signature that users know
         self,
         checkpointer: Saver | bool | None = None,
         store: BaseStore | None = None,
         cache: BaseCache | None = None,
         context_schema: Any = None,
         webhook: str | Mapping[str, Any] | None = None,
+        ttl: Duration | None = None,
         **options: Unpack[NodeOptions],
     ) -> None:
         self._checkpointer = checkpointer
         self._store = store
         self._cache = cache
         self._context = context_schema
-        self._config = {} if webhook_of(webhook) is None else {"webhook": webhook}
+        kept_s = seconds(ttl, "ttl")
+        self._config: dict[str, Any] = {} if webhook_of(webhook) is None else {"webhook": webhook}
+        self._config |= {} if kept_s is None else {"default_ttl": kept_s}
         self._options = options
 
     def __call__(self, func: Callable[..., Any]) -> CompiledStateGraph:

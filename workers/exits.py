@@ -25,7 +25,7 @@ MEANINGS: Mapping[ExitCode, str] = {
     ExitCode.OK: "all went well; also when a run pauses for a person",
     ExitCode.FAILED: "the run or the thread failed, or a check found something wrong",
     ExitCode.USAGE: "wrong usage or bad input, or a name that is not known",
-    ExitCode.UNAVAILABLE: "Redis or the broker does not answer",
+    ExitCode.UNAVAILABLE: "Redis, the broker or an archive does not answer",
     ExitCode.BUSY: "the thread is busy, or its status does not allow this",
     ExitCode.INTERRUPTED: "Ctrl-C; a run that was followed goes on",
 }

@@ -8,6 +8,7 @@ import pydantic
 import redis
 
 from graphs.errors import TreadleError
+from scheduler.absence import ArchiveBroken, ArchiveUnavailable
 from scheduler.errors import (
     CursorMoved,
     EmbeddedRedisError,
@@ -37,6 +38,8 @@ _CODES: tuple[tuple[type[Exception], ExitCode], ...] = (
     (LogAltered, ExitCode.FAILED),
     (HeadRefused, ExitCode.FAILED),
     (SealBroken, ExitCode.FAILED),
+    (ArchiveBroken, ExitCode.FAILED),
+    (ArchiveUnavailable, ExitCode.UNAVAILABLE),
     (TreadleError, ExitCode.USAGE),
     (pydantic.ValidationError, ExitCode.USAGE),
 )

@@ -7,11 +7,13 @@ from typing import Any
 from graphs.cache import BaseCache
 from graphs.graph import Graph
 from graphs.store import BaseStore
+from scheduler.archives import ArchiveStore
 from scheduler.aside import aside
 from scheduler.client import Client
 from scheduler.config import merged, parse
 from scheduler.connection import open_connection
 from scheduler.dispatch import Inline
+from scheduler.errors import InvalidConfig
 from scheduler.threads import ThreadStore
 from scheduler.tuples import CheckpointTuple, Tuples
 
@@ -55,6 +57,32 @@ class Saver:
     def threads(self) -> ThreadStore:
         """The threads: create, get, list, terminate, delete."""
         return self.client.threads
+
+    @property
+    def archives(self) -> ArchiveStore:
+        """Threads as files: ``put(thread_id, url)``, ``restore(url)``, ``read(url)``."""
+        return self.client.archives
+
+    def prune(self, thread_ids: Iterable[str], *, strategy: str = "keep_latest", keep: int = 1) -> None:
+        """Drop the older checkpoints of threads that rest.
+
+        Args:
+            thread_ids: the threads.
+            strategy: "keep_latest": the newest ``keep`` checkpoints stay, and what they need; "delete": the threads go.
+            keep: how many.
+
+        Raises:
+            InvalidConfig: the strategy is neither, or ``keep`` no positive number.
+            ThreadNotFound, ThreadBusy: a thread is not there, or a run is active on it.
+        """
+        if strategy not in ("keep_latest", "delete"):
+            raise InvalidConfig(f"strategy is 'keep_latest' or 'delete', got {strategy!r:.40}.")
+        for thread_id in thread_ids:
+            self.threads.delete(thread_id) if strategy == "delete" else self.client.pruning.prune(thread_id, keep)
+
+    async def aprune(self, thread_ids: Iterable[str], *, strategy: str = "keep_latest", keep: int = 1) -> None:
+        """Prune as ``prune`` does."""
+        await aside(self.prune, thread_ids, strategy=strategy, keep=keep)
 
     def bind(self, graph: Graph) -> Engine:
         """Return the engine, able to store what the graph's states are made of."""

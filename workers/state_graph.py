@@ -8,6 +8,7 @@ from graphs.cache import BaseCache
 from graphs.graph import DEFAULT_NAME, check_graph_name
 from graphs.spending import limits_of
 from graphs.store import BaseStore
+from graphs.timeouts import Duration, seconds
 from graphs.versioning import Versioning, check_versioning
 from scheduler.webhook import webhook_of
 
@@ -29,6 +30,7 @@ class StateGraph(GraphBuilder):
         interrupt_before: Names = None,
         interrupt_after: Names = None,
         name: str | None = None,
+        ttl: Duration | None = None,
         versioning: Versioning = "park",
         debug: bool = False,
         webhook: str | Mapping[str, Any] | None = None,
@@ -51,6 +53,9 @@ class StateGraph(GraphBuilder):
                 their nodes and state still exist. Of graphs inside, the one around decides.
             budget: what each of its runs may spend, by unit: ``{"steps": 100, "seconds": 600, "tokens": 50_000}``; the
                 config of a call may say otherwise. A run that has reached a limit pauses between two steps.
+            ttl: how long a thread of its is kept when nothing happens to it, in seconds or as a timedelta; then a
+                scheduler deletes it, unless it waits for a person. What a call's config says (``ttl``) or
+                ``threads.create`` counts more.
             debug: accepted for the sake of those who move here; the log is always kept.
             webhook: the URL that is told when a run has ended or asks, unless the call names another one; or
                 ``{"url": ..., "include": ["output", "questions", "error"]}``.
@@ -67,4 +72,6 @@ class StateGraph(GraphBuilder):
         graph = self.build(name, interrupt_before, interrupt_after, check_versioning(versioning))
         config: dict[str, Any] = {} if webhook is None else {"webhook": webhook}
         config |= {} if budget is None else {"budget": limits_of(budget)}
+        kept_s = seconds(ttl, "ttl")
+        config |= {} if kept_s is None else {"default_ttl": kept_s}
         return CompiledStateGraph(graph, checkpointer, store, cache, config)

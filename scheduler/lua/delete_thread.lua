@@ -7,7 +7,7 @@ if not thread[1] then return {"unknown"} end
 if thread[1] == "running" then return {"busy", thread[2], thread[3]} end
 if redis.call("LLEN", K.runs) ~= tonumber(A.runs) then return {"more"} end
 redis.call("ZREM", K.index, A.token)
-redis.call("ZREM", K.due, A.token .. " questions", A.token .. " next")
+redis.call("ZREM", K.due, A.token .. " questions", A.token .. " next", A.token .. " expiry")
 for _, key in ipairs(KEYS) do
   if key ~= K.index and key ~= K.due then redis.call("DEL", key) end
 end

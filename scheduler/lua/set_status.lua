@@ -1,5 +1,5 @@
 -- Create, terminate or archive a thread; a copy is created with what was put together for it.
--- KEYS thread log index inputs; then pairs: a key, and the thread's own that it becomes
+-- KEYS thread log index due inputs; then pairs: a key, and the thread's own that it becomes
 -- ARGV request
 -- Returns {"set"}, {"refused", status} when the thread's status does not allow it, or {"waiting"} when
 -- inputs wait for their turn.
@@ -21,5 +21,6 @@ if request.create then redis.call("HSET", K.thread, "created", now) end
 redis.call("HSET", K.thread, "status", request.status, "updated", now, "nonce", request.nonce)
 for name, value in pairs(request.thread_fields) do redis.call("HSET", K.thread, name, value) end
 redis.call("ZADD", K.index, now, request.token)
+begin_expiry(request.token, now)
 write_log(now, request.entries)
 return {"set"}

@@ -28,6 +28,7 @@ redis.call("HSET", K.thread, "status", "running", "run", request.run, "since", n
   "before", thread[6] or request.expected)
 for name, value in pairs(request.thread_fields) do redis.call("HSET", K.thread, name, value) end
 redis.call("ZADD", K.index, now, request.token)
+begin_expiry(request.token, now)
 redis.call("DEL", K.steps)
 redis.call("ZREM", K.due, request.token .. " questions")
 move(request, now)

@@ -16,6 +16,7 @@ from scheduler.client import Client
 from scheduler.config import parse
 from scheduler.connection import Connection
 from scheduler.delivery_scripts import DeliveryScripts
+from scheduler.ending_scripts import EndingScripts
 from scheduler.errors import StoreUnavailable
 from scheduler.failure import describe
 from scheduler.keys import Keys
@@ -75,7 +76,7 @@ def test_a_script_says_what_it_is_for_and_what_it_returns_on_less_than_a_page(na
 
 
 def test_every_script_has_a_method_or_belongs_to_the_memory() -> None:
-    callers = (Scripts, ScheduleScripts, StartScripts, DeliveryScripts)
+    callers = (Scripts, DeliveryScripts, EndingScripts, ScheduleScripts, StartScripts)
 
     known = [name for name in names() if any(hasattr(caller, name) for caller in callers)]
 

@@ -136,6 +136,11 @@ def test_a_client_works_with_threads_and_nothing_is_denied(guarded: Guarded, sav
     handle.cancel("enough")
     for name in ("t", "copy"):
         saver.delete_thread(name)
+    saver.archives.put("asks", str(guarded.folder / "archive"))
+    saver.archives.restore("asks")
+    saver.prune(["asks"])
+    chat.invoke({"messages": ["Bye"]}, {"thread_id": "brief", "ttl": 0.1})
+    until(lambda: saver.threads.find("brief") is None, "the scheduler has deleted what was kept for long enough")
 
     assert asking.get_state(answered).values["trail"] == ["Ann", "7", "work"]
     assert saver.client.log.verify("asks") is None
@@ -167,6 +172,9 @@ def test_the_command_line_and_the_doctor_work(guarded: Guarded) -> None:
     told = guarded.treadle("doctor")
     for command in ("threads", "state", "history", "log", "pending", "verify", "graphs"):
         guarded.treadle(command, *(() if command in ("threads", "graphs") else ("cli",)))
+    guarded.treadle("prune", "cli", "--keep", "1")
+    guarded.treadle("archive", "cli", "--to", str(guarded.folder / "archive"))
+    guarded.treadle("restore", "cli")
     guarded.treadle("delete", "cli", "--yes")
 
     assert "Bot: I received -> Hello" in run

@@ -1,6 +1,7 @@
 """What commands are given: JSON, ``key=value`` pairs, threads, and how they shall answer."""
 
 import json
+import re
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -14,6 +15,8 @@ from ..desk import Desk
 
 #: Gives a command the store that its settings name.
 with_desk = click.make_pass_decorator(Desk, ensure=True)
+
+_UNITS = {"d": 86_400, "h": 3_600, "m": 60, "s": 1}
 
 Callback = TypeVar("Callback", bound=Callable[..., Any])
 
@@ -64,6 +67,21 @@ class Pair(click.ParamType[tuple[str, Any]]):
             return key, json.loads(text)
         except (ValueError, RecursionError):
             return key, text
+
+
+class Span(click.ParamType[int]):
+    """How long: a number and its unit, d, h, m or s; in milliseconds."""
+
+    name = "span"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        """Return the milliseconds that a text means."""
+        if isinstance(value, int):
+            return value
+        found = re.fullmatch(r"(\d+)([dhms])", value)
+        if found is None:
+            self.fail(f"write a number and d, h, m or s, for example 30d; got {value!r:.60}.", param, ctx)
+        return int(found[1]) * _UNITS[found[2]] * 1_000
 
 
 def _text(value: str) -> str:

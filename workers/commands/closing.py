@@ -1,14 +1,14 @@
-"""The commands that end a thread's life: archive, terminate, delete."""
+"""The commands that end a thread's life: terminate, delete; and the one that writes it down."""
 
 from pathlib import Path
 from urllib.parse import quote
 
 import click
 
-from scheduler.lifecycle import ThreadStatus
-
 from ..desk import Desk
-from ..export import export, write
+from ..exhibit import opened
+from ..export import export as exported
+from ..export import write
 from ..rendering import print_json
 from .arguments import confirmed, json_option, thread_argument, with_desk, yes_option
 
@@ -24,34 +24,28 @@ from .arguments import confirmed, json_option, thread_argument, with_desk, yes_o
 )
 @json_option
 @with_desk
-def archive(desk: Desk, thread_id: str, target: Path | None, as_json: bool) -> None:
-    """Export a thread to a JSON file (its state, history, runs and log), and close it for good.
+def export(desk: Desk, thread_id: str, target: Path | None, as_json: bool) -> None:
+    """Write a thread's state, history, runs and log to a JSON file, for other programs; the thread stays as it is.
 
-    It can still be read, and deleted. A thread that is archived already is exported again.
+    `treadle archive` makes files that can be brought back. THREAD may be such a file.
 
     \b
     Example:
-      treadle archive my-1 --to my-1.json
+      treadle export my-1 --to my-1.json
     """
+    desk, thread_id = opened(desk, thread_id)
     target = target or Path(f"{quote(thread_id, safe='')}.json")
     if target.exists():
         raise click.UsageError(f"{target} is there already: name another file with --to.")
-    document = export(desk.client, thread_id)
+    document = exported(desk.client, thread_id)
     try:
-        write(target, document)  # before the thread is closed: now it is known that it can be
+        write(target, document)
     except OSError as error:
         raise click.UsageError(f"{target} cannot be written: {error.strerror}.") from error
-    if desk.client.threads.get(thread_id).status is not ThreadStatus.ARCHIVED:
-        try:
-            desk.client.threads.mark_archived(thread_id)
-        except BaseException:
-            target.unlink()
-            raise
-        write(target, export(desk.client, thread_id))  # again: from here on nothing can change any more
     if as_json:
         print_json({"thread": thread_id, "file": str(target.resolve())})
     else:
-        click.echo(f"Thread {thread_id} is archived in {target}.")
+        click.echo(f"Thread {thread_id} is written to {target}.")
 
 
 @click.command()

@@ -4,6 +4,9 @@ import secrets
 
 import click
 
+from scheduler import depot
+from scheduler.archive import manifest_of
+from scheduler.archives import reseal as reseal_file
 from scheduler.resealing import Resealing
 from scheduler.sealing import new_key
 from scheduler.signing import Signer
@@ -38,21 +41,27 @@ def keys(action: str, key_id: str | None, signing: bool, as_json: bool) -> None:
 
 
 @click.command()
+@click.argument("file", required=False)
 @click.option("--dry-run", "dry", is_flag=True, help="Only count what is sealed with which key.")
 @json_option
 @with_desk
 @click.pass_context
-def reseal(ctx: click.Context, desk: Desk, dry: bool, as_json: bool) -> None:
+def reseal(ctx: click.Context, desk: Desk, file: str | None, dry: bool, as_json: bool) -> None:
     """Seal anew, with the first key, what is sealed with another one or not at all; exit code 1 if some does not open.
 
     Threads may run meanwhile, once every process has the new key in the first place. One that was cut short is begun
-    again. When a second one finds nothing more to do, the old key can be dropped.
+    again. When a second one finds nothing more to do, the old key can be dropped. FILE is that of an archived thread,
+    or its URL, which is sealed as a whole: it keeps the key that it was written with until then.
 
     \b
     Examples:
       treadle reseal
       treadle reseal --dry-run --json
+      treadle reseal archive/my-1.0a1b2c3d4e5f6071.treadle
     """
+    if file is not None:
+        _reseal_file(desk, file, dry=dry, as_json=as_json)
+        return
     tally = Resealing(desk.engine.connection, dry=dry).all()
     answer = {"resealed": tally.resealed, "found": dict(tally.found), "broken": tally.broken}
     if as_json:
@@ -63,3 +72,12 @@ def reseal(ctx: click.Context, desk: Desk, dry: bool, as_json: bool) -> None:
     for line in tally.broken:
         click.echo(line, err=True)
     ctx.exit(ExitCode.FAILED if tally.broken else ExitCode.OK)
+
+
+def _reseal_file(desk: Desk, file: str, *, dry: bool, as_json: bool) -> None:
+    found = manifest_of(file, depot.read(file)).key
+    resealed = not dry and reseal_file(file, desk.settings.sealing())
+    if as_json:
+        print_json({"file": file, "found": found, "resealed": resealed})
+    else:
+        click.echo(f"{file} was sealed {f'with {found}' if found else 'by nobody'}{', and is anew' * resealed}.")

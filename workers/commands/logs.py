@@ -10,6 +10,7 @@ from scheduler.following import Happening
 from scheduler.log import LogEntry
 
 from ..desk import Desk
+from ..exhibit import opened
 from ..exits import ExitCode
 from ..happenings import line_of, record_of
 from ..progress import ticking
@@ -28,11 +29,14 @@ _PAUSE_S = 0.5
 def log(ctx: click.Context, desk: Desk, thread_id: str, follow: bool, as_json: bool) -> None:
     """Show everything that happened to a thread, the oldest first; with --json one object a line.
 
+    THREAD may be the file of one that is archived.
+
     \b
     Examples:
       treadle log my-1
       treadle log my-1 --follow --json
     """
+    desk, thread_id = opened(desk, thread_id)
     desk.client.threads.get(thread_id)
     entries = _growing(desk, thread_id) if follow else desk.client.log.read(thread_id)
     ctx.exit(_show(entries, as_json=as_json))

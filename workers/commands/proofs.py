@@ -14,6 +14,7 @@ from scheduler.log import Examined
 from scheduler.mistrust import LogAltered
 
 from ..desk import Desk
+from ..exhibit import FileDesk, opened
 from ..exits import ExitCode
 from ..rendering import compact, print_fields, print_json, print_line
 from .arguments import json_option, with_desk
@@ -87,20 +88,25 @@ def head(ctx: click.Context, desk: Desk, target: Path | None, **options: Unpack[
 def verify(ctx: click.Context, desk: Desk, known: Path | None, **options: Unpack[Options]) -> None:
     """Prove that no entry of a thread's log was altered or removed; exit code 1 when one was.
 
-    Without --head, whoever rewrites the log with its whole chain is not noticed. Where TREADLE_HEAD_PUBLIC_KEYS names
-    keys, a head must be signed with one of them.
+    THREAD may be the file of one that is archived: then its digests are checked as well, and that its log ends as it
+    did when it was archived. Without --head, whoever rewrites the log with its whole chain is not noticed. Where
+    TREADLE_HEAD_PUBLIC_KEYS names keys, a head must be signed with one of them.
 
     \b
     Examples:
       treadle verify my-1
       treadle verify my-1 --head heads.jsonl
       treadle verify --all --head heads.jsonl
+      treadle verify s3://bucket/archive/my-1.0a1b2c3d4e5f6071.treadle
     """
     heads, every = _by_thread(known), options["every"]
-    thread_id, as_json = options["thread_id"], options["as_json"]
+    desk, thread_id = opened(desk, options["thread_id"])
+    as_json = options["as_json"]
     names = _named(desk, thread_id, every=every)
     if known is not None and thread_id is not None and thread_id not in heads:
         raise click.UsageError(f"{known} has no head of thread {thread_id}.")
+    if isinstance(desk, FileDesk):
+        heads[desk.thread_id].append(desk.archive.head)
     broken = 0
     for name in dict.fromkeys((*names, *heads) if every else names):
         broken += _verified(desk, name, heads.get(name, ()), every=every, as_json=as_json)

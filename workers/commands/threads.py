@@ -12,7 +12,8 @@ from scheduler.lifecycle import ThreadStatus
 from scheduler.snapshots import StateSnapshot
 from scheduler.thread import PendingStep, Thread
 
-from ..desk import Desk, config_for
+from ..desk import Desk
+from ..exhibit import opened
 from ..rendering import compact, moment, print_fields, print_json, print_table
 from .arguments import Pair, json_option, thread_argument, with_desk
 
@@ -49,16 +50,19 @@ def threads(desk: Desk, status: str | None, metadata: tuple[tuple[str, Any], ...
 def state(desk: Desk, thread_id: str, checkpoint: str | None, as_json: bool) -> None:
     """Show where a thread stands: its values, the nodes due next, and what they ask.
 
+    THREAD may be the file, or the URL, of one that is archived: it ends with .treadle, and needs no Redis.
+
     \b
-    Example:
+    Examples:
       treadle state my-1
+      treadle state archive/my-1.0a1b2c3d4e5f6071.treadle
     """
+    desk, thread_id = opened(desk, thread_id)
     thread = desk.client.threads.get(thread_id)
-    if thread.cursor is None:
+    if thread.cursor is None and thread.archive is None:
         snapshot = StateSnapshot({}, (), {}, None, None, None, ())
     else:
-        config = config_for(thread_id, {"checkpoint_id": checkpoint})
-        snapshot = desk.client.snapshots.current(desk.graph(thread_id), config, None)
+        snapshot = desk.current(thread_id, checkpoint)
     if as_json:
         print_json({"thread": thread_id, "status": thread.status, **_record(snapshot)})
         return
@@ -82,19 +86,16 @@ def state(desk: Desk, thread_id: str, checkpoint: str | None, as_json: bool) -> 
 @json_option
 @with_desk
 def history(desk: Desk, thread_id: str, limit: int | None, as_json: bool) -> None:
-    """List a thread's checkpoints, the newest first.
+    """List a thread's checkpoints, the newest first; THREAD may be the file of one that is archived.
 
     \b
     Examples:
       treadle history my-1 --limit 5
       treadle history my-1 --json
     """
+    desk, thread_id = opened(desk, thread_id)
     thread = desk.client.threads.get(thread_id)
-    found = (
-        desk.client.snapshots.history(desk.graph(thread_id), config_for(thread_id), limit=limit)
-        if thread.cursor is not None
-        else []
-    )
+    found = desk.history(thread_id, limit) if thread.cursor is not None or thread.archive is not None else []
     if as_json:
         print_json([_record(snapshot) for snapshot in found])
         return

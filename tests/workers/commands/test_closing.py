@@ -18,67 +18,45 @@ def finished(graph: CompiledStateGraph) -> str:
     return "t/1"
 
 
-def test_archive_exports_everything_and_closes_the_thread(treadle: Treadle, finished: str, tmp_path: Path) -> None:
+def test_export_writes_down_everything_and_leaves_the_thread(treadle: Treadle, finished: str, tmp_path: Path) -> None:
     file = tmp_path / "thread.json"
 
-    result = treadle("archive", finished, "--to", str(file))
+    result = treadle("export", finished, "--to", str(file))
 
     document = json.loads(file.read_text())
     assert result.exit_code == 0
-    assert (document["thread"]["id"], document["thread"]["status"]) == ("t/1", "archived")
+    assert (document["thread"]["id"], document["thread"]["status"]) == ("t/1", "idle")
     assert [checkpoint["number"] for checkpoint in document["checkpoints"]] == [-1, 0, 1, 2]
     assert document["checkpoints"][-1]["values"]["steps"] == ["first", "second"]
     assert [run["status"] for run in document["runs"]] == ["success"]
-    assert [entry["kind"] for entry in document["log"]][-1] == "archived"
+    assert [entry["kind"] for entry in document["log"]][-1] == "finished"
 
 
-def test_archive_names_a_file_after_the_thread(
+def test_export_names_a_file_after_the_thread(
     treadle: Treadle, finished: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
 
-    treadle("archive", finished)
+    treadle("export", finished)
 
     assert [path.name for path in tmp_path.iterdir()] == ["t%2F1.json"]
 
 
-def test_archive_writes_over_no_file(treadle: Treadle, finished: str, tmp_path: Path) -> None:
+def test_export_writes_over_no_file(treadle: Treadle, finished: str, tmp_path: Path) -> None:
     file = tmp_path / "thread.json"
     file.write_text("precious")
 
-    result = treadle("archive", finished, "--to", str(file))
+    result = treadle("export", finished, "--to", str(file))
 
     assert result.exit_code == 2
     assert file.read_text() == "precious"
-    assert Desk().client.threads.get(finished).status == "idle"
 
 
-def test_a_thread_that_cannot_be_exported_stays_open(treadle: Treadle, finished: str, tmp_path: Path) -> None:
-    result = treadle("archive", finished, "--to", str(tmp_path / "nowhere" / "thread.json"))
+def test_an_export_that_cannot_be_written_is_told(treadle: Treadle, finished: str, tmp_path: Path) -> None:
+    result = treadle("export", finished, "--to", str(tmp_path / "nowhere" / "thread.json"))
 
     assert result.exit_code == 2
     assert "cannot be written" in result.stderr
-    assert Desk().client.threads.get(finished).status == "idle"
-
-
-def test_archive_of_a_running_thread_is_refused_and_leaves_no_file(
-    treadle: Treadle, store: str, tmp_path: Path
-) -> None:
-    treadle("run", "sample", "--thread", "t-1", "--input", '{"text": "x"}', "--detach")
-
-    result = treadle("archive", "t-1", "--to", str(tmp_path / "thread.json"))
-
-    assert result.exit_code == 4
-    assert list(tmp_path.iterdir()) == []
-
-
-def test_an_archived_thread_is_exported_again(treadle: Treadle, finished: str, tmp_path: Path) -> None:
-    treadle("archive", finished, "--to", str(tmp_path / "one.json"))
-
-    result = treadle("archive", finished, "--to", str(tmp_path / "two.json"))
-
-    assert result.exit_code == 0
-    assert (tmp_path / "one.json").read_text() == (tmp_path / "two.json").read_text()
 
 
 def test_terminate_closes_a_thread_for_good(treadle: Treadle, finished: str) -> None:

@@ -1,0 +1,222 @@
+"""A thread as one file: a line of JSON that says what it is, and below it everything that the thread holds, compressed.
+
+The file can be read years later, without Redis and without the graph. Its content is what Redis held, in the clear;
+where there are encryption keys, the compressed whole is sealed with the first of them. docs: scheduler/README.md.
+"""
+
+import gzip
+import hashlib
+import json
+import zlib
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, fields, replace
+from typing import Any, Final
+
+import ormsgpack
+
+from .absence import ArchiveBroken
+from .heads import Head, head_of
+from .holdings import KINDS, Part, counted
+from .keys import Keys
+from .log_blocks import SPAN, Block
+from .log_chain import LogChain
+from .sealing import Sealing
+
+#: The version of the form; a reader refuses a higher one, and reads every lower one.
+FORMAT: Final = 1
+#: What names of files end with.
+SUFFIX: Final = ".treadle"
+#: What the first line begins with.
+_BEGINS: Final = b'{"treadle_archive":'
+
+
+@dataclass(frozen=True, slots=True)
+class Manifest:
+    """The first line of the file."""
+
+    treadle_archive: int
+    thread: str
+    #: What its keys began with; with the thread's id this names the key that the log's chain begins with.
+    prefix: str
+    status: str
+    graph: str
+    created_ms: int
+    updated_ms: int
+    #: runs, frames, checkpoints, events, and entries of the log.
+    counts: Mapping[str, int]
+    #: The head of its log, signed where there was a key.
+    head: Mapping[str, Any]
+    #: Of what lies below when it is decompressed (MessagePack), and as it lies there.
+    content_bytes: int
+    content_sha256: str
+    payload_bytes: int
+    payload_sha256: str
+    #: How it is compressed, and the id of the key that it is sealed with; "" where nobody has.
+    compression: str = "gzip"
+    key: str = ""
+    #: SHA-256 over this line without this field.
+    sha256: str = ""
+
+    def line(self) -> bytes:
+        """Return the line, without its end."""
+        return json.dumps(asdict(self), separators=(",", ":"), ensure_ascii=True).encode()
+
+    def stamped(self) -> "Manifest":
+        """Return the manifest with its own digest."""
+        return replace(self, sha256=self.digest())
+
+    def digest(self) -> str:
+        """Return the SHA-256 over the line without its digest."""
+        return hashlib.sha256(replace(self, sha256="").line()).hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
+class Archive:
+    """A file that was read, and holds what it says."""
+
+    manifest: Manifest
+    parts: Sequence[Part]
+
+    @property
+    def head(self) -> Head:
+        """The head of the thread's log, as it was when the thread was archived."""
+        return head_of(dict(self.manifest.head))
+
+
+def packed(thread_id: str, prefix: str, parts: Sequence[Part], head: Head, sealing: Sealing) -> tuple[Manifest, bytes]:
+    """Return a thread as a file, and its manifest; the same content always has the same digest."""
+    thread = next(part for part in parts if part.name == "thread").fields()
+    rows = [[part.name, part.of, part.kind, part.value] for part in parts]
+    content = ormsgpack.packb({"thread": thread_id, "prefix": prefix, "parts": rows})
+    # The head is not of the content: the moment at which it was taken is another one each time.
+    return _sealed(
+        Manifest(
+            FORMAT,
+            thread_id,
+            prefix,
+            thread["status"].decode(),
+            thread.get("graph", b"").decode(),
+            int(thread.get("created", b"0")),
+            int(thread.get("updated", b"0")),
+            {**counted(parts), "entries": head.entries},
+            asdict(head),
+            len(content),
+            hashlib.sha256(content).hexdigest(),
+            0,
+            "",
+        ),
+        gzip.compress(content, mtime=0),
+        sealing,
+    )
+
+
+def unpacked(url: str, data: bytes, sealing: Sealing) -> Archive:
+    """Return what a file holds; ``url`` names it in errors.
+
+    Raises:
+        ArchiveBroken: it is no archive, was cut short or altered, or is of a later form.
+        KeyMissing: it is sealed with a key that is not here.
+        SealBroken: it was altered, or the key is another one.
+    """
+    manifest, compressed = _opened(url, data, sealing)
+    content = _content(url, manifest, compressed)
+    try:
+        known = ormsgpack.unpackb(content)
+        parts = [Part(*row) for row in known["parts"]]
+        strange = [part.name for part in parts if KINDS.get(part.name) != part.kind]
+        told = known["thread"], known["prefix"], {**counted(parts), "entries": manifest.head["entries"]}
+    except (ValueError, TypeError, KeyError) as error:
+        raise ArchiveBroken(url, f"its content cannot be read ({error})") from error
+    if strange or sum(part.name == "thread" for part in parts) != 1:
+        raise ArchiveBroken(url, f"its content is not that of a thread ({', '.join(map(repr, strange)) or 'none'})")
+    if told != (manifest.thread, manifest.prefix, dict(manifest.counts)):
+        raise ArchiveBroken(url, "its content is not what its first line says")
+    return Archive(manifest, parts)
+
+
+def resealed(url: str, data: bytes, sealing: Sealing) -> bytes | None:
+    """Return a file sealed with the key that seals now; None where it is already.
+
+    Raises:
+        ArchiveBroken, KeyMissing, SealBroken: as ``unpacked`` does.
+    """
+    manifest, compressed = _opened(url, data, sealing)
+    _content(url, manifest, compressed)
+    return None if manifest.key == sealing.key_id else _sealed(manifest, compressed, sealing)[1]
+
+
+def manifest_of(url: str, data: bytes) -> Manifest:
+    """Return the first line of a file, for which no key is needed.
+
+    Raises:
+        ArchiveBroken: it is none, was altered, or is of a later form.
+    """
+    line = data.partition(b"\n")[0]
+    if not line.startswith(_BEGINS):
+        raise ArchiveBroken(url, "it is no archive of a thread")
+    try:
+        known = json.loads(line)
+        if known["treadle_archive"] > FORMAT:
+            raise ArchiveBroken(url, f"it is of form {known['treadle_archive']}, and this version reads {FORMAT}")
+        manifest = Manifest(**{field.name: known[field.name] for field in fields(Manifest)})
+    except (ValueError, KeyError, TypeError) as error:
+        raise ArchiveBroken(url, f"its first line cannot be read ({error})") from error
+    if manifest.digest() != manifest.sha256:
+        raise ArchiveBroken(url, "its first line was altered")
+    return manifest
+
+
+def broken_log(archive: Archive) -> str | None:
+    """Return what is wrong first with the log in an archive; None: its chain holds, and ends as the head says."""
+    by_name = {part.name: part.value for part in archive.parts if not part.of}
+    chain = LogChain(Keys(archive.manifest.prefix).of_thread(archive.manifest.thread).thread)
+    try:
+        entries = [entry for block in by_name.get("blocks", ()) for entry in Block.read(block).entries]
+    except ValueError as error:
+        return str(error)
+    entries += [(id_, dict(entry)) for id_, entry in by_name.get("log", ())]
+    for entry in entries:
+        seen = chain.seq
+        if not chain.take(entry):
+            return f"Entry {chain.seq} was altered, or an entry between {seen} and {chain.seq} was removed."
+    if len(by_name.get("blocks", ())) * SPAN > chain.seq:
+        return "The log ends before what is packed of it does."
+    return archive.head.denied_by(chain)
+
+
+def _sealed(manifest: Manifest, compressed: bytes, sealing: Sealing) -> tuple[Manifest, bytes]:
+    payload = sealing.seal(compressed, _place(manifest))
+    stamped = replace(
+        manifest,
+        payload_bytes=len(payload),
+        payload_sha256=hashlib.sha256(payload).hexdigest(),
+        key=sealing.key_id,
+    ).stamped()
+    return stamped, stamped.line() + b"\n" + payload
+
+
+def _opened(url: str, data: bytes, sealing: Sealing) -> tuple[Manifest, bytes]:
+    """Return the manifest of a file, and its content, compressed."""
+    manifest = manifest_of(url, data)
+    payload = data.partition(b"\n")[2]
+    if len(payload) != manifest.payload_bytes:
+        raise ArchiveBroken(url, f"it has {len(payload)} bytes below its first line, and not {manifest.payload_bytes}")
+    if hashlib.sha256(payload).hexdigest() != manifest.payload_sha256:
+        raise ArchiveBroken(url, "what lies below its first line was altered")
+    return manifest, sealing.unsealed(payload, _place(manifest))
+
+
+def _content(url: str, manifest: Manifest, compressed: bytes) -> bytes:
+    try:
+        inflater = zlib.decompressobj(wbits=31)  # never more than it says, whatever it is
+        content = inflater.decompress(compressed, manifest.content_bytes + 1)
+    except zlib.error as error:
+        raise ArchiveBroken(url, f"its content cannot be decompressed ({error})") from error
+    if hashlib.sha256(content).hexdigest() != manifest.content_sha256:
+        raise ArchiveBroken(url, "its content is not the one that was written")
+    return content
+
+
+def _place(manifest: Manifest) -> str:
+    """Return what a sealed content is bound to: the thread, and the very content."""
+    return f"archive {manifest.prefix} {manifest.thread} {manifest.content_sha256}"

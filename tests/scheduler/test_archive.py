@@ -1,0 +1,129 @@
+"""A thread as a file: what is written is read, and nothing else is taken for it."""
+
+import gzip
+import hashlib
+import json
+from dataclasses import replace
+from typing import Any
+
+import ormsgpack
+import pytest
+
+from scheduler.absence import ArchiveBroken
+from scheduler.archive import FORMAT, Manifest, broken_log, manifest_of, packed, resealed, unpacked
+from scheduler.heads import Head
+from scheduler.holdings import Part
+from scheduler.keys import Keys
+from scheduler.log_chain import LogChain, chained
+from scheduler.mistrust import KeyMissing, SealBroken
+from scheduler.sealing import PLAIN, sealing_of
+
+KEYS = sealing_of(f"one:{'A' * 43}=,two:{'B' * 43}=")
+THREAD = Part("thread", "", "hash", [[b"status", b"idle"], [b"graph", b"line"], [b"created", b"7"]])
+
+
+def log_of(*texts: bytes) -> tuple[Part, Head]:
+    """Return a log and its head."""
+    chain = LogChain(Keys("treadle").of_thread("t").thread)
+    entries = []
+    for number, text in enumerate(texts, start=1):
+        id_ = b"%d-0" % number
+        entry = {b"entry": text, b"hash": chained(chain.hash, id_, text).encode()}
+        chain.take((id_, entry))
+        entries.append([id_, [[name, value] for name, value in entry.items()]])
+    head = Head("t", chain.seq, chain.entries, chain.hash, chain.digest, chain.first, 1)
+    return Part("log", "", "stream", entries), head
+
+
+def written(*more: Part, sealing: Any = PLAIN) -> bytes:
+    log, head = log_of(b"{}", b"{}")
+    return packed("t", "treadle", [THREAD, log, *more], head, sealing)[1]
+
+
+def forged(content: Any, **fields: Any) -> bytes:
+    """Return a file whose digests are right, whatever it holds."""
+    raw = ormsgpack.packb(content)
+    payload = gzip.compress(raw)
+    known = replace(
+        manifest_of("file", written()),
+        content_bytes=len(raw),
+        content_sha256=hashlib.sha256(raw).hexdigest(),
+        payload_bytes=len(payload),
+        payload_sha256=hashlib.sha256(payload).hexdigest(),
+        **fields,
+    ).stamped()
+    return known.line() + b"\n" + payload
+
+
+def test_what_is_written_is_read() -> None:
+    runs = Part("runs", "", "list", [b"r2", b"r1"])
+
+    archive = unpacked("file", written(runs), PLAIN)
+
+    assert archive.parts[0] == THREAD
+    assert archive.parts[-1] == runs
+    assert (archive.manifest.status, archive.manifest.graph, archive.manifest.created_ms) == ("idle", "line", 7)
+
+
+def test_the_same_content_has_the_same_digest_whatever_seals_it() -> None:
+    plain, sealed, other = written(), written(sealing=KEYS), written(Part("runs", "", "list", [b"r"]))
+
+    digests = [manifest_of("file", data).content_sha256 for data in (plain, sealed, other)]
+
+    assert digests[0] == digests[1] != digests[2]
+    assert written() == plain
+
+
+def test_a_sealed_file_needs_its_key_and_no_other_place() -> None:
+    sealed = written(sealing=KEYS)
+    line, _, payload = sealed.partition(b"\n")
+    moved = replace(Manifest(**json.loads(line)), thread="other").stamped().line() + b"\n" + payload
+
+    with pytest.raises(KeyMissing):
+        unpacked("file", sealed, PLAIN)
+    with pytest.raises(SealBroken):
+        unpacked("file", moved, KEYS)
+
+
+def test_a_file_is_sealed_anew_with_the_first_key() -> None:
+    rotated = sealing_of(f"two:{'B' * 43}=,one:{'A' * 43}=")
+    anew = resealed("file", written(sealing=KEYS), rotated)
+
+    assert anew is not None
+    assert manifest_of("file", anew).key == "two"
+    assert unpacked("file", anew, sealing_of(f"two:{'B' * 43}=")).parts[0] == THREAD
+    assert resealed("file", anew, rotated) is None
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        [],
+        {"thread": "t", "prefix": "treadle"},
+        {"thread": "t", "prefix": "treadle", "parts": [["thread", "", "hash"]]},
+        {"thread": "t", "prefix": "treadle", "parts": []},
+        {"thread": "t", "prefix": "treadle", "parts": [["thread", "", "hash", []], ["index", "", "set", [b"x"]]]},
+        {"thread": "t", "prefix": "treadle", "parts": [["thread", "", "list", []]]},
+        {"thread": "other", "prefix": "treadle", "parts": [["thread", "", "hash", []]]},
+    ],
+)
+def test_a_file_that_is_right_and_no_thread_is_refused(content: Any) -> None:
+    with pytest.raises(ArchiveBroken):
+        unpacked("file", forged(content), PLAIN)
+
+
+def test_a_later_form_is_refused_by_its_number() -> None:
+    later = forged({}, treadle_archive=FORMAT + 1)
+
+    with pytest.raises(ArchiveBroken, match=f"form {FORMAT + 1}"):
+        unpacked("file", later, PLAIN)
+
+
+def test_a_log_that_was_rewritten_is_not_the_one_of_the_head() -> None:
+    (_, head), (other, _) = log_of(b"{}", b"{}"), log_of(b"{}", b'{"kind":"other"}')
+    rewritten = unpacked("file", packed("t", "treadle", [THREAD, other], head, PLAIN)[1], PLAIN)
+    shorter = unpacked("file", packed("t", "treadle", [THREAD], head, PLAIN)[1], PLAIN)
+
+    assert broken_log(unpacked("file", written(), PLAIN)) is None
+    assert "is not what it was" in (broken_log(rewritten) or "")
+    assert "what came after was removed" in (broken_log(shorter) or "")

@@ -1,0 +1,156 @@
+"""The commands that put threads away, bring them back, and make long ones shorter."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import asdict
+from typing import Any, TypedDict, Unpack
+
+import click
+
+from graphs.errors import TreadleError
+from scheduler.errors import StoreUnavailable
+
+from ..desk import Desk
+from ..exits import ExitCode
+from ..rendering import print_json, print_line
+from .arguments import Span, json_option, with_desk
+
+
+class Which(TypedDict):
+    """Which threads are archived, and how the command answers."""
+
+    idle_for: int | None
+    waiting: bool
+    as_json: bool
+
+
+class Pruned(TypedDict):
+    """Of which threads how many checkpoints stay, and how the command answers."""
+
+    every: bool
+    keep: int
+    as_json: bool
+
+
+@click.command()
+@click.argument("thread_id", metavar="[THREAD]", required=False)
+@click.option(
+    "--to",
+    "url",
+    default=None,
+    metavar="URL",
+    help="A folder, or a URL of fsspec's (s3://bucket/threads); TREADLE_ARCHIVE_URL when left out.",
+)
+@click.option("--idle-for", type=Span(), default=None, help="All threads that rest for so long: 30d, 12h.")
+@click.option("--waiting", is_flag=True, help="With --idle-for: also those that wait for a person.")
+@json_option
+@with_desk
+@click.pass_context
+def archive(ctx: click.Context, desk: Desk, thread_id: str | None, url: str | None, **options: Unpack[Which]) -> None:
+    """Put a thread that rests into a file, and free Redis of it; with --idle-for, all that rest for long enough.
+
+    The file has state, history, runs and log, compressed. `treadle log`, `state`, `history` and `verify` read it
+    without Redis; `treadle restore` brings the thread back. Cut short, the command is given again. With --idle-for, a
+    thread that cannot be archived keeps no other one from it, and the exit code is 1.
+
+    \b
+    Examples:
+      treadle archive my-1 --to /srv/archive
+      treadle archive --idle-for 30d --to s3://bucket/threads
+    """
+    idle_for, as_json = options["idle_for"], options["as_json"]
+    if (thread_id is None) is (idle_for is None):
+        raise click.UsageError("name a THREAD, or say with --idle-for which ones.")
+    url = url or desk.settings.archive_url
+    if url is None:
+        raise click.UsageError("say where with --to, or with TREADLE_ARCHIVE_URL.")
+    if url.endswith(".json"):
+        raise click.UsageError("an archive ends with .treadle, or is put into a folder; `treadle export` writes JSON.")
+    if thread_id is not None:
+        archived = desk.client.archives.put(thread_id, url)
+        print_json(asdict(archived)) if as_json else click.echo(_told(asdict(archived)))
+        return
+    if url.endswith(".treadle"):
+        raise click.UsageError("many threads go into a folder: --to names one file.")
+    names = desk.client.archives.idle(idle_for or 0, waiting=options["waiting"])
+    ctx.exit(_each(names, lambda name: asdict(desk.client.archives.put(name, url)), _told, as_json=as_json))
+
+
+@click.command()
+@click.argument("source", metavar="FILE_OR_THREAD")
+@click.option("--as", "as_id", default=None, metavar="ID", help="Under another id: a copy, with a log of its own.")
+@json_option
+@with_desk
+def restore(desk: Desk, source: str, as_id: str | None, as_json: bool) -> None:
+    """Bring an archived thread back: the id of one that Redis knows to be archived, or a file or URL (*.treadle).
+
+    Under its own id it is what it was, and its log goes on. The file stays where it is.
+
+    \b
+    Examples:
+      treadle restore my-1
+      treadle restore s3://bucket/threads/my-1.0a1b2c3d4e5f6071.treadle --as my-1-audit
+    """
+    thread_id = desk.client.archives.restore(source, as_id)
+    if as_json:
+        print_json({"thread": thread_id, "status": desk.client.threads.get(thread_id).status})
+    else:
+        click.echo(f"Thread {thread_id} is back, and is {desk.client.threads.get(thread_id).status}.")
+
+
+@click.command()
+@click.argument("thread_id", metavar="[THREAD]", required=False)
+@click.option("--all", "every", is_flag=True, help="All threads that rest.")
+@click.option("--keep", type=click.IntRange(min=1), required=True, metavar="N", help="So many of the newest stay.")
+@json_option
+@with_desk
+@click.pass_context
+def prune(ctx: click.Context, desk: Desk, thread_id: str | None, **options: Unpack[Pruned]) -> None:
+    """Drop the older checkpoints of a thread that rests; its state, its questions and its log stay.
+
+    Beside the newest stay those that they need, and those at which a person was asked.
+
+    \b
+    Examples:
+      treadle prune my-1 --keep 20
+      treadle prune --all --keep 100 --json
+    """
+    every, keep, as_json = options["every"], options["keep"], options["as_json"]
+    if every is (thread_id is not None):
+        raise click.UsageError("name a THREAD, or pass --all.")
+
+    def pruned(name: str) -> dict[str, Any]:
+        return {"thread": name, "dropped": desk.client.pruning.prune(name, keep)}
+
+    if thread_id is not None:
+        answer = pruned(thread_id)
+        print_json(answer) if as_json else click.echo(_dropped(answer))
+        return
+    found = filter(None, map(desk.client.threads.find, desk.client.threads.ids()))
+    resting = [one.id for one in found if one.run_id is None and one.archive is None]
+    ctx.exit(_each(resting, pruned, _dropped, as_json=as_json))
+
+
+def _each(
+    names: Iterable[str], act: Callable[[str], dict[str, Any]], told: Callable[[dict[str, Any]], str], *, as_json: bool
+) -> ExitCode:
+    """Do something with each of many threads, and say so; what goes wrong with one keeps no other one from it."""
+    code = ExitCode.OK
+    for name in names:
+        try:
+            answer = act(name)
+        except StoreUnavailable:
+            raise
+        except TreadleError as error:
+            click.echo(f"{name}: {error}", err=True)
+            code = ExitCode.FAILED
+            continue
+        print_line(answer) if as_json else click.echo(told(answer))
+    return code
+
+
+def _told(archived: dict[str, Any]) -> str:
+    return f"Thread {archived['thread']} is archived in {archived['url']}."
+
+
+def _dropped(answer: dict[str, Any]) -> str:
+    return f"Thread {answer['thread']} has {answer['dropped']} checkpoints less."
