@@ -67,11 +67,16 @@ class StateGraph(GraphBuilder):
             TypeError: the checkpointer, store or cache is not one of Treadle's.
             InvalidConfig: the webhook is none.
         """
-        webhook_of(webhook)
         name = check_graph_name(DEFAULT_NAME if name is None else name)
         graph = self.build(name, interrupt_before, interrupt_after, check_versioning(versioning))
-        config: dict[str, Any] = {} if webhook is None else {"webhook": webhook}
-        config |= {} if budget is None else {"budget": limits_of(budget)}
-        kept_s = seconds(ttl, "ttl")
-        config |= {} if kept_s is None else {"default_ttl": kept_s}
-        return CompiledStateGraph(graph, checkpointer, store, cache, config)
+        return CompiledStateGraph(graph, checkpointer, store, cache, _config(webhook, budget, ttl))
+
+
+def _config(
+    webhook: str | Mapping[str, Any] | None, budget: Mapping[str, float] | None, ttl: Duration | None
+) -> dict[str, Any]:
+    """Return what the config of a call has where that says nothing else."""
+    config: dict[str, Any] = {} if webhook_of(webhook) is None else {"webhook": webhook}
+    config |= {} if budget is None else {"budget": limits_of(budget)}
+    kept_s = seconds(ttl, "ttl")
+    return config if kept_s is None else {**config, "default_ttl": kept_s}

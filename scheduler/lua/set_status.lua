@@ -12,7 +12,7 @@ if request.create and status then return {"refused", status} end
 if not request.create and not status then return {"refused", "unknown"} end
 if status and not request.allowed[status] then return {"refused", status} end
 if not request.create and redis.call("EXISTS", K.inputs) == 1 then return {"waiting"} end
-for index = 5, #KEYS, 2 do
+for index = 6, #KEYS, 2 do
   local key = KEYS[index]
   redis.call("PERSIST", key)
   redis.call("RENAME", key, KEYS[index + 1])

@@ -32,8 +32,8 @@ class Leases:
         self.renewed.set()
         return dict.fromkeys(held, True)
 
-    def release(self, ref: StepRef, delivery: str, kind: str) -> bool:
-        self.released.append((ref, delivery, kind))
+    def release(self, ref: StepRef, delivery: str, kind: str, why: str) -> bool:
+        self.released.append((ref, delivery, f"{kind}: {why}"))
         return True
 
 
@@ -111,7 +111,7 @@ def test_the_steps_of_a_worker_that_is_no_more_are_handed_back(
     watch(watching(leases, pid=-1), 60, pipe)  # nobody's parent has this number
 
     os.close(pipe)
-    assert leases.released == [(REF, "task", kind)]
+    assert leases.released == [(REF, "task", f"{kind}: its process ended")]
 
 
 def test_a_pipe_that_somebody_closed_takes_no_step_from_a_worker_that_lives(

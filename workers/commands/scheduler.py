@@ -37,12 +37,12 @@ def scheduler(level: str, leashed: bool) -> None:
       treadle scheduler
     """
     set_up(level, "%(asctime)s %(levelname)s %(name)s: %(message)s")
-    stop = _asked_to_stop()
     if leashed:
         follow_parent()
     settings = WorkerSettings()
     # A sweep that fails is made again: it has no patience, and so learns when a store was away.
     connection = bootstrap.connection(settings, patience_s=0)
+    stop = _asked_to_stop()
     logger.info("scheduler started, prefix %r, one sweep every %d ms", settings.prefix, settings.sweep_ms)
     beats = None if settings.health_file is None else Pulse(settings.health_file, "scheduler")
     if beats is not None:
