@@ -59,6 +59,8 @@ class Outcome:
     retry_s: float | None = None
     #: The claim of an attempt that nobody waits for any more; nothing of it is stored.
     abandoned: Claim | None = None
+    #: How it is told to Celery, and so shown in Flower: committed, interrupted, called, closed, parked or stale.
+    word: str = "committed"
 
 
 class Executor:
@@ -115,10 +117,10 @@ class Executor:
         root = find(claim.run)
         reason = _why_parked(claim, root)
         if root is None or reason:
-            return Outcome(self._steps.end(claim, parked(reason, claim.step.node)))
+            return Outcome(self._steps.end(claim, parked(reason, claim.step.node)), word="parked")
         graph = root.at(claim.ns)
         if claim.verdict == "close":
-            return Outcome(self._steps.close(claim, graph))
+            return Outcome(self._steps.close(claim, graph), word="closed")
         attempt = Attempt(claim, graph, self._means, local or Local(), self._clock(claim, graph))
         if claim.verdict != "run":
             return self._doomed(attempt)
@@ -185,7 +187,7 @@ class Executor:
             if attempt.found is not None:
                 return None
             update = child.graph.input.known(attempt.called_with)
-            return Outcome(self._calls.enter(Call(claim, child.graph, ns, child.keeps, update)))
+            return Outcome(self._calls.enter(Call(claim, child.graph, ns, child.keeps, update)), word="called")
         except self._not_its_own:
             raise
         except Exception as error:  # its own routers are asked where it begins
@@ -196,7 +198,9 @@ class Executor:
         claim, name = attempt.claim, attempt.node.name
         failure = None if asked.refused is None else refused(asked.refused, name)
         try:
-            return Outcome(self._steps.ask(claim, attempt.graph, asked, failure), asked.refused, failure)
+            return Outcome(
+                self._steps.ask(claim, attempt.graph, asked, failure), asked.refused, failure, word="interrupted"
+            )
         except REFUSED as error:
             return self._failed(attempt, describe(error, name), error)
 
