@@ -59,8 +59,7 @@ class Outcome:
     retry_s: float | None = None
     #: The claim of an attempt that nobody waits for any more; nothing of it is stored.
     abandoned: Claim | None = None
-    #: How it is told to Celery, and so shown in Flower: committed, interrupted, called, closed, parked or stale.
-    word: str = "committed"
+    word: str = "committed"  #: How Celery is told, and Flower shows it: or interrupted, called, closed, parked.
 
 
 class Executor:
@@ -198,9 +197,8 @@ class Executor:
         claim, name = attempt.claim, attempt.node.name
         failure = None if asked.refused is None else refused(asked.refused, name)
         try:
-            return Outcome(
-                self._steps.ask(claim, attempt.graph, asked, failure), asked.refused, failure, word="interrupted"
-            )
+            progress = self._steps.ask(claim, attempt.graph, asked, failure)
+            return Outcome(progress, asked.refused, failure, word="interrupted")
         except REFUSED as error:
             return self._failed(attempt, describe(error, name), error)
 

@@ -120,7 +120,7 @@ def _is_lost(task: Task) -> bool:
     if worker is None or not worker.alive:
         return worker is not None
     silent_s = worker.heartbeats[-1] - (task.started or task.received or worker.heartbeats[-1])
-    return worker.active == 0 and silent_s > _MOST_BUNCHED_S
+    return bool(worker.active == 0 and silent_s > _MOST_BUNCHED_S)
 
 
 def _login() -> str:

@@ -8,6 +8,7 @@ end
 local function lapse(step, now)
   local over = step.deadline ~= nil and step.deadline <= now
   if over then step.timed_out = true else step.losses = step.losses + 1 end
+  redis.call("HINCRBY", K.counts, "lapsed " .. (over and "timed out" or "lost worker"), 1)
   return {kind = over and "timed out" or "lost worker", run = step.run, ns = frame_of(step), step = step.id, node = step.node,
     attempt = step.attempt, worker = step.worker, token = step.fence, ms = now - step.started}
 end
