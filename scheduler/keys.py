@@ -140,6 +140,10 @@ class Keys:
             self._threads[thread_id] = keys
         return keys
 
+    def of_token(self, number: int, token: str) -> ThreadKeys:
+        """Return the keys of a thread that the index of a partition names by its token."""
+        return ThreadKeys(token, self._partition(number))
+
     def due_sets(self) -> list[str]:
         """Return the due set of every partition."""
         return [f"{self._partition(number)}:due" for number in range(PARTITIONS)]

@@ -4,7 +4,7 @@ import logging
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -53,15 +53,38 @@ class DueEntry:
         return self.what != QUESTIONS and not self.what.startswith("run:")
 
 
+@dataclass(frozen=True, slots=True)
+class Sweep:
+    """What one sweep did; a sweep that failed did nothing."""
+
+    done: Counter[str]
+    took_s: float
+    #: How late the longest overdue entry of each partition was that it took from.
+    late_ms: tuple[float, ...] = ()
+    failed: bool = False
+
+
+def _unwatched(sweep: Sweep) -> None:
+    """Nobody looks."""
+
+
 class Watchdog:
     """Looks after everything in flight.
 
     A step falls due when its lease ran out (its worker was lost), when its message may have been lost, or when its
     pause before another attempt is over; a run, when it is past its time limit or its own process fell silent; the
     questions of a thread, when the deadline of one has passed.
+
+    Args:
+        connection: the store.
+        runs: what ends runs.
+        watch: is told of each sweep.
     """
 
-    def __init__(self, connection: Connection, runs: RunStore) -> None:
+    def __init__(self, connection: Connection, runs: RunStore, watch: Callable[[Sweep], None] = _unwatched) -> None:
+        self._watch = watch
+        self._late_ms: dict[str, float] = {}
+        self._took: list[str] = []
         self._connection = connection
         self._runs = runs
         self._defaults = Defaults(connection, runs)
@@ -72,10 +95,15 @@ class Watchdog:
         """Sweep until stopped, without a pause while much is due; a Redis that ails is waited for."""
         usual_s = pause_s = self._connection.settings.sweep_ms / 1000
         while not stop.wait(pause_s):
+            began = time.monotonic()
             try:
-                pause_s = 0 if self.sweep().total() >= _BUSY else usual_s
+                done = self.sweep()
+                pause_s = 0 if done.total() >= _BUSY else usual_s
+                late_ms = tuple(self._late_ms[key] for key in self._took)
+                self._watch(Sweep(done, time.monotonic() - began, late_ms))
             except StoreUnavailable as error:
                 pause_s = min(_LONGEST_PAUSE_S, 2 * max(pause_s, usual_s))
+                self._watch(Sweep(Counter(), time.monotonic() - began, failed=True))
                 logger.warning("sweep failed", extra={"error": str(error), "again_in_s": pause_s})
 
     def sweep(self) -> Counter[str]:
@@ -89,6 +117,7 @@ class Watchdog:
 
     def _taken(self) -> Iterator[str]:
         """Take what is due, as much from each partition, so that a flood in one leaves the others their turn."""
+        self._took = []
         keys = self._overdue()
         if not keys:
             return
@@ -102,33 +131,37 @@ class Watchdog:
                 self._recovery.note([key] if ailment_of(members) else [])
                 logger.error("partition not looked at", extra={"key": key}, exc_info=members)
             else:
+                self._took += [key] if members else []
                 yield from (member.decode(errors="replace") for member in members)
 
     def _overdue(self) -> list[str]:
         """Return the partitions in which something is due, asked in one round trip; not those that were away."""
         keys, began = self._connection.keys.due_sets(), time.monotonic()
         try:
-            counts = self._counts(keys)
+            oldest = self._oldest(keys)
         except StoreUnavailable:
             self._recovery.note(keys)
             raise
         if time.monotonic() - began > self._rest_s:
             self._recovery.note(keys)
-        return self._recovery.rested(key for key, count in zip(keys, counts, strict=True) if count)
+        return self._recovery.rested(key for key, found in zip(keys, oldest, strict=True) if found)
 
-    def _counts(self, keys: Sequence[str]) -> list[Any]:
-        """Return how much is due in each partition, or the error with which it answered."""
+    def _oldest(self, keys: Sequence[str]) -> list[Any]:
+        """Return what is longest due in each partition, or the error with which it answered."""
         seconds, micros = self._connection.redis.time()
         now_ms = seconds * 1000 + micros // 1000
         resting, pipeline = self._recovery.resting, self._connection.redis.pipeline(transaction=False)
         for key in keys:
-            pipeline.zcount(key, "-inf", now_ms)
+            pipeline.zrange(key, "-inf", now_ms, byscore=True, offset=0, num=1, withscores=True)
         for key in resting:
             pipeline.persist(key)  # changes nothing: only a Redis that takes writes is back
         answers = pipeline.execute(raise_on_error=False)
         asked = zip([*keys, *resting], answers, strict=True)
         self._recovery.note(key for key, answer in asked if ailment_of(answer))
-        return list(answers[: len(keys)])
+        oldest = list(answers[: len(keys)])
+        due = [(key, found[0][1]) for key, found in zip(keys, oldest, strict=True) if isinstance(found, list) and found]
+        self._late_ms = {key: now_ms - at for key, at in due}
+        return oldest
 
     def _look_at(self, entry: DueEntry) -> str:
         try:

@@ -55,6 +55,7 @@ _TO_CONSUME = (
     # with TREADLE_ACK_EMULATION alone
     "hdel", "hget", "hset", "rpush", "set", "unwatch", "watch", "zadd", "zrange", "zrem",
 )  # fmt: skip
+_TO_MEASURE = ("info", "memory|usage", "zscan")
 _TO_COPY_THREADS = ("dump", "restore")
 
 
@@ -70,6 +71,8 @@ class Role:
     writes: tuple[str, ...] = ()
     channels: tuple[str, ...] = ()
     scripts: tuple[str, ...] = ()
+    #: Further rights: a command, and a pattern of the keys that are read with that command alone.
+    selectors: tuple[tuple[str, str], ...] = ()
 
     def line(self, password: str) -> str:
         """Return the role's line of an ACL file; it has the hash of the password alone."""
@@ -84,6 +87,7 @@ class Role:
             *(f"&{pattern}" for pattern in self.channels),
             *_TO_CONNECT,
             *(f"+{command}" for command in sorted(commands)),
+            *(f"(+{command} %R~{pattern})" for command, pattern in self.selectors),
         )
         return " ".join(("user", self.name, *rules))
 
@@ -121,7 +125,16 @@ def roles(settings: WorkerSettings, database: int = 0) -> Iterator[Role]:
     yield Role(
         "worker", (*use, *_TO_CONSUME), (threads, *shared, queues), (), (), (events, gossip, control), by_workers
     )
-    yield Role("scheduler", use_threads, (threads, bindings), (), (queues,), (events,), _BY_SCHEDULERS)
+    yield Role(
+        "scheduler",
+        (*use_threads, *_TO_MEASURE),
+        (threads, bindings),
+        (),
+        (queues,),
+        (events,),
+        _BY_SCHEDULERS,
+        (("llen", queues),),  # how long queues are, and nothing of what is in them
+    )
     yield Role("client", for_clients, (threads, *shared, bindings), (), (queues,), (events,), by_clients)
     yield Role(
         "operator",

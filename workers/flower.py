@@ -52,7 +52,7 @@ def options() -> dict[str, Any]:
         "read_only": True,  # a step that is revoked here is only sent again; runs are cancelled with Treadle
         "max_tasks": 50_000,  # about 6 KB each; the oldest leave first
         "purge_offline_workers": 86_400,  # seconds; else every container that ever ran stays in the list
-        "tasks_columns": "name,state,kwargs,result,uuid,received,runtime,worker",
+        "tasks_columns": "name,state,uuid,kwargs,result,runtime,received,worker",
         "format_task": format_task,
     }
 
@@ -86,7 +86,7 @@ def format_task(task: Task) -> Task:
         return task
     if not isinstance(ids, dict) or not {"thread", "run", "attempt"} <= ids.keys():
         return task  # not a step of ours
-    shown = ("thread", "step", "attempt", "run")
+    shown = ("thread", "attempt", "run", "step")
     task.kwargs = " ".join(f"{name}={ids[name]}" for name in shown if name in ids)
     task.state, task.result = outcome_of(task)
     # Flower makes a link of the root, to a task of that id; ours is a run, and there is none.
@@ -100,7 +100,7 @@ def outcome_of(task: Task) -> tuple[str, str]:
         word = str(task.result or "").strip("'")
         return _STATES.get(word, "SUCCESS"), word
     if task.state in ("FAILURE", "RETRY"):
-        error = _own_error(task.exception or "")
+        error = _own_error(task.exception or "", task.traceback or "")
         kind = error.partition("(")[0].partition(":")[0]
         return ("RETRY" if task.state == "RETRY" else _FAILURES.get(kind, "FAILURE")), error
     if task.state in ("STARTED", "RECEIVED") and _is_lost(task):
@@ -108,8 +108,16 @@ def outcome_of(task: Task) -> tuple[str, str]:
     return task.state, str(task.result or "")
 
 
-def _own_error(exception: str) -> str:
-    """Return what a node raised; what comes of a graph inside has it in the words of ``NodeFailed``."""
+def _own_error(exception: str, traceback: str) -> str:
+    """Return what a node raised, and not what it came in.
+
+    What comes of a graph inside is a ``NodeFailed`` that has it in its words; what befell a process of a pool is an
+    ``ExceptionWithTraceback`` without any, and only the last line of the traceback says it.
+    """
+    if exception.startswith("ExceptionWithTraceback("):
+        last = traceback.strip().rpartition("\n")[2]
+        kind, colon, told = last.partition(": ")
+        return f"{kind.rpartition('.')[2]}{colon}{told}" if last else exception
     inner = _INNER.search(exception)
     return inner[1].strip() if inner else exception
 

@@ -49,7 +49,7 @@ def run_step(task: Task, **message: Any) -> str:
         return outcome.word
     raised = outcome.error or revived(outcome.failure, ref.thread_id, ref.run_id)  # it took its workers with it
     if outcome.progress.retry_ms is not None:  # for Flower's eyes: this tells Celery to publish nothing
-        raise Retry(f"again in {outcome.progress.retry_ms / 1000:g} s", exc=raised)
+        raise Retry(f"again in {outcome.progress.retry_ms / 1000:g} s", exc=raised) from raised
     raise raised
 
 

@@ -38,7 +38,7 @@ def test_a_row_says_thread_step_attempt_and_run() -> None:
 
     row = shown(kwargs=messages.options(order)["kwargsrepr"])
 
-    assert row.kwargs == "thread=user-1 step=s-1 attempt=2 run=r-7"
+    assert row.kwargs == "thread=user-1 attempt=2 run=r-7 step=s-1"
 
 
 @pytest.mark.parametrize(
@@ -74,6 +74,13 @@ def test_a_failure_says_its_own_error_and_a_loss_or_a_limit_is_no_plain_failure(
     row = shown(kwargs=STEP, state="FAILURE", exception=saferepr(error))
 
     assert (row.state, row.result) == (state, saferepr(error))
+
+
+def test_a_process_that_was_killed_says_so_whatever_celery_wraps_it_in() -> None:
+    told = "billiard.exceptions.WorkerLostError: Worker exited prematurely: signal 9 (SIGKILL) Job: 68."
+    row = shown(kwargs=STEP, state="FAILURE", exception="ExceptionWithTraceback()", traceback=f"Traceback\n{told}\n")
+
+    assert (row.state, row.result) == ("LOST", told.removeprefix("billiard.exceptions."))
 
 
 def test_a_retry_says_what_went_wrong_before_it() -> None:
