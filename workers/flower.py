@@ -36,6 +36,10 @@ _FAILURES: Final[Mapping[str, str]] = {
     "WorkerLostError": "LOST",
 }
 _INNER: Final = re.compile(r"NodeFailed\(.*?node \\?'[^']*' raised (.+?)(?:\\n|'\)|\"\)|$)", re.DOTALL)
+#: An error that names thread and run, which the row has already.
+_OF_RUN: Final = re.compile(r"(\w+)\('[^']*', '[0-9a-f]{32}', [\"'](.*)[\"']\)$", re.DOTALL)
+#: As much of an error stands in a row; the task's own page has all of it.
+_LONGEST_ERROR = 36
 #: For how long events may be on their way, at the most.
 _MOST_BUNCHED_S = 10
 
@@ -102,7 +106,8 @@ def outcome_of(task: Task) -> tuple[str, str]:
     if task.state in ("FAILURE", "RETRY"):
         error = _own_error(task.exception or "", task.traceback or "")
         kind = error.partition("(")[0].partition(":")[0]
-        return ("RETRY" if task.state == "RETRY" else _FAILURES.get(kind, "FAILURE")), error
+        shown = error if len(error) <= _LONGEST_ERROR else f"{error[:_LONGEST_ERROR].rstrip()}…"
+        return ("RETRY" if task.state == "RETRY" else _FAILURES.get(kind, "FAILURE")), shown
     if task.state in ("STARTED", "RECEIVED") and _is_lost(task):
         return "LOST", "its worker is gone; another attempt follows"
     return task.state, str(task.result or "")
@@ -119,7 +124,10 @@ def _own_error(exception: str, traceback: str) -> str:
         kind, colon, told = last.partition(": ")
         return f"{kind.rpartition('.')[2]}{colon}{told}" if last else exception
     inner = _INNER.search(exception)
-    return inner[1].strip() if inner else exception
+    if inner is not None:
+        return inner[1].strip()
+    of_run = _OF_RUN.match(exception)
+    return f"{of_run[1]}: {of_run[2]}" if of_run else exception
 
 
 def _is_lost(task: Task) -> bool:
