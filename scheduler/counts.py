@@ -14,7 +14,7 @@ class Counts:
 
     #: How many runs ended, by (graph, status).
     ended: Mapping[tuple[str, str], int]
-    #: How many leases ran out, by why: "lost worker" or "timed out".
+    #: How many leases ended before their steps did, by why: "lost worker" or "timed out".
     lapsed: Mapping[str, int]
     #: How many steps were ready for so long before a worker first leased them, by the bounds; and all that time.
     waits: tuple[int, ...]

@@ -39,7 +39,7 @@ _INNER: Final = re.compile(r"NodeFailed\(.*?node \\?'[^']*' raised (.+?)(?:\\n|'
 #: An error that names thread and run, which the row has already.
 _OF_RUN: Final = re.compile(r"(\w+)\('[^']*', '[0-9a-f]{32}', [\"'](.*)[\"']\)$", re.DOTALL)
 #: As much of an error stands in a row; the task's own page has all of it.
-_LONGEST_ERROR = 36
+_LONGEST_ERROR = 30
 #: For how long events may be on their way, at the most.
 _MOST_BUNCHED_S = 10
 

@@ -92,7 +92,7 @@ def _lengths(app: Celery, names: Iterable[str]) -> dict[str, int] | None:
     """Return how long queues of a broker of its own are; None: it does not answer."""
     try:
         with app.connection_for_write(connect_timeout=_BROKER_S) as broker:
-            broker.ensure_connection(max_retries=1, timeout=_BROKER_S)
+            broker.ensure_connection(max_retries=1, interval_start=0.1, timeout=_BROKER_S)
             return {name: _length(broker, name) for name in names}
     except (OperationalError, OSError, *app.connection_for_write().connection_errors) as error:
         logger.warning("metrics without the broker", extra={"error": str(error)})

@@ -167,7 +167,7 @@ def _of_counts(counts: Counts) -> Iterator[Metric]:
     for (graph, status), count in sorted(counts.ended.items()):
         ended.add_metric([graph, status], count)
     yield ended
-    told = "Highest: leases that ran out: their worker was lost or silent, or the step overran its time limit."
+    told = "Highest: leases that ended before their step: its worker was killed or silent, or it overran its time."
     lapsed = CounterMetricFamily("treadle_leases_lapsed", told, labels=["why"])
     for why in ("lost worker", "timed out"):
         lapsed.add_metric([why], counts.lapsed.get(why, 0))

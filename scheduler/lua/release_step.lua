@@ -1,5 +1,5 @@
 -- Hand a lease back at once, because its worker shuts down or was killed: the next worker need not wait.
--- KEYS thread steps due log
+-- KEYS thread steps due log counts
 -- ARGV step member worker delivery kind
 -- Returns 1, or 0 when the lease was not this worker's.
 local raw = redis.call("HGET", K.steps, A.step)
@@ -11,6 +11,7 @@ if A.kind == "timed out" then step.timed_out = true end
 if A.kind == "lost worker" then step.losses = step.losses + 1 end
 write_log(now, {{kind = A.kind, run = step.run, ns = frame_of(step), step = A.step, node = step.node, attempt = step.attempt,
   worker = step.worker, token = step.fence, ms = now - step.started}})
+if A.kind ~= "released" then redis.call("HINCRBY", K.counts, "lapsed " .. A.kind, 1) end
 if A.kind == "released" then step.attempt = step.attempt - 1 end -- it was cut short, and does not count
 redis.call("HSET", K.steps, A.step, cjson.encode(step))
 if A.member ~= "" then redis.call("ZADD", K.due, now, A.member) end

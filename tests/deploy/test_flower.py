@@ -80,7 +80,7 @@ def test_a_process_that_was_killed_says_so_whatever_celery_wraps_it_in() -> None
     told = "billiard.exceptions.WorkerLostError: Worker exited prematurely: signal 9 (SIGKILL) Job: 68."
     row = shown(kwargs=STEP, state="FAILURE", exception="ExceptionWithTraceback()", traceback=f"Traceback\n{told}\n")
 
-    assert (row.state, row.result) == ("LOST", "WorkerLostError: Worker exited prema…")
+    assert (row.state, row.result) == ("LOST", "WorkerLostError: Worker exited…")
     assert "Traceback" in row.traceback
 
 

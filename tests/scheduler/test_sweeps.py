@@ -12,7 +12,7 @@ from scheduler.connection import Connection, open_connection
 from scheduler.dispatch import StepOrder
 from scheduler.errors import StoreUnavailable
 from scheduler.settings import Settings
-from scheduler.watchdog import Watchdog
+from scheduler.watchdog import Sweep, Watchdog
 from tests.fakes import RecordingDispatcher
 
 from .stage import THREAD, begin, due_ms, line, make_due, now_ms
@@ -180,3 +180,21 @@ def test_when_redis_is_back_its_workers_have_the_time_of_a_lease(
     watchdog.run(Stop())
 
     assert pauses == [0.25, 0.5, max(1.5, connection.settings.lease_ms / 1000), 0.25, 0.25]
+
+
+def test_who_watches_is_told_what_a_sweep_did_and_how_late(client: Client, connection: Connection) -> None:
+    told: list[Sweep] = []
+    watchdog = Watchdog(connection, client.runs, told.append)
+    order = due_together(client, "t")[0]
+    key, member = connection.place("t").keys.due, connection.place("t").member(order.ref.step_id)
+    connection.client.zadd(key, {member: now_ms(connection) - 7_000})
+
+    class Stop(threading.Event):
+        def wait(self, timeout: float | None = None) -> bool:
+            return len(told) == 2
+
+    watchdog.run(Stop())
+
+    assert [sweep.done for sweep in told] == [{"dispatched": 1}, {}]
+    assert [len(sweep.late_ms) for sweep in told] == [1, 0]
+    assert 7_000 <= told[0].late_ms[0] < 60_000
