@@ -161,7 +161,9 @@ def ready(port: int) -> None:
 
 def tell_of_two_steps(redis_url: str, shown: Callable[[], list[Any]]) -> None:
     """Publish the events of a worker until Flower, which may not listen yet, shows them."""
-    ended = {"review": ("failed", {"exception": "NodeTimeoutError('review', 1.5)", "traceback": "..."})}
+    ended: dict[str, tuple[str, dict[str, Any]]] = {
+        "review": ("failed", {"exception": "NodeTimeoutError('review', 1.5)", "traceback": "..."})
+    }
     ended["answer"] = ("succeeded", {"result": "'interrupted'", "runtime": 0.1})
     ids = {"review": ("7af", 2), "answer": ("5e9", 1)}
     app = celery_app(WorkerSettings(redis_url=redis_url))
