@@ -23,6 +23,7 @@ from .node import (
 from .options import NodeDefaults, NodeOptions, defaults_of, node_of, with_defaults
 from .schema import Schema, schema_of
 from .validation import check
+from .versioning import Versioning
 
 _PAIR = 2
 
@@ -188,7 +189,11 @@ class GraphBuilder:
         return self.add_conditional_edges(START, path, path_map)
 
     def build(
-        self, name: str, interrupt_before: Sequence[str] | str | None, interrupt_after: Sequence[str] | str | None
+        self,
+        name: str,
+        interrupt_before: Sequence[str] | str | None,
+        interrupt_after: Sequence[str] | str | None,
+        versioning: Versioning = "park",
     ) -> Graph:
         """Return the finished graph.
 
@@ -211,6 +216,7 @@ class GraphBuilder:
             context=self.context_schema,
             interrupt_before=names_of(interrupt_before),
             interrupt_after=names_of(interrupt_after),
+            versioning=versioning,
         )
         check(graph)
         return graph

@@ -7,10 +7,11 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Protocol
 
-from .errors import NoStore, OutsideOfStep
+from .errors import InvalidSleep, NoStore, OutsideOfStep
 from .interrupts import Questions, deadline_of
 from .messages import identified
 from .runtime import Runtime, StreamWriter
+from .sleeping import Pause, Sleeps, Woken
 from .store import BaseStore
 
 
@@ -42,6 +43,8 @@ class StepContext:
     #: None where a node may not call any.
     graphs: CallsGraphs | None = None
     tasks: CallsTasks | None = None
+    #: None where nobody could be woken.
+    sleeps: Sleeps | None = None
     #: Takes a message for the stream, and the state key that it is written to as well.
     push: Callable[[Any, str | None], None] = field(default=lambda message, state_key: None)
 
@@ -90,6 +93,38 @@ def interrupt(
         InvalidQuestion: only one of deadline and default is given, or schema, deadline and default do not fit.
     """
     return _here("interrupt").questions.ask(value, response_schema, deadline_of(deadline, default))
+
+
+def sleep(seconds: float | timedelta) -> Woken:
+    """Sleep, for seconds or for a year, without holding a worker.
+
+    The node ends here, and its step waits in the store. When the time has come, the node starts again from its top, and
+    the sleeps that are over return at once, in the order in which they began, as the answers to ``interrupt`` do. The
+    run stays active meanwhile: its own time limit counts, that of the node begins anew. It may be awaited.
+
+    Args:
+        seconds: how long, by the store's clock; a number of seconds or a timedelta, of at most 100 years.
+
+    Raises:
+        OutsideOfStep: no step is running here.
+        InvalidSleep: it is no number, negative, without end, or too long.
+    """
+    return _asleep("sleep()", seconds)
+
+
+def sleep_until(moment: datetime) -> Woken:
+    """Sleep until a moment as ``sleep`` does; one that has passed returns at once.
+
+    Args:
+        moment: a datetime with a time zone, at most 100 years from now.
+
+    Raises:
+        OutsideOfStep: no step is running here.
+        InvalidSleep: it has no time zone, or is too far away.
+    """
+    if not isinstance(moment, datetime):
+        raise InvalidSleep(f"sleep_until() takes a datetime with a time zone, got {moment!r:.60}.")
+    return _asleep("sleep_until()", moment)
 
 
 def get_config() -> Mapping[str, Any]:
@@ -147,6 +182,13 @@ def push_message(message: Any, *, state_key: str | None = "messages") -> Any:
     here, pushed = _here("push_message()"), identified(message)
     here.push(pushed, state_key)
     return pushed
+
+
+def _asleep(name: str, pause: Pause) -> Woken:
+    sleeps = _here(name).sleeps
+    if sleeps is None:
+        raise OutsideOfStep(name)
+    return sleeps.sleep(pause)
 
 
 def _here(name: str) -> StepContext:

@@ -16,9 +16,10 @@ TreadleError
     ├── UnmappedAnswer        (KeyError)        a router's answer that is not in its map
     ├── GraphRecursionError   (RecursionError)  more supersteps than the run may have
     ├── NodeTimeoutError                        a node ran, or was silent, longer than its time limit
-    ├── NodeCancelledError                      a node gave itself up
+    ├── NodeCancelledError, NodeExitedError     a node gave itself up, or wanted to end its worker
     ├── GraphDrained                            a run stopped between two steps because it was asked to
     ├── InvalidQuestion       (ValueError)      a question that nobody could answer, or with half a deadline
+    ├── InvalidSleep          (ValueError)      a pause that is no time, or a moment without a time zone
     └── OutsideOfStep, NoStore (RuntimeError)   a call that has a meaning only inside a node, or with a store
 """
 
@@ -231,6 +232,18 @@ class NodeCancelledError(GraphError):
         return f"Node {self.node!r} raised CancelledError, though its run was not cancelled: let it fail or return."
 
 
+class NodeExitedError(GraphError):
+    """A node raised SystemExit or KeyboardInterrupt, which would have ended its worker."""
+
+    def __init__(self, node: str, how: str) -> None:
+        self.node = node
+        self.how = how
+        super().__init__(node, how)
+
+    def __str__(self) -> str:
+        return f"Node {self.node!r} raised {self.how}, which ends no worker: let it fail or return."
+
+
 class GraphDrained(GraphError):
     """A run stopped between two steps, with work left, because it was asked to."""
 
@@ -255,6 +268,10 @@ class OutsideOfStep(GraphError, RuntimeError):
 
 class InvalidQuestion(GraphError, ValueError):
     """A node asks in a way that nobody could answer, or with a deadline that nothing follows from."""
+
+
+class InvalidSleep(GraphError, ValueError):
+    """A node sleeps for a time that is none, or until a moment that nobody can tell."""
 
 
 class NoStore(GraphError, RuntimeError):

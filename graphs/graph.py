@@ -16,6 +16,7 @@ from .errors import InvalidDestination, InvalidGraph, UnknownKey, UnknownNode, U
 from .node import Node, plain_name, variables_of
 from .schema import Schema, classes_in
 from .updates import checked_target
+from .versioning import Versioning
 
 #: The name of a graph that was given none.
 DEFAULT_NAME = "graph"
@@ -145,6 +146,7 @@ class Graph:
     context: Any = None
     interrupt_before: tuple[str, ...] = ()
     interrupt_after: tuple[str, ...] = ()
+    versioning: Versioning = "park"
 
     @cached_property
     def fingerprint(self) -> str:

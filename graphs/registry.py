@@ -1,6 +1,6 @@
 """The graphs that a process can run, by name."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from importlib import import_module
 from importlib.metadata import entry_points
 from typing import Any
@@ -12,10 +12,11 @@ ENTRY_POINTS = "treadle.graphs"
 
 
 class Registry(Mapping[str, Graph]):
-    """Graphs by name; a name means one shape."""
+    """Graphs by name; a name means one shape, or several versions of which the first is the one to begin with."""
 
     def __init__(self, graphs: Iterable[Graph] = ()) -> None:
         self._graphs: dict[str, Graph] = {}
+        self._versions: dict[tuple[str, str], Graph] = {}
         for graph in graphs:
             self.add(graph)
 
@@ -23,14 +24,24 @@ class Registry(Mapping[str, Graph]):
         """Add a graph.
 
         Raises:
-            InvalidGraph: another graph has its name.
+            InvalidGraph: another graph has its name, and they are not versions of one.
         """
         known = self._graphs.setdefault(graph.name, graph)
-        if known.fingerprint != graph.fingerprint:
+        if known.fingerprint != graph.fingerprint and "park" in (known.versioning, graph.versioning):
             raise InvalidGraph(
                 f"Two different graphs are named {graph.name!r}: name each at compile(name=...), "
-                "so that a step's message says which one is meant."
+                "so that a step's message says which one is meant. Versions of one graph may stand side by side where "
+                "each has compile(versioning='pinned') or 'auto_upgrade'."
             )
+        self._versions.setdefault((graph.name, graph.fingerprint), graph)
+
+    def version(self, name: str, fingerprint: str) -> Graph | None:
+        """Return this version of a graph, or else the one to begin with; None for a name that is not known."""
+        return self._versions.get((name, fingerprint)) or self._graphs.get(name)
+
+    def versions(self) -> Collection[Graph]:
+        """Return every version of every graph."""
+        return self._versions.values()
 
     def __getitem__(self, name: str) -> Graph:
         if name not in self._graphs:

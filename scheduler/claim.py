@@ -31,6 +31,8 @@ class Claim:
     worker: str
     delivery: str
     losses: int = 0
+    #: How the last worker that it lost ended, as far as anybody knows.
+    lost_by: str = ""
     soft_ms: int | None = None
     #: What earlier attempts asked, and the answers that are replayed.
     dialogue: Dialogue = field(default_factory=Dialogue)
@@ -42,8 +44,9 @@ class Claim:
     waiting: StepOrder | None = None
     #: What an error handler takes over; None for the step of a node.
     handed: "Handed | None" = None
-    #: When its superstep began, in milliseconds since the epoch.
+    #: When its superstep began, and when this attempt did, by the store's clock in milliseconds since the epoch.
     since_ms: int = 0
+    started_ms: int = 0
 
     @property
     def ns(self) -> str:

@@ -72,6 +72,14 @@ class Client:
             except CursorMoved:  # a run began and ended between reading the thread and writing to it: read again
                 continue
 
+    def run_of(self, graph: Graph, config: RunConfig, context: Any = None) -> Run:
+        """Return a run as it would be begun now, for one that begins later.
+
+        Raises:
+            UnknownNode: it shall pause at a node that the graph does not have.
+        """
+        return self._starter.run_of(graph, config, context)
+
     def wait(self, thread_id: str, run_id: str, timeout_s: float | None = None) -> RunStatus:
         """Wait until a run has ended and return its status.
 

@@ -74,7 +74,7 @@ class Closing(Leases):
             return self._stop(claim, Outcome("interrupted", questions=asked, failure=now))
         if any(step.handles and step.id not in found for step in steps):  # a breakpoint, if nothing is open any more
             return self._stop(claim, Outcome("interrupted"), why=Verdict.PAUSE_BEFORE.value)
-        if graph is None or not all("updates" in one for one in known):
+        if graph is None or not all("updates" in one for one in known) or self._left_to_newer(claim):
             return Progress()  # another worker is in the middle of it
         try:
             return self._advance(claim, graph, [result_of(step, found[step.id]) for step in steps], single=False)
@@ -187,6 +187,16 @@ class Closing(Leases):
         if last is Verdict.OUT_OF_STEPS:
             return describe(GraphRecursionError(claim.run.recursion_limit))
         return self._drained(claim) if last is Verdict.DRAINED and claim.frame.caller is None else None
+
+    def _left_to_newer(self, claim: Claim) -> bool:
+        """Pass a closing on where a newer version has taken over: the routers of a sibling may know more nodes."""
+        run = claim.run
+        if run.versioning != "auto_upgrade" or self._connection.dispatcher.inline:
+            return False
+        outdated = self._runs.get(run.thread_id, run.id).fingerprint != run.fingerprint
+        if outdated:
+            self.pass_on(claim)
+        return outdated
 
     def _drained(self, claim: Claim) -> Failure | None:
         """Return that somebody asked the run to stop, or None."""

@@ -64,6 +64,8 @@ class RunConfig:
     drain_reason: str | None = None
     #: Seconds for each superstep of the root.
     step_timeout_s: float | None = None
+    #: The id of the run; None: a new one.
+    run_id: str | None = None
 
     def for_nodes(self) -> dict[str, Any]:
         """Return the config as nodes see it, without what is private to the caller."""

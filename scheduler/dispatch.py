@@ -6,6 +6,18 @@ from typing import Any, Protocol
 
 from .frame import Frame
 
+_VERSION_LENGTH = 8
+
+
+def version_name(graph: str, fingerprint: str) -> str:
+    """Return how queues name a version of a graph: ``support-1a2b3c4d``."""
+    return f"{graph}-{fingerprint[:_VERSION_LENGTH]}"
+
+
+def version_queue(queue: str, version: str) -> str:
+    """Return the queue beside a queue that is for one version of a graph: ``treadle@support-1a2b3c4d``."""
+    return f"{queue}@{version}"
+
 
 @dataclass(frozen=True, slots=True)
 class StepRef:
@@ -49,6 +61,10 @@ class StepOrder:
     resumed: bool = False
     #: The id of the failed step whose place it takes; None: it is no error handler's.
     handles: str | None = None
+    #: The version of the graph whose workers it is for; None: any worker of the queue.
+    version: str | None = None
+    #: Whether a message of it may still wait in its queue.
+    again: bool = field(default=False, compare=False)
 
     def record(self) -> dict[str, Any]:
         """Return the step as it is kept while it is in flight; a step begins its life in a queue."""
@@ -66,6 +82,7 @@ class StepOrder:
             "hard_ms": self.hard_ms,
             "resumed": self.resumed or None,
             "handles": self.handles,
+            "version": self.version,
         }
         state = "done" if self.done else "held" if self.held else "queued"
         counters = {"state": state, "attempt": 0, "losses": 0, "sends": 0}
@@ -85,6 +102,8 @@ class StepOrder:
             record.get("soft_ms"),
             record.get("hard_ms"),
             handles=record.get("handles"),
+            version=record.get("version"),
+            again=record.get("again", False),
         )
 
 
@@ -108,22 +127,26 @@ class Dispatcher(Protocol):
     def inline(self) -> bool:
         """Whether the process that starts a run executes its steps itself."""
 
-    @property
-    def reachable(self) -> bool:
-        """Whether the last messages got through, as far as this process knows."""
-
     def envelope(self, order: StepOrder) -> Envelope | None:
         """Return the message for the store's own Redis to push, or None where the broker is elsewhere."""
 
     def send(self, orders: Sequence[StepOrder]) -> None:
         """Publish what has no envelope."""
 
+    def is_open(self) -> bool:
+        """Return whether messages would get through now: what cannot be sent must not count as sent."""
+
+    def backlog(self, order: StepOrder) -> int:
+        """Return how many messages wait in the queue of a step."""
+
+    def announce(self, thread_id: str, run_id: str, queue: str | None) -> None:
+        """Tell the workers of a queue that a run is to begin."""
+
 
 class Inline:
     """The dispatcher of a process that runs its steps itself: nothing has to travel."""
 
     inline = True
-    reachable = True
 
     def envelope(self, order: StepOrder) -> Envelope | None:
         """Return None: there is no queue."""
@@ -131,3 +154,14 @@ class Inline:
 
     def send(self, orders: Sequence[StepOrder]) -> None:
         """Do nothing: whoever opened the steps runs them."""
+
+    def is_open(self) -> bool:
+        """Return True: there is nothing to get through."""
+        return True
+
+    def backlog(self, order: StepOrder) -> int:
+        """Return 0: there is no queue."""
+        return 0
+
+    def announce(self, thread_id: str, run_id: str, queue: str | None) -> None:
+        """Do nothing: there are no workers."""

@@ -4,7 +4,8 @@ TreadleError (graphs.errors)
 └── SchedulerError
     ├── InvalidSettings                     a variable of the environment does not fit
     ├── InvalidThreadId, InvalidConfig      bad input, refused at the door
-    ├── ThreadNotFound, RunNotFound, CheckpointNotFound
+    ├── ThreadNotFound, RunNotFound, CheckpointNotFound, ScheduleNotFound
+    ├── InvalidSchedule                     a schedule that never ticks, or says something that nobody knows
     ├── ThreadBusy                          another run is active on the thread
     ├── AlreadyResumed, AmbiguousAnswer     an answer that no question, or more than one, waits for
     ├── UnknownInterruptError               the same in strict mode
@@ -62,6 +63,21 @@ class ThreadNotFound(SchedulerError, LookupError):
 
     def __str__(self) -> str:
         return f"There is no thread {self.thread_id!r}: its first invoke creates it, or threads.create()."
+
+
+class InvalidSchedule(SchedulerError, ValueError):
+    """A schedule has a value that does not fit, or an id that another one has."""
+
+
+class ScheduleNotFound(SchedulerError, LookupError):
+    """No schedule has this id."""
+
+    def __init__(self, schedule_id: str) -> None:
+        self.schedule_id = schedule_id
+        super().__init__(schedule_id)
+
+    def __str__(self) -> str:
+        return f"There is no schedule {self.schedule_id!r}; `treadle schedule list` shows those that there are."
 
 
 class RunNotFound(SchedulerError, LookupError):

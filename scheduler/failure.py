@@ -12,6 +12,7 @@ from graphs.commands import Command
 from graphs.signals import ParentCommand
 
 from . import errors as scheduler_errors
+from . import excess, mistrust
 from .errors import GraphChanged, NodeFailed, RunCancelled, RunFailed, RunTimeout, WorkerLost
 from .lifecycle import RunStatus
 
@@ -19,6 +20,8 @@ from .lifecycle import RunStatus
 MAX_TEXT: Final = 16_000
 Failure = Mapping[str, Any]
 
+#: The modules whose errors come back as themselves.
+_SOURCES = (builtins, graph_errors, scheduler_errors, excess, mistrust)
 _STATUS: Mapping[str, RunStatus] = {
     "timeout": RunStatus.TIMEOUT,
     "cancelled": RunStatus.CANCELLED,
@@ -64,10 +67,12 @@ def drained(reason: str) -> dict[str, Any]:
     return describe(graph_errors.GraphDrained(_beginning(_storable(reason)))) | {"kind": "drained"}
 
 
-def lost(node: str, losses: int) -> dict[str, Any]:
-    """Return the record of a step whose every attempt took its worker with it."""
+def lost(node: str, losses: int, by: str = "") -> dict[str, Any]:
+    """Return the record of a step whose every attempt took its worker with it; ``by``: how the last one ended."""
+    known = f", the last one by this: {by}" if by else ""
     message = (
-        f"Node {node!r} lost its worker {losses} times (killed, out of memory, or crashed), so it is not tried again."
+        f"Node {node!r} lost its worker {losses} times (killed, out of memory, or crashed{known}), "
+        "so it is not tried again."
     )
     return _record("lost", "WorkerLost", message, node)
 
@@ -172,8 +177,8 @@ def _storable(text: str) -> str:
 
 
 def _known_class(failure: Failure) -> type[Exception] | None:
-    sources = {"builtins": builtins, graph_errors.__name__: graph_errors, scheduler_errors.__name__: scheduler_errors}
-    cls = getattr(sources.get(failure.get("module", ""), object), failure["type"], None)
+    source = next((source for source in _SOURCES if source.__name__ == failure.get("module")), object)
+    cls = getattr(source, failure["type"], None)
     return cls if isinstance(cls, type) and issubclass(cls, Exception) else None
 
 

@@ -12,7 +12,20 @@ PARTITIONS = 64
 
 _MEMO_SIZE = 10_000
 #: How the scripts call the keys of a thread, and those that each of its frames has.
-_OF_THREADS = ("thread", "steps", "runs", "log", "blocks", "events", "due", "index", "frames", "deadlines", "counts")
+_OF_THREADS = (
+    "thread",
+    "steps",
+    "runs",
+    "log",
+    "blocks",
+    "events",
+    "due",
+    "index",
+    "frames",
+    "deadlines",
+    "starts",
+    "counts",
+)
 _OF_FRAMES = ("frame", "held", "checkpoints", "channels", "results")
 _SAFE = "-_.@/+=,"  # everything else is escaped, so that no id can end its part of a key
 
@@ -79,6 +92,11 @@ class ThreadKeys:
         """Hash: question id -> until when it waits, and the step at the root that waits (JSON); and its default."""
         return f"{self.root}:deadlines:{self.token}"
 
+    @cached_property
+    def starts(self) -> str:
+        """Sorted set: runs that are to begin, by when (ms)."""
+        return f"{self.root}:starts:{self.token}"
+
     def staged(self, nonce: str) -> "ThreadKeys":
         """Return keys in the same slot that no thread has: where one is put together before it appears."""
         return ThreadKeys(f"{self.token}:{nonce}", self.root)
@@ -123,6 +141,34 @@ class ThreadKeys:
 
 
 @dataclass(frozen=True, slots=True)
+class ScheduleKeys:
+    """The keys of schedules; all in one Redis Cluster slot."""
+
+    root: str
+    token: str = ""
+
+    @property
+    def schedules(self) -> str:
+        """Set: the ids of all schedules."""
+        return f"{self.root}:index"
+
+    @property
+    def ticks(self) -> str:
+        """Sorted set: schedules by their next tick (ms)."""
+        return f"{self.root}:ticks"
+
+    @property
+    def schedule(self) -> str:
+        """Hash: what one schedule says, its status and its next tick."""
+        return f"{self.root}:schedule:{self.token}"
+
+    @property
+    def history(self) -> str:
+        """List: what one schedule has started last, the newest first (JSON)."""
+        return f"{self.root}:history:{self.token}"
+
+
+@dataclass(frozen=True, slots=True)
 class Keys:
     """Key names below one prefix."""
 
@@ -156,6 +202,10 @@ class Keys:
         """Return the counts of every partition."""
         return [f"{self._partition(number)}:counts" for number in range(PARTITIONS)]
 
+    def of_schedule(self, schedule_id: str = "") -> ScheduleKeys:
+        """Return the keys of a schedule, and those that all of them share."""
+        return ScheduleKeys(f"{self.prefix}:{{schedules}}", _escaped(schedule_id))
+
     def memory_index(self) -> str:
         """Sorted set: entries of the long-term memory, in the order of their namespaces and keys."""
         return f"{self.prefix}:{{memory}}:index"
@@ -168,6 +218,10 @@ class Keys:
         """Hash: one item of the long-term memory."""
         path = ".".join(map(_escaped, namespace))  # labels have no dot
         return f"{self.prefix}:{{memory}}:item:{path}:{_escaped(key)}"
+
+    def versions(self, graph: str) -> str:
+        """Sorted set: the fingerprints of a graph's versions, by when a worker first had each (ms)."""
+        return f"{self.prefix}:versions:{_escaped(graph)}"
 
     def cache_namespaces(self) -> str:
         """Set: the namespaces that the cache was ever written to."""
@@ -184,6 +238,10 @@ class Keys:
     def glob_of_threads(self) -> str:
         """Return the pattern of the keys of all threads, as Redis' access rules take it."""
         return f"{self.prefix}:{{p*}}:*"
+
+    def glob_of_schedules(self) -> str:
+        """Return the pattern of the keys of all schedules."""
+        return f"{self.of_schedule().root}:*"
 
     def glob_of_memory(self) -> str:
         """Return the pattern of the keys of the long-term memory."""

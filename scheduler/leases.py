@@ -3,6 +3,7 @@
 import logging
 import secrets
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from graphs.checkpoint import Step, handler_step
@@ -68,7 +69,12 @@ class Leases:
         asked = zip(held, answers, strict=True)
         return {ref: answer == 1 for ref, answer in asked if not ailment_of(answer)}
 
-    def release(self, ref: StepRef, delivery: str, kind: str) -> bool:
+    def put_off(self, claim: Claim) -> bool:
+        """Hand a lease back that this worker takes again in a moment; until then nobody is to blame for the step."""
+        wait_ms = self._connection.settings.queue_wait_ms
+        return self.release(claim.ref, claim.delivery, "released", "it is to run alone", wait_ms)
+
+    def release(self, ref: StepRef, delivery: str, kind: str, why: str = "", wait_ms: int = 0) -> bool:
         """Hand a lease back at once: ``released``, ``lost worker`` or ``timed out``; return whether it was ours."""
         place = self._connection.place(ref.thread_id)
         return self._connection.scripts.release_step(
@@ -78,6 +84,8 @@ class Leases:
             worker=self._worker,
             delivery=delivery,
             kind=kind,
+            why=why,
+            wait_ms=wait_ms,
         )
 
     def park(self, ref: StepRef, error: KeyMissing | SealBroken) -> None:
@@ -86,6 +94,27 @@ class Leases:
         logger.error("step not readable", extra={**ids, "error": str(error)})
         reason = f"{error} Worker {self._worker} cannot go on: mend that, then use invoke(None, config)."
         self._runs.end(ref.thread_id, ref.run_id, parked(reason))
+
+    def pass_on(self, claim: Claim) -> None:
+        """Give a step back, which workers with the version of its run are to run: at once where those are newer."""
+        place, run = self._place(claim), self._runs.get(claim.ref.thread_id, claim.run.id)
+        self._connection.scripts.pass_on_step(
+            place,
+            step=claim.ref.step_id,
+            member=place.member(claim.ref.step_id),
+            worker=self._worker,
+            delivery=claim.delivery,
+            version=run.version or "",
+            delay_ms=0 if run.versioning == "auto_upgrade" else self._connection.settings.queue_wait_ms,
+        )
+
+    def upgrade(self, claim: Claim, fingerprint: str) -> Claim | None:
+        """Let the step's run go on with a newer version of its graph; None where it does not."""
+        run, place = claim.run, self._place(claim)
+        done = self._connection.scripts.upgrade_run(
+            place, run=run.id, before=run.fingerprint, after=fingerprint, worker=self._worker
+        )
+        return replace(claim, run=replace(run, fingerprint=fingerprint)) if done else None
 
     def publish(self, claim: Claim, event: bytes) -> None:
         """Publish what a node writes while it runs."""
@@ -143,6 +172,7 @@ class Leases:
             self._worker,
             delivery,
             record["losses"],
+            record.get("lost_by", ""),
             record.get("soft_ms"),
             self._dialogue(place, frame.ns, step) if record.get("resumed") else Dialogue(),
             bool(record.get("returned")),
@@ -150,6 +180,7 @@ class Leases:
             StepOrder.from_record(ref.thread_id, caller) if caller.get("state") == "called" else None,
             handed,
             record.get("since", 0),
+            record.get("started", 0),
         )
 
     def _run(self, ref: StepRef, leased: Leased) -> Run:

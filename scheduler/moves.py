@@ -132,6 +132,7 @@ class Orders:
             soft_ms=soft_ms,
             hard_ms=None if soft_ms is None else soft_ms + self.connection.settings.grace_ms,
             handles=step.handles,
+            version=self.run.version,
         )
 
 

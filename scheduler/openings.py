@@ -96,5 +96,9 @@ def is_open(known: Known, step: Step) -> bool:
 
 
 def replaying(known: Known, steps: Sequence[Step]) -> frozenset[str]:
-    """Return the ids of the steps that have answers to be replayed."""
-    return frozenset(step.id for step in steps if known.get(step.id, {}).get("answers"))
+    """Return the ids of the steps that have answers, or sleeps, to be replayed."""
+    return frozenset(step.id for step in steps if _said(known.get(step.id, {})))
+
+
+def _said(known: Mapping[str, Any]) -> bool:
+    return bool(known.get("answers") or known.get("slept"))

@@ -52,4 +52,5 @@ def _usual(thread_id: str, recursion_limit: int) -> dict[str, Any]:
         "metadata": {},
         "durability": "async",
         "replays": {},
+        "versioning": "park",
     }

@@ -5,7 +5,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from graphs.commands import Durability
+from graphs.versioning import Versioning
 
+from .dispatch import version_name
 from .lifecycle import RunStatus
 
 
@@ -35,6 +37,8 @@ class Run:
     replays: Mapping[str, str] = field(default_factory=dict)
     #: Whether chat models that its nodes call are heard token by token; nobody may be there to follow it.
     heard: bool = True
+    #: Which versions of its graph may go on with it.
+    versioning: Versioning = "park"
     started_ms: int | None = None
     ended_ms: int | None = None
     deadline_ms: int | None = None
@@ -43,6 +47,11 @@ class Run:
     checkpoint: str | None = None
     #: The log's last entry before the run began: where its followers begin to read.
     log_start: int = 0
+
+    @property
+    def version(self) -> str | None:
+        """The version whose workers get its steps, as their queues name it; None where that is left to chance."""
+        return None if self.versioning == "park" else version_name(self.graph, self.fingerprint)
 
     @property
     def limit_s(self) -> float:
@@ -83,4 +92,5 @@ class Run:
             "durability": self.durability,
             "replays": dict(self.replays),
             "heard": self.heard,
+            "versioning": self.versioning,
         }

@@ -11,6 +11,7 @@ from .moves import ended, finish_entries
 from .plan import plan_of
 from .run import Run
 from .scripts import Request
+from .start_scripts import StartScripts
 
 _CACHE_SIZE = 1024
 
@@ -31,8 +32,9 @@ class RunStore:
         return self._plans.get((thread_id, run_id)) or self._keep(self.get(thread_id, run_id))
 
     def knows(self, thread_id: str, run_id: str) -> bool:
-        """Return whether ``load`` would ask nobody."""
-        return (thread_id, run_id) in self._plans
+        """Return whether ``load`` would ask nobody, and need not: other workers may upgrade a run."""
+        known = self._plans.get((thread_id, run_id))
+        return known is not None and known.versioning != "auto_upgrade"
 
     def take(self, thread_id: str, run_id: str, fields: Mapping[bytes, bytes]) -> None:
         """Remember a run whose fields came along."""
@@ -83,7 +85,12 @@ class RunStore:
 
     def cancel(self, thread_id: str, run_id: str, reason: str = "") -> bool:
         """Cancel a run: a durable record first, then its workers notice; return whether it was still active."""
-        return self.end(thread_id, run_id, cancelled(reason))
+        failure = cancelled(reason)
+        return (
+            self.end(thread_id, run_id, failure)
+            or settle(self._connection, thread_id, run_id, RunStatus.CANCELLED, failure)
+            or self.end(thread_id, run_id, failure)  # it began in between
+        )
 
     def end(self, thread_id: str, run_id: str, failure: Failure, *, lapsed: bool = False) -> bool:
         """End a run with a failure, at its last checkpoint; return whether it was still active.
@@ -136,6 +143,7 @@ class RunStore:
             thread_id,
             **{
                 **plan,
+                "fingerprint": fields.get(b"version", b"").decode() or plan["fingerprint"],
                 "interrupt_before": tuple(plan["interrupt_before"]),
                 "interrupt_after": tuple(plan["interrupt_after"]),
             },
@@ -147,6 +155,24 @@ class RunStore:
             log_start=_int(fields, b"log_start") or 0,
             error=None if error is None else restored(error, key, "error"),
         )
+
+
+def settle(
+    connection: Connection,
+    thread_id: str,
+    run_id: str,
+    status: RunStatus | None = None,
+    failure: Failure | None = None,
+) -> bool:
+    """Forget that a run was to begin, or that it ever will; return whether it was waiting, and ends in this status."""
+    place = connection.place(thread_id, run_id)
+    return StartScripts(connection.client).settle_start(
+        place,
+        run=run_id,
+        member=place.start_member(),
+        status="" if status is None else status,
+        error=b"" if failure is None else connection.serde.dumps(failure),
+    )
 
 
 def _int(fields: Mapping[bytes, bytes], name: bytes) -> int | None:

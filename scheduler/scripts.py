@@ -19,6 +19,8 @@ from .lua_files import Source, load
 TRAVELS_BYTES = 64 * 1024
 #: How the due set names, in the place of a step, the questions of a thread that have a deadline.
 QUESTIONS = "questions"
+#: How it names, before its id, a run that is to begin.
+START = "start:"
 
 
 @dataclass(slots=True)
@@ -48,6 +50,10 @@ class Place:
     def run_member(self) -> str:
         """Return how the due set names this run."""
         return f"{self.keys.token} run:{self.run_id}"
+
+    def start_member(self) -> str:
+        """Return how the due set names this run while it has not begun."""
+        return f"{self.keys.token} {START}{self.run_id}"
 
     def named(self, name: str) -> str:
         """Return the key that a script's header calls by this name."""
@@ -114,9 +120,21 @@ class Scripts:
         """Hand a lease back; return whether it was this worker's."""
         return bool(self._run("release_step", place, args))
 
+    def pass_on_step(self, place: Place, **args: str | int) -> bool:
+        """Give a step back for workers with another version of its graph; return whether it was this worker's."""
+        return bool(self._run("pass_on_step", place, args))
+
+    def upgrade_run(self, place: Place, **args: str) -> bool:
+        """Let a run go on with a newer version of its graph; return whether it does."""
+        return bool(self._run("upgrade_run", place, args))
+
     def retry_step(self, place: Place, **args: str | int | bytes) -> bool:
         """Let a step wait for its next attempt; return whether the lease was still good."""
         return bool(self._run("retry_step", place, args))
+
+    def sleep_step(self, place: Place, **args: str | int | bytes) -> bool:
+        """Let a step sleep until a moment; return whether the lease was still good."""
+        return bool(self._run("sleep_step", place, args))
 
     def hand_over_step(self, place: Place, request: Request) -> bool:
         """Let an error handler take over from a step; return whether the step's lease was still good."""
@@ -186,9 +204,18 @@ class Scripts:
         """Create, terminate or archive a thread; ``becoming``: keys in pairs, each first one becomes the second."""
         return self._strings(self._run("set_status", place, request.args(), becoming))
 
-    def delete_thread(self, place: Place, run_ids: Sequence[str], frames: Sequence[str]) -> list[Any]:
-        """Delete a thread, its runs and frames; return deleted, busy (by which run, since when), unknown or more."""
-        more = [place.keys.run(run_id) for run_id in run_ids]
+    def delete_thread(
+        self, place: Place, run_ids: Sequence[str], frames: Sequence[str], waiting: Sequence[str] = ()
+    ) -> list[Any]:
+        """Delete a thread, its runs and frames; return deleted, busy (by which run, since when), unknown or more.
+
+        Args:
+            place: the thread.
+            run_ids: the runs that it had.
+            frames: the namespaces of its frames.
+            waiting: the runs that are to begin.
+        """
+        more = [place.keys.run(run_id) for run_id in (*run_ids, *waiting)]
         more += [key for ns in frames for key in place.keys.of_frame(ns)]
         args = {"token": place.keys.token, "runs": len(run_ids)}
         return self._strings(self._run("delete_thread", place, args, more))

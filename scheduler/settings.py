@@ -114,6 +114,6 @@ class Settings(BaseSettings):
 
 def _told(detail: Mapping[str, Any]) -> str:
     name = _PREFIX + "_".join(map(str, detail["loc"])).upper()
-    why = detail["msg"].removeprefix("Value error, ")
+    why = detail["msg"].removeprefix("Value error, ").rstrip(".")
     got = "a value that is not shown" if name.endswith(_SECRET) else shown(detail["input"])
     return f"{name} is {got}: {why[:1].lower()}{why[1:]}."

@@ -1,6 +1,7 @@
 """Beginning a run: with a new input, from where the thread stands, or from an old checkpoint."""
 
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 
 from graphs.graph import Graph
@@ -22,6 +23,9 @@ from .run import Run
 from .storing import Planned, Started, Storing
 from .thread import Thread
 from .threads import ThreadStore, check_log
+
+#: No frame begins anew.
+_NOTHING: Mapping[str, str] = MappingProxyType({})
 
 
 class Starter(Storing):
@@ -53,7 +57,7 @@ class Starter(Storing):
         replays = self._replays(config)
         thread, head = self._standing(config.thread_id, replays.get(""))
         check_log(thread, self._connection.settings.max_log_entries)
-        run = self._run(graph, config, context, replays if config.ns else {})
+        run = self.run_of(graph, config, context, replays if config.ns else {})
         cursor = thread.cursor if thread is not None else None
         named = config.checkpoint_id is not None
         stand = Stand(graph, run, head, cursor, named=named, strict=config.strict_resume)
@@ -82,7 +86,12 @@ class Starter(Storing):
         head = self._connection.checkpoints.load(keys, "", replayed, thread_id)
         return self._threads.find(thread_id), head
 
-    def _run(self, graph: Graph, config: RunConfig, context: Any, replays: Mapping[str, str]) -> Run:
+    def run_of(self, graph: Graph, config: RunConfig, context: Any, replays: Mapping[str, str] = _NOTHING) -> Run:
+        """Return a run as it would be begun now.
+
+        Raises:
+            UnknownNode: it shall pause at a node that the graph does not have.
+        """
         self._check_config(config)
         before = graph.interrupt_before if config.interrupt_before is None else config.interrupt_before
         after = graph.interrupt_after if config.interrupt_after is None else config.interrupt_after
@@ -90,7 +99,7 @@ class Starter(Storing):
             if name != "*":
                 graph.node(name)
         return Run(
-            new_run_id(),
+            config.run_id or new_run_id(),
             config.thread_id,
             graph.name,
             graph.fingerprint,
@@ -105,6 +114,7 @@ class Starter(Storing):
             durability=config.durability,
             replays=replays,
             heard=config.heard,
+            versioning=graph.versioning,
         )
 
     def _check_config(self, config: RunConfig) -> None:

@@ -14,6 +14,7 @@ from graphs.checkpoint import Result, handler_step
 from graphs.graph import Graph
 from graphs.interrupts import GraphInterrupt
 from graphs.planner import stops
+from graphs.sleeping import Asleep
 
 from .claim import Claim, Progress
 from .closing import REFUSED, Closing, breakpoints
@@ -121,6 +122,27 @@ class Steps(Closing):
         if not given_back:
             raise LeaseLost(claim.ref.thread_id, claim.ref.step_id)
         return Progress(retry_ms=delay_ms)
+
+    def sleep(self, claim: Claim, asleep: Asleep) -> Progress:
+        """Let a step sleep in the store and not in a worker; until when is kept, whatever becomes of the run.
+
+        Raises:
+            LeaseLost: the lease is no longer ours.
+        """
+        place = self._place(claim)
+        known = claim.dialogue.sleeping(asleep.moments).record()
+        fell_asleep = self._connection.scripts.sleep_step(
+            place,
+            step=claim.ref.step_id,
+            member=self._member(place, claim.ref.step_id),
+            fence=claim.fence,
+            until_ms=asleep.until_ms,
+            entry=unfinished({"kind": "slept", **claim.ids, "until_ms": asleep.until_ms}),
+            result=self._connection.checkpoints.encode_known(known),
+        )
+        if not fell_asleep:
+            raise LeaseLost(claim.ref.thread_id, claim.ref.step_id)
+        return Progress()
 
     def _hand_over(self, claim: Claim, graph: Graph, handler: str, entry: Mapping[str, Any], result: bytes) -> Progress:
         """Open the step of an error handler in the superstep of the step that failed."""

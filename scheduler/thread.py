@@ -37,8 +37,8 @@ class PendingStep:
     id: str
     node: str
     run_id: str
-    #: queued, held (until a sibling ends), leased, waiting (for its next attempt), called (a graph that runs now), or
-    #: done (its siblings are not).
+    #: queued, held (until a sibling ends), leased, waiting (for its next attempt), asleep, called (a graph that runs
+    #: now), or done (its siblings are not).
     state: str
     attempt: int
     #: The worker that has it; None while nobody has.
@@ -47,3 +47,23 @@ class PendingStep:
     since_ms: int
     due_ms: int | None
     queue: str | None = None
+    #: The version of the graph whose workers it is for; None: any worker of the queue.
+    version: str | None = None
+
+    @classmethod
+    def of(cls, step: Mapping[str, Any], due: float | None) -> "PendingStep":
+        """Return a step as its record has it, and when the due set says that somebody looks at it."""
+        leased, asleep = step["state"] == "leased", step["state"] == "waiting" and step.get("asleep", 0) >= step["due"]
+        due_ms = step.get("until") if due is None and leased else step["asleep"] if asleep else due
+        return cls(
+            step["id"],
+            step["node"],
+            step["run"],
+            "asleep" if asleep else step["state"],
+            step["attempt"],
+            step.get("worker") if leased else None,
+            int(step["started"] if leased else step["since"]),
+            None if due_ms is None else int(due_ms),
+            step.get("queue"),
+            step.get("version"),
+        )

@@ -149,7 +149,7 @@ class ThreadStore:
         if not steps:
             return []
         dues = self._connection.redis.zmscore(place.keys.due, [place.member(step["id"]) for step in steps])
-        return [_pending(step, due) for step, due in zip(steps, dues, strict=True)]
+        return [PendingStep.of(step, due) for step, due in zip(steps, dues, strict=True)]
 
     def terminate(self, thread_id: str) -> Thread:
         """Close a thread that rests, for good.
@@ -180,7 +180,8 @@ class ThreadStore:
         while answer[0] == "more":
             run_ids = [run.decode() for run in self._connection.redis.lrange(place.keys.runs, 0, -1)]
             frames = [ns.decode() for ns in self._connection.redis.smembers(place.keys.frames)]
-            answer = self._connection.scripts.delete_thread(place, run_ids, frames)
+            waiting: Any = self._connection.client.zrange(place.keys.starts, 0, -1)
+            answer = self._connection.scripts.delete_thread(place, run_ids, frames, [run.decode() for run in waiting])
         if answer[0] == "busy":
             raise self.busy(thread_id, answer[1], int(answer[2]))
         self._connection.checkpoints.forget(place.keys)
@@ -277,22 +278,6 @@ def _status(status: str) -> ThreadStatus:
     if not isinstance(status, str) or status not in list(ThreadStatus):
         raise InvalidConfig(f"The status of a thread is {', '.join(ThreadStatus)}, got {shown(status)}.")
     return ThreadStatus(status)
-
-
-def _pending(step: Mapping[str, Any], due: float | None) -> PendingStep:
-    leased = step["state"] == "leased"
-    due_ms = step.get("until") if due is None and leased else due
-    return PendingStep(
-        step["id"],
-        step["node"],
-        step["run"],
-        step["state"],
-        step["attempt"],
-        step.get("worker") if leased else None,
-        int(step["started"] if leased else step["since"]),
-        None if due_ms is None else int(due_ms),
-        step.get("queue"),
-    )
 
 
 def _has(thread: Thread, metadata: Mapping[str, Any]) -> bool:

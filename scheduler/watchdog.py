@@ -17,8 +17,10 @@ from .json_text import decoded
 from .moves import hand_out
 from .recovery import Recovery
 from .runs import RunStore
-from .scripts import QUESTIONS, Place
+from .scripts import QUESTIONS, START, Place
+from .start_scripts import StartScripts
 from .threads import place_of
+from .ticking import Ticking
 
 logger = logging.getLogger(__name__)
 
@@ -29,13 +31,15 @@ _BUSY = _BATCH // 10
 _LONGEST_PAUSE_S = 5.0
 #: For how long a Redis that is back is left to the workers, which ask again every second; half a lease where longer.
 _SHORTEST_REST_S = 2.0
+#: By how much a queue may have more messages than there are steps: that a step waits long is no sign of a loss.
+_ROOM = 1_000
 #: How long the other schedulers keep off what this one took.
 _HOLD_MS = 5_000
 
 
 @dataclass(frozen=True, slots=True)
 class DueEntry:
-    """What an entry of a due set is about: a step, ``run:ID``, or the questions of a thread."""
+    """What an entry of a due set is about: a step, ``run:ID``, ``start:ID``, or the questions of a thread."""
 
     member: str
     place: Place
@@ -50,7 +54,7 @@ class DueEntry:
     @property
     def is_step(self) -> bool:
         """Whether it is about a step."""
-        return self.what != QUESTIONS and not self.what.startswith("run:")
+        return self.what != QUESTIONS and not self.what.startswith(("run:", START))
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +77,7 @@ class Watchdog:
 
     A step falls due when its lease ran out (its worker was lost), when its message may have been lost, or when its
     pause before another attempt is over; a run, when it is past its time limit or its own process fell silent; the
-    questions of a thread, when the deadline of one has passed.
+    questions of a thread, when the deadline of one has passed; a run that is to begin, at its moment.
 
     Args:
         connection: the store.
@@ -88,6 +92,7 @@ class Watchdog:
         self._connection = connection
         self._runs = runs
         self._defaults = Defaults(connection, runs)
+        self._ticking = Ticking(connection)
         self._rest_s = max(_SHORTEST_REST_S, connection.settings.lease_ms / 2000)
         self._recovery = Recovery(self._rest_s)
 
@@ -113,7 +118,7 @@ class Watchdog:
         for entry in entries:  # before the steps: what has a deadline does not wait until a flood of them is sent
             if not entry.is_step:
                 done[self._look_at(entry)] += 1
-        return done + self._send_again([entry for entry in entries if entry.is_step])
+        return done + self._send_again([entry for entry in entries if entry.is_step]) + self._ticking.sweep()
 
     def _taken(self) -> Iterator[str]:
         """Take what is due, as much from each partition, so that a flood in one leaves the others their turn."""
@@ -167,21 +172,35 @@ class Watchdog:
         try:
             if entry.what == QUESTIONS:
                 return "answered" if self._defaults.give(entry.thread_id) else "left alone"
+            if entry.what.startswith(START):
+                return self._announced(entry)
             return self._runs.look_at(entry.thread_id, entry.place.run_id) or "left alone"
         except StoreUnavailable:
             raise
         except Exception as error:  # whatever is wrong with one thread, the others are looked after
             return _not_handled(entry, error)
 
+    def _announced(self, entry: DueEntry) -> str:
+        """Tell the workers that a run is to begin, unless it has, or is to do so later."""
+        settings, run_id = self._connection.settings, entry.what.removeprefix(START)
+        place = self._connection.place(entry.thread_id, run_id)
+        waits = {"wait_ms": settings.queue_wait_ms, "wait_max_ms": settings.queue_wait_max_ms}
+        queue = StartScripts(self._connection.client).look_at_start(place, run=run_id, member=entry.member, **waits)
+        if queue is None:
+            return "left alone"
+        self._connection.dispatcher.announce(entry.thread_id, run_id, queue or None)
+        return "announced"
+
     def _send_again(self, entries: Sequence[DueEntry]) -> Counter[str]:
         if not entries:
             return Counter()
+        if not self._connection.dispatcher.is_open():  # they are due again soon, and not later for each vain attempt
+            return Counter({"kept back": len(entries)})
         settings = self._connection.settings
         records = self._connection.scripts.redispatch_step(
             [(entry.place, entry.what) for entry in entries],
             wait_ms=settings.queue_wait_ms,
             wait_max_ms=settings.queue_wait_max_ms,
-            counts=self._connection.dispatcher.reachable,
         )
         done: Counter[str] = Counter()
         orders = []
@@ -191,7 +210,28 @@ class Watchdog:
                 orders.append(seen)
             else:
                 done[seen] += 1
-        return done + self._hand_out(orders)
+        wanted = list(self._wanted(orders))
+        done["left waiting"] += len(orders) - len(wanted)
+        return +done + self._hand_out(wanted)
+
+    def _wanted(self, orders: Sequence[StepOrder]) -> Iterator[StepOrder]:
+        """Yield what has no message, and of what may still have one as much as its queue can have lost."""
+        room: dict[tuple[str | None, str | None], int] = {}
+        for order in orders:
+            queue = order.queue, order.version
+            if order.again and queue not in room:
+                room[queue] = _ROOM + self._in_flight() - self._connection.dispatcher.backlog(order)
+            if order.again:
+                room[queue] -= 1
+            if not order.again or room[queue] >= 0:
+                yield order
+
+    def _in_flight(self) -> int:
+        """Return how many steps there are, and a few entries more: no queue needs as many messages."""
+        pipeline = self._connection.redis.pipeline(transaction=False)
+        for key in self._connection.keys.due_sets():
+            pipeline.zcard(key)
+        return sum(count for count in pipeline.execute(raise_on_error=False) if isinstance(count, int))
 
     def _hand_out(self, orders: Sequence[StepOrder]) -> Counter[str]:
         """Send messages together; where that fails, one by one, so that one that cannot be sent costs no other."""

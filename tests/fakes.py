@@ -13,10 +13,13 @@ class RecordingDispatcher:
     """
 
     inline = False
-    reachable = True
 
     def __init__(self, queue: str | None = None) -> None:
         self.sent: list[StepOrder] = []
+        self.is_broker_up = True
+        self.waiting = 0
+        #: The runs that are to begin: thread, run and queue.
+        self.announced: list[tuple[str, str, str | None]] = []
         self._queue = queue
 
     @property
@@ -31,3 +34,15 @@ class RecordingDispatcher:
     def send(self, orders: Sequence[StepOrder]) -> None:
         """Note the orders."""
         self.sent.extend(orders)
+
+    def is_open(self) -> bool:
+        """Return whether the broker is up."""
+        return self.is_broker_up
+
+    def backlog(self, order: StepOrder) -> int:
+        """Return how many messages wait, as the test says."""
+        return self.waiting
+
+    def announce(self, thread_id: str, run_id: str, queue: str | None) -> None:
+        """Note the run."""
+        self.announced.append((thread_id, run_id, queue))

@@ -2,7 +2,7 @@
 
 from graphs.cache_policy import CachePolicy, default_cache_key
 from graphs.commands import Command, Durability, Interrupt, Overwrite, Send, StateUpdate
-from graphs.context import interrupt
+from graphs.context import interrupt, sleep, sleep_until
 from graphs.outputs import GraphOutput, StreamPart
 from graphs.retry import RetryPolicy, default_retry_on
 from graphs.runtime import StreamWriter
@@ -31,4 +31,6 @@ __all__ = [
     "default_cache_key",
     "default_retry_on",
     "interrupt",
+    "sleep",
+    "sleep_until",
 ]

@@ -23,7 +23,7 @@ _PASSWORD = "TREADLE_REDIS_PASSWORD_"
 _PASSWORD_BYTES = 24
 
 #: What only a scheduler does.
-_OF_SCHEDULERS = ("take_due", "redispatch_step", "look_at_run")
+_OF_SCHEDULERS = ("take_due", "redispatch_step", "look_at_run", "look_at_start")
 _BY_SCHEDULERS = (
     *_OF_SCHEDULERS,
     "look_at_thread",
@@ -32,9 +32,13 @@ _BY_SCHEDULERS = (
     "forget_deadlines",
     "pack_log",
     "pack_chunks",
+    "put_start",
+    "advance_schedule",
 )
-#: What closes, copies and deletes threads: no node's business.
-_CLOSING = ("delete_thread", "set_status")
+#: What closes, copies and deletes threads, and what starts them by the clock: no node's business.
+_CLOSING = (
+    "delete_thread", "set_status", "put_schedule", "set_schedule", "advance_schedule", "delete_schedule",
+)  # fmt: skip
 
 # No more of a connection than to open it: not to see those of others, or to close them.
 _TO_CONNECT = ("+@connection", "-@dangerous", "-@admin")
@@ -112,6 +116,7 @@ def roles(settings: WorkerSettings, database: int = 0) -> Iterator[Role]:
     """
     keys, broker = Keys(settings.prefix), queue_prefix(settings)
     threads, shared = keys.glob_of_threads(), (keys.glob_of_memory(), *keys.globs_of_cache())
+    schedules = keys.glob_of_schedules()
     bindings, replies = f"{broker}_kombu.binding*", f"{broker}*.reply.celery.pidbox"
     events, control = f"{broker}/{database}.celeryev/*", f"{broker}/{database}.celery.pidbox"
     gossip = f"{broker}/{database}.celeryev/worker.*"
@@ -128,18 +133,18 @@ def roles(settings: WorkerSettings, database: int = 0) -> Iterator[Role]:
     yield Role(
         "scheduler",
         (*use_threads, *_TO_MEASURE),
-        (threads, bindings),
+        (threads, schedules, bindings),
         (),
         (queues,),
         (events,),
         _BY_SCHEDULERS,
         (("llen", queues),),  # how long queues are, and nothing of what is in them
     )
-    yield Role("client", for_clients, (threads, *shared, bindings), (), (queues,), (events,), by_clients)
+    yield Role("client", for_clients, (threads, schedules, *shared, bindings), (), (queues,), (events,), by_clients)
     yield Role(
         "operator",
         (*for_clients, *_TO_ASK_WORKERS, "acl|whoami", "info"),
-        (threads, *shared, bindings, replies),
+        (threads, schedules, *shared, bindings, replies),
         (),
         (queues,),
         (events, control),

@@ -19,6 +19,7 @@ from graphs.interrupts import Questions
 from graphs.node import Node
 from graphs.routing import fresh, route, warn_of_unknown
 from graphs.runtime import ExecutionInfo, RunControl, Runtime, server_info_of
+from graphs.sleeping import Sleeps
 from graphs.store import BaseStore
 from graphs.timeouts import UNLIMITED, TimeoutPolicy
 from graphs.updates import Written, written
@@ -104,12 +105,17 @@ class Attempt:
     @contextmanager
     def entered(self, body: Body | None) -> Iterator[Mapping[str, Any]]:
         """Make the step the current one, and yield what its function may ask for, by role."""
-        questions = Questions(self.config["configurable"]["checkpoint_ns"], self.claim.dialogue.answers)
+        ns, said = self.config["configurable"]["checkpoint_ns"], self.claim.dialogue
+        questions, sleeps = Questions(ns, said.answers), Sleeps(ns, self.now_ms, said.slept)
         with (
             heard(self.config, self.outlet, wanted=self._is_heard) as config,
-            entered(StepContext(config, self.runtime, questions, body, body, self.outlet.push)),
+            entered(StepContext(config, self.runtime, questions, body, body, sleeps, self.outlet.push)),
         ):
             yield {**self.offered, "config": config}
+
+    def now_ms(self) -> int:
+        """Return the store's clock, from when it was last heard; never ahead of it, so that nobody wakes too early."""
+        return self.claim.started_ms + int(self.clock.elapsed_s * 1000)
 
     def take(self, returned: Any, children: Mapping[str, str]) -> Result:
         """Return what the step writes when the graph that it called has ended.

@@ -20,6 +20,7 @@ _STATES: Mapping[str, str] = {
     "lost worker": "lost worker",
     "retried": "waits to retry",
     "released": "waiting",
+    "slept": "asleep",
 }
 #: What the store calls a step in flight that no worker has -> what it is called here.
 _WAITING: Mapping[str, str] = {"queued": "waiting", "waiting": "waits to retry"}

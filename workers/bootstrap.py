@@ -102,7 +102,7 @@ def stores(settings: WorkerSettings) -> dict[str, BaseStore]:
     Raises:
         InvalidGraph: an address cannot be imported.
     """
-    found = {compiled.name: compiled.store for compiled in _compiled(settings)}
+    found = {compiled.name: compiled.store for compiled in reversed(_compiled(settings))}
     return {name: store for name, store in found.items() if store is not None and not isinstance(store, InMemoryStore)}
 
 
@@ -112,7 +112,7 @@ def caches(settings: WorkerSettings) -> dict[str, BaseCache]:
     Raises:
         InvalidGraph: an address cannot be imported.
     """
-    return {compiled.name: compiled.cache for compiled in _compiled(settings) if compiled.cache is not None}
+    return {compiled.name: compiled.cache for compiled in reversed(_compiled(settings)) if compiled.cache is not None}
 
 
 def configs(settings: WorkerSettings) -> dict[str, dict[str, Any]]:
@@ -121,7 +121,7 @@ def configs(settings: WorkerSettings) -> dict[str, dict[str, Any]]:
     Raises:
         InvalidGraph: an address cannot be imported.
     """
-    return {compiled.name: compiled.config for compiled in _compiled(settings)}
+    return {compiled.name: compiled.config for compiled in reversed(_compiled(settings))}
 
 
 def _compiled(settings: WorkerSettings) -> list[Any]:

@@ -4,7 +4,7 @@ from typing import Any
 
 from celery import signals
 
-from . import bootstrap, flower, tasks
+from . import bootstrap, flower, tasks, version_queues
 from .settings import WorkerSettings
 from .supervisor import Supervisor
 
@@ -22,7 +22,17 @@ def _register(**_: Any) -> None:
     tasks.register(app, bootstrap.registry(settings))
 
 
+@signals.celeryd_after_setup.connect(weak=False)
+def _consume(**_: Any) -> None:
+    """Consume, beside its queues, those of the graphs' versions that this worker has or takes over."""
+    queues = app.amqp.queues
+    versions = version_queues.noted(bootstrap.connection(settings), bootstrap.registry(settings).versions())
+    for queue in version_queues.beside(tuple(queues.consume_from), versions):
+        queues.select_add(queue)
+
+
 @signals.worker_ready.connect(weak=False)
 def _supervise(sender: Any, **_: Any) -> None:
     """Begin to look after the steps that the pool runs."""
-    Supervisor(bootstrap.connection(settings), sender.hostname, sender.pool, bootstrap.redis_url(settings)).start()
+    graphs, url = bootstrap.registry(settings), bootstrap.redis_url(settings)
+    Supervisor(bootstrap.connection(settings), sender.hostname, sender.pool, url, graphs).start()

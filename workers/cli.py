@@ -22,6 +22,9 @@ COMMANDS: Mapping[str, Mapping[str, tuple[str, str]]] = {
         "cancel": ("runs", "Cancel a thread's active run."),
         "update": ("editing", "Write to a thread's state, as if a node had."),
     },
+    "Time": {
+        "schedule": ("schedule", "Start graphs by the clock: create, list, show, pause, resume, delete, trigger."),
+    },
     "Threads": {
         "threads": ("threads", "List threads, the one changed last first."),
         "state": ("threads", "Show where a thread stands: its values, the nodes due next, and what they ask."),

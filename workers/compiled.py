@@ -30,6 +30,7 @@ from .execution import Execution
 from .loop import apart
 from .nesting import BodyExecution
 from .savers import MemorySaver, Saver, check_parts
+from .times import Times, when_of
 
 Config = Mapping[str, Any] | None
 Names = Sequence[str] | str | None
@@ -40,7 +41,7 @@ _PER_RUN = frozenset({"interrupt_before", "interrupt_after", "timeout", "on_busy
 _ACCEPTED = frozenset({"debug"})
 
 
-class CompiledStateGraph(AsyncFace, Batches):
+class CompiledStateGraph(AsyncFace, Batches, Times):
     """A graph that can be run; which thread a call is about is said by its config."""
 
     def __init__(
@@ -169,11 +170,17 @@ class CompiledStateGraph(AsyncFace, Batches):
         """Begin a run and return at once; the handle follows it from here or from anywhere.
 
         Args:
-            input, config, **options: as for ``invoke``.
+            input, config: as for ``invoke``.
+            **options: ``delay`` (seconds or a timedelta; ``after_seconds`` is the same) or ``at`` (a datetime with a
+                time zone), for a run on workers that begins later; it leaves its thread to others until then, and when
+                the thread is busy, waits for it. And what ``invoke`` takes.
 
         Raises:
             ThreadBusy: another run is active on the thread.
         """
+        when = when_of(options)
+        if when is not None:
+            return self._submit_later(input, config, when, **options)
         execution = apart(self._begin_run, input, config, **options)
         execution.begin()
         return execution.handle
@@ -215,22 +222,24 @@ class CompiledStateGraph(AsyncFace, Batches):
         heard: bool = True,
         **options: Any,
     ) -> Execution:
+        engine, ephemeral = self._engine(), not isinstance(self.checkpointer, Saver)
+        if ephemeral:  # a thread of its own for every call, that nobody can come back to
+            config = merged(check(config), {"thread_id": uuid4().hex})
+        if control is not None and not isinstance(control, RunControl):
+            raise InvalidConfig(f"control is a RunControl, by which a run can be drained, got {shown(control)}.")
+        control = control or RunControl()
+        run_config = replace(self._run_config(config, options), heard=heard, drain_reason=control.drain_reason)
+        started = engine.client.start(self.graph, run_config, input, context_of(self.graph.context, context))
+        runner = self._saver.runner(self.store, self.cache) if engine.inline else None
+        return Execution(engine.client, self.graph, started, runner, control, ephemeral=ephemeral)
+
+    def _run_config(self, config: Config, options: Mapping[str, Any]) -> RunConfig:
         unknown = options.keys() - _PER_RUN - _ACCEPTED
         if unknown:
             known = ", ".join(sorted(_PER_RUN))
             raise InvalidConfig(f"Unknown options: {', '.join(sorted(unknown))}; a run takes: {known}.")
-        engine, ephemeral = self._engine(), not isinstance(self.checkpointer, Saver)
-        if ephemeral:  # a thread of its own for every call, that nobody can come back to
-            config = merged(check(config), {"thread_id": uuid4().hex})
         run_config = self._parsed(config, **{key: value for key, value in options.items() if key in _PER_RUN})
-        if control is not None and not isinstance(control, RunControl):
-            raise InvalidConfig(f"control is a RunControl, by which a run can be drained, got {shown(control)}.")
-        control = control or RunControl()
-        step_timeout_s = seconds(self.step_timeout, "step_timeout")
-        run_config = replace(run_config, heard=heard, drain_reason=control.drain_reason, step_timeout_s=step_timeout_s)
-        started = engine.client.start(self.graph, run_config, input, context_of(self.graph.context, context))
-        runner = self._saver.runner(self.store, self.cache) if engine.inline else None
-        return Execution(engine.client, self.graph, started, runner, control, ephemeral=ephemeral)
+        return replace(run_config, step_timeout_s=seconds(self.step_timeout, "step_timeout"))
 
     def _streamed(
         self,

@@ -1,16 +1,19 @@
 """The calls that a function has begun, each on a thread of its own, and how they end with it."""
 
 import asyncio
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from typing import Any, TypeVar
 
 from graphs.interrupts import GraphInterrupt
 from graphs.signals import ParentCommand
+from graphs.sleeping import Asleep
 
 from .loop import Calls, running_loop
 
 T = TypeVar("T")
+#: How a function ends that goes on later.
+Signal = GraphInterrupt | Asleep
 
 #: How many calls of one function run at the same time, unless the config says ``max_concurrency``.
 _MAX_PARALLEL = 100
@@ -60,12 +63,13 @@ class Crew:
         Where it fails, what it began is called off as far as that goes: coroutines, and what waits for a thread.
 
         Raises:
+            Asleep: it sleeps, or what it began sleeps: until the first of them is to be woken.
             GraphInterrupt: it asks, or what it began asks: all that is asked, in the order of the calls.
         """
         try:
             result = function()
-        except GraphInterrupt as signal:
-            raise self._asked(signal) from None
+        except (GraphInterrupt, Asleep) as signal:
+            raise self._merged(signal) from None
         except BaseException as error:
             self._dismiss()
             if isinstance(error, Exception | ParentCommand):
@@ -73,28 +77,38 @@ class Crew:
             raise
         else:
             if self._signals():
-                raise self._asked()
+                raise self._merged()
             return result
         finally:
             if self._pool is not None:
                 self._pool.shutdown(wait=False)
 
-    def _asked(self, *own: GraphInterrupt) -> GraphInterrupt:
+    def _merged(self, *own: Signal) -> Signal:
+        """Return what everything came to; who sleeps is woken before anybody is asked."""
+        signals = [*self._signals(), *own]
+        sleeping = [signal for signal in signals if isinstance(signal, Asleep)]
+        if not sleeping:
+            return self._asked([signal for signal in signals if isinstance(signal, GraphInterrupt)])
+        moments = {id_: until for signal in sleeping for id_, until in signal.moments.items()}
+        return Asleep(min(signal.until_ms for signal in sleeping), moments)
+
+    @staticmethod
+    def _asked(signals: Sequence[GraphInterrupt]) -> GraphInterrupt:
         """Return all that is asked, once each, when everything has come to its end or to a question.
 
         Of several deadlines the first one counts.
         """
-        signals = sorted([*self._signals(), *own], key=lambda signal: signal.deadline is None)
+        signals = sorted(signals, key=lambda signal: signal.deadline is None)
         asked = {question.id: question for signal in signals for question in signal.interrupts}
         refused = next((signal.refused for signal in signals if signal.refused is not None), None)
         return GraphInterrupt(tuple(asked.values()), signals[0].deadline, refused)
 
-    def _signals(self) -> list[GraphInterrupt]:
+    def _signals(self) -> list[Signal]:
         if not self._futures:
             return []
         wait(self._futures)
         ended = [future.exception() for future in self._futures if not future.cancelled()]
-        return [signal for signal in ended if isinstance(signal, GraphInterrupt)]
+        return [signal for signal in ended if isinstance(signal, GraphInterrupt | Asleep)]
 
     def _dismiss(self) -> None:
         for future in self._futures:

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from graphs.graph import Graph
+from scheduler.dispatch import version_name, version_queue
 from scheduler.thread import PendingStep
 
 _OLDEST = (6, 2)
@@ -104,7 +105,10 @@ def of_graph(graph: Graph, workers: Workers, default_queue: str) -> Iterator[Fin
     """Judge whether the workers can run a graph."""
     wanted: dict[str, list[str]] = {}
     for path, node in graph.walk():
-        wanted.setdefault(node.queue or default_queue, []).append(path)
+        queue = node.queue or default_queue
+        pinned = graph.versioning != "park"
+        queue = version_queue(queue, version_name(graph.name, graph.fingerprint)) if pinned else queue
+        wanted.setdefault(queue, []).append(path)
     problems = list(_problems(graph, wanted, workers)) if workers.queues else []
     yield from problems
     if not problems:
@@ -165,7 +169,9 @@ def _of_thread(thread: RunningThread, workers: Workers, default_queue: str, now_
     if not thread.steps:
         yield Finding(Level.FAIL, about, "runs, with nothing in flight: cancel its run, and resume it")
     for step in thread.steps:
-        level, told = _of_step(step, workers, step.queue or default_queue, now_ms)
+        queue = step.queue or default_queue
+        queue = queue if step.version is None else version_queue(queue, step.version)
+        level, told = _of_step(step, workers, queue, now_ms)
         if level is not Level.OK:
             yield Finding(level, about, told)
 
@@ -174,11 +180,12 @@ def _of_step(step: PendingStep, workers: Workers, queue: str, now_ms: int) -> tu
     attempts = f" (attempt {step.attempt})" if step.attempt > 1 else ""
     age_s = (now_ms - step.since_ms) / 1000
     if step.state == "queued" and not workers.of_queue(queue):
-        return Level.FAIL, f"{step.node} has waited {age_s:.0f} s in queue {queue!r}, which no worker takes"
+        wants = "" if step.version is None else ": it is for workers with that version of the graph, start one"
+        return Level.FAIL, f"{step.node} has waited {age_s:.0f} s in queue {queue!r}, which no worker takes{wants}"
     if step.state == "leased" and step.due_ms is not None and step.due_ms < now_ms:
         return Level.WARN, f"{step.node}{attempts} is on {step.worker}, which has been silent past its lease"
     if step.state == "waiting" and step.due_ms is not None:
         return Level.WARN, f"{step.node} waits for another attempt, due in {max(0, step.due_ms - now_ms) / 1000:.0f} s"
-    if step.attempt > 1:
+    if step.attempt > 1 and step.state != "asleep":
         return Level.WARN, f"{step.node} is at attempt {step.attempt}, on {step.worker or 'no worker yet'}"
     return Level.OK, ""

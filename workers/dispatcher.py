@@ -6,6 +6,7 @@ from functools import cached_property
 
 from celery import Celery
 from kombu.exceptions import OperationalError
+from kombu.transport.virtual import Channel as VirtualChannel
 from redis import RedisError
 
 from scheduler.dispatch import Envelope, StepOrder
@@ -31,19 +32,13 @@ class CeleryDispatcher:
         self._app = app
         self._store_url = store_url
         self._default_queue = default_queue
-        self._reachable = True
-
-    @property
-    def reachable(self) -> bool:
-        """Whether the last messages could be published."""
-        return self._reachable
 
     def envelope(self, order: StepOrder) -> Envelope | None:
         """Return the message for a script to push, or None where Celery publishes it."""
         prefix = self._pushing.prefix
         if prefix is None:
             return None
-        queue = order.queue or self._default_queue
+        queue = messages.queue_of(order, self._default_queue)
         return Envelope(f"{prefix}{queue}", messages.envelope(self._app, order, queue))
 
     def send(self, orders: Sequence[StepOrder]) -> None:
@@ -52,10 +47,40 @@ class CeleryDispatcher:
             return
         try:
             self._publish(orders)
-            self._reachable = True
         except (OperationalError, RedisError) as error:  # what the messages were about is stored, and falls due
-            self._reachable = False
             logger.warning("steps not published", extra={"steps": len(orders), "error": str(error)})
+
+    def is_open(self) -> bool:
+        """Return whether the broker answers; the store's own Redis, to which scripts push, has answered before."""
+        if self._pushing.prefix is not None:
+            return True
+        try:
+            with self._app.connection_for_write() as broker:  # a new one: an old one may not know yet that it is dead
+                broker.ensure_connection(max_retries=1)
+        except (OperationalError, OSError) as error:
+            logger.warning("broker does not answer", extra={"error": str(error)})
+            return False
+        return True
+
+    def backlog(self, order: StepOrder) -> int:
+        """Return how many messages wait in the queue of a step; 0 where the broker does not say."""
+        queue = messages.queue_of(order, self._default_queue)
+        with self._app.pool.acquire(block=True) as broker:
+            try:
+                with broker.channel() as channel:
+                    # A transport of kombu's own does not know the queues that others have declared, and declares none.
+                    passive = not isinstance(channel, VirtualChannel)
+                    return int(channel.queue_declare(queue=queue, passive=passive).message_count)
+            except (*broker.channel_errors, *broker.connection_errors):
+                return 0
+
+    def announce(self, thread_id: str, run_id: str, queue: str | None) -> None:
+        """Publish that a run is to begin; should that get lost, it falls due again."""
+        ids = {"thread": thread_id, "run": run_id}
+        try:
+            self._app.send_task(messages.START, kwargs=ids, queue=queue or self._default_queue, ignore_result=True)
+        except OperationalError as error:
+            logger.warning("run not announced", extra={"thread_id": thread_id, "run_id": run_id, "error": str(error)})
 
     def _publish(self, orders: Sequence[StepOrder]) -> None:
         with self._app.producer_pool.acquire(block=True) as producer:
@@ -63,7 +88,7 @@ class CeleryDispatcher:
                 self._app.send_task(
                     messages.task_name(order),
                     kwargs=messages.arguments(order),
-                    queue=order.queue or self._default_queue,
+                    queue=messages.queue_of(order, self._default_queue),
                     producer=producer,
                     **messages.options(order),
                 )

@@ -108,7 +108,7 @@ def _graphs(desk: Desk, workers: Workers) -> Iterator[Finding]:
 
 def _overdue(connection: Connection) -> int:
     pipeline = connection.redis.pipeline(transaction=False)
-    for key in connection.keys.due_sets():
+    for key in (*connection.keys.due_sets(), connection.keys.of_schedule().ticks):
         pipeline.zcount(key, "-inf", _now_ms(connection) - _OVERDUE_MS)
     return sum(pipeline.execute())
 

@@ -1,21 +1,20 @@
 """Runs one step: claim it, call its node, commit what came of it."""
 
 import asyncio
-import logging
 import random
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import partial
 from typing import Protocol
 
 from graphs.checkpoint import Result
-from graphs.errors import LimitKind, NodeCancelledError, NodeTimeoutError
+from graphs.errors import LimitKind, NodeCancelledError, NodeExitedError, NodeTimeoutError
 from graphs.frames import Root, frame_ns
 from graphs.graph import Child, Graph
 from graphs.interrupts import GraphInterrupt
 from graphs.retry import retry_delay_s
 from graphs.signals import ParentCommand
+from graphs.sleeping import Asleep
 from graphs.timeouts import UNLIMITED
 from scheduler.calls import Call, Calls
 from scheduler.claim import Claim, Progress
@@ -28,11 +27,12 @@ from scheduler.run import Run
 from scheduler.steps import REFUSED
 
 from .attempt import Attempt, Local, Means, command_of
+from .host import Host
 from .limits import Clock, TimeUp, within
 from .loop import Abandoned
-
-logger = logging.getLogger(__name__)
-
+from .outcome import Outcome
+from .sleepers import Rest
+from .versioning import judged
 
 #: Returns the graph of a run, or None where this process does not have it.
 FindRoot = Callable[[Run], Root | None]
@@ -45,23 +45,6 @@ class Nesting(Protocol):
         """Call the node of an attempt, and see through what it calls."""
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """What came of a step: the progress it made, and the exception where it failed."""
-
-    progress: Progress
-    error: BaseException | None = None
-    #: The record of that failure; by its id a caller in the same process finds the very exception.
-    failure: Failure | None = None
-    #: Whether an error handler takes over, at once or after a breakpoint.
-    handled: bool = False
-    #: After how many seconds the step is to be tried again.
-    retry_s: float | None = None
-    #: The claim of an attempt that nobody waits for any more; nothing of it is stored.
-    abandoned: Claim | None = None
-    word: str = "committed"  #: How Celery is told, and Flower shows it: or interrupted, called, closed, parked.
-
-
 class Executor:
     """Runs steps; the same in a Celery worker and in the process of the caller.
 
@@ -69,25 +52,16 @@ class Executor:
         means: what attempts work with.
         calls: opens the frames of the graphs that stand as nodes.
         nesting: runs the graphs and tasks that nodes call in their bodies.
-        limits: whether this class keeps the time limits; False where the pool does (prefork).
-        time_limit_errors: what the pool raises in a node whose soft time limit is up.
+        host: the process; without one, that of the caller.
     """
 
-    def __init__(
-        self,
-        means: Means,
-        calls: Calls,
-        nesting: Nesting | None = None,
-        *,
-        limits: bool = True,
-        time_limit_errors: tuple[type[Exception], ...] = (),
-    ) -> None:
+    def __init__(self, means: Means, calls: Calls, nesting: Nesting | None = None, host: Host | None = None) -> None:
         self._means = means
         self._steps = means.steps
         self._calls = calls
         self._nesting = nesting
-        self._limits = limits
-        self._time_up: tuple[type[BaseException], ...] = (TimeUp, *time_limit_errors)
+        self._host = host or Host()
+        self._time_up: tuple[type[BaseException], ...] = (TimeUp, *self._host.time_limit_errors)
         #: What the call of a node or a graph meets that is not its own doing.
         self._not_its_own: tuple[type[BaseException], ...] = (LeaseLost, StoreUnavailable, *self._time_up)
 
@@ -104,51 +78,78 @@ class Executor:
             LeaseLost: the lease ended meanwhile; nothing of this attempt was stored.
         """
         try:
-            return self._run(ref, delivery, find, local)
+            return self._in_turn(ref, delivery, find, local or Local())
         except (KeyMissing, SealBroken) as error:  # whoever has the key, or the true value, can go on
             self._steps.park(ref, error)
             return None
-
-    def _run(self, ref: StepRef, delivery: str, find: FindRoot, local: Local | None) -> Outcome | None:
-        claim = self._steps.claim(ref, delivery)
-        if claim is None:
-            return None
-        root = find(claim.run)
-        reason = _why_parked(claim, root)
-        if root is None or reason:
-            return Outcome(self._steps.end(claim, parked(reason, claim.step.node)), word="parked")
-        graph = root.at(claim.ns)
-        if claim.verdict == "close":
-            return Outcome(self._steps.close(claim, graph), word="closed")
-        attempt = Attempt(claim, graph, self._means, local or Local(), self._clock(claim, graph))
-        if claim.verdict != "run":
-            return self._doomed(attempt)
-        with attempt.local.control.heard_by(lambda reason: self._steps.drain(claim, reason)):
-            return self._attempt(attempt, graph.children.get(claim.step.node))
 
     def give_up(self, claim: Claim) -> Progress:
         """Store that a step was given up because a sibling failed; it runs again when the run is taken up."""
         return self._steps.give_up(claim)
 
+    def _in_turn(self, ref: StepRef, delivery: str, find: FindRoot, local: Local) -> Outcome | None:
+        """Run a step beside others, or alone, where it may be the one that kills its process."""
+        with self._host.turns.together():
+            claim = self._steps.claim(ref, delivery)
+            if claim is None or not self._host.suspects(claim.losses):
+                return None if claim is None else self._claimed(claim, find, local)
+            self._steps.put_off(claim)  # whoever runs alone before it may kill this process
+        with self._host.turns.alone():
+            claim = self._steps.claim(ref, delivery)
+            return None if claim is None else self._claimed(claim, find, local)
+
+    def _claimed(self, claim: Claim, find: FindRoot, local: Local) -> Outcome | None:
+        """Run a step that this process may have to leave to others."""
+        root = find(claim.run)
+        judgement = judged(claim, root, self._host.is_newer)
+        if judgement.parked:
+            return Outcome(self._steps.end(claim, parked(judgement.parked, claim.step.node)), word="parked")
+        upgraded = self._steps.upgrade(claim, root.graph.fingerprint) if root and judgement.upgrades else claim
+        if root is None or upgraded is None or judgement.passed_on:
+            self._steps.pass_on(claim)
+            return None
+        return self._judged(upgraded, root, local)
+
+    def _judged(self, claim: Claim, root: Root, local: Local) -> Outcome:
+        """Run a step whose run may go on here."""
+        graph = root.at(claim.ns)
+        if claim.verdict == "close":
+            return Outcome(self._steps.close(claim, graph), word="closed")
+        attempt = Attempt(claim, graph, self._means, local, self._clock(claim, graph))
+        if claim.verdict != "run":
+            return self._doomed(attempt)
+        with attempt.local.control.heard_by(lambda reason: self._steps.drain(claim, reason)):
+            return self._attempt(attempt, graph.children.get(claim.step.node))
+
     def _attempt(self, attempt: Attempt, child: Child | None) -> Outcome:
         claim = attempt.claim
         try:
             return self._called(attempt) if child is None or child.keeps is False else self._framed(attempt, child)
-        except GraphInterrupt as asked:
-            return self._asked(attempt, asked)
+        except (GraphInterrupt, Asleep) as waits:
+            return self._asked(attempt, waits) if isinstance(waits, GraphInterrupt) else self._asleep(attempt, waits)
         except self._time_up as up:
             return self._overran(attempt, up.kind if isinstance(up, TimeUp) else "run")
         except ParentCommand as up:
             return self._up(attempt, up)
         except Abandoned:
             return Outcome(Progress(), abandoned=claim)
-        except asyncio.CancelledError:  # the node's own; one from the outside abandons the step
-            gave_up = NodeCancelledError(claim.step.node)
-            return self._failed(attempt, describe(gave_up, claim.step.node), gave_up)
-        except (SystemExit, KeyboardInterrupt):  # the pool kills this process: hand the step back before it is gone
+        except BaseException as error:  # no Exception of the node's: that is committed as its failure
+            return self._quit(attempt, error)
+
+    def _quit(self, attempt: Attempt, error: BaseException) -> Outcome:
+        """Take what ends a coroutine or a process for a failure of the node, where that was its own idea."""
+        claim, name = attempt.claim, attempt.node.name
+        if isinstance(error, Exception):  # the store's, as a rule
+            raise error
+        if isinstance(error, asyncio.CancelledError):  # one from the outside abandons the step
+            cancelled = NodeCancelledError(name)
+            return self._failed(attempt, describe(cancelled, name), cancelled)
+        if self._host.is_ending(error):  # hand the step back before this process is gone
             overran = claim.soft_ms is not None and attempt.clock.elapsed_s * 1000 >= claim.soft_ms
             self._steps.release(claim.ref, claim.delivery, "timed out" if overran else "released")
-            raise
+            raise error
+        exited = NodeExitedError(name, repr(error))
+        return self._failed(attempt, describe(exited, name), exited)
 
     def _called(self, attempt: Attempt) -> Outcome:
         """Run a node that is a function."""
@@ -202,6 +203,15 @@ class Executor:
         except REFUSED as error:
             return self._failed(attempt, describe(error, name), error)
 
+    def _asleep(self, attempt: Attempt, asleep: Asleep) -> Outcome:
+        """Let a step sleep; inline, no longer than its run or superstep may go on."""
+        left_s = [limit for limit in _left_s(attempt.claim) if limit is not None]
+        if min(left_s, default=1) <= 0:
+            return self._overran(attempt, "run")
+        seconds = (asleep.until_ms - attempt.now_ms()) / 1000
+        rest = Rest(asleep.until_ms, min([seconds, *left_s]))
+        return Outcome(self._steps.sleep(attempt.claim, asleep), rest=rest, word="slept")
+
     def _committed(self, attempt: Attempt, result: Callable[[], Result]) -> Outcome:
         name = attempt.node.name
         try:
@@ -230,7 +240,7 @@ class Executor:
     def _clock(self, claim: Claim, graph: Graph) -> Clock:
         """Return the time that an attempt has, as far as this class keeps the limits."""
         own = claim.step.timeout or graph.node(claim.step.node).timeout or UNLIMITED
-        of_node = own.run_timeout_s if self._limits else None
+        of_node = own.run_timeout_s if self._host.limits else None
         limits = [limit for limit in (of_node, *_left_s(claim)) if limit is not None]
         return Clock(min(limits, default=None), own.idle_timeout_s, explicit=own.refresh_on == "heartbeat")
 
@@ -247,7 +257,7 @@ class Executor:
         claim = attempt.claim
         if claim.verdict == "timed_out":
             return self._timed_out(attempt, "run")
-        return self._given_up(attempt, lost(claim.step.node, claim.losses))
+        return self._given_up(attempt, lost(claim.step.node, claim.losses, claim.lost_by))
 
     def _timed_out(self, attempt: Attempt, kind: LimitKind, elapsed_s: float | None = None) -> Outcome:
         limits, name = attempt.limits, attempt.node.name
@@ -282,19 +292,3 @@ def _left_s(claim: Claim) -> tuple[float | None, float | None]:
     of_run = run.left_s(now_s) if run.inline and run.deadline_ms else None
     limit_s = run.step_timeout_s if run.inline else None
     return of_run, None if limit_s is None else claim.since_ms / 1000 + limit_s - now_s
-
-
-def _why_parked(claim: Claim, root: Root | None) -> str:
-    """Return why this process must not go on with a run, or nothing."""
-    if root is None:
-        return (
-            f"No graph {claim.run.graph!r} is registered in worker {claim.worker}: name it in TREADLE_GRAPHS, "
-            "restart the worker, and go on with invoke(None, config)."
-        )
-    if not root.ns and root.graph.fingerprint != claim.run.fingerprint:
-        return (
-            f"Graph {root.graph.name!r} changed since the run began "
-            f"({claim.run.fingerprint} -> {root.graph.fingerprint}): "
-            "deploy the version it began with, or go on with the new one by invoke(None, config)."
-        )
-    return ""

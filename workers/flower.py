@@ -23,6 +23,7 @@ _STATES: Final[Mapping[str, str]] = {
     "refused": "INTERRUPTED",
     "called": "CALLED",
     "parked": "PARKED",
+    "slept": "ASLEEP",
     "stale": "STALE",
     "lease lost": "LOST",
 }
@@ -105,6 +106,7 @@ def outcome_of(task: Task) -> tuple[str, str]:
         return _STATES.get(word, "SUCCESS"), word
     if task.state in ("FAILURE", "RETRY"):
         error = _own_error(task.exception or "", task.traceback or "")
+        task.exception = error
         kind = error.partition("(")[0].partition(":")[0]
         shown = error if len(error) <= _LONGEST_ERROR else f"{error[:_LONGEST_ERROR].rstrip()}…"
         return ("RETRY" if task.state == "RETRY" else _FAILURES.get(kind, "FAILURE")), shown

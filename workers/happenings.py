@@ -8,7 +8,7 @@ from rich.text import Text
 from graphs.frames import path_of
 from scheduler.following import Happening, LiveEvent
 
-from .rendering import clock, compact, duration, styled
+from .rendering import clock, compact, duration, moment, styled
 
 #: Live events by the stream mode that shows them.
 _KINDS = {"custom": "writes", "messages": "says", "tasks": "begins"}
@@ -58,6 +58,7 @@ def _details(data: Mapping[str, Any]) -> str:
         f"on {data['worker']}" if "worker" in data else "",
         f"after {duration(data['ms'])}" if "ms" in data else "",
         f"again in {duration(data['after_ms'])}" if "after_ms" in data else "",
+        f"until {moment(data['until_ms'])}" if "until_ms" in data else "",
         str(data.get("graph", "")),
         str(data.get("outcome", "")),
         str(data.get("status", "")),

@@ -14,13 +14,13 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from scheduler.connection import open_connection
-from scheduler.dispatch import Envelope, StepOrder, StepRef
+from scheduler.dispatch import Inline, StepRef
 from scheduler.errors import StoreUnavailable
 from scheduler.leases import Leases
 from scheduler.patience import Patience
@@ -172,15 +172,12 @@ def main() -> None:
     watch(Watch(leases, worker_pid), settings.lease_ms / 1000 / _BEATS_PER_LEASE)
 
 
-class _Nobody:
+class _Nobody(Inline):
     """A dispatcher for a process that sends no steps; those that it holds are not its own."""
 
-    inline, reachable = False, True
+    inline = False
 
-    def envelope(self, order: StepOrder) -> Envelope | None:
-        return None
-
-    def send(self, orders: Sequence[StepOrder]) -> None:
+    def announce(self, thread_id: str, run_id: str, queue: str | None) -> None:
         return
 
 

@@ -156,5 +156,14 @@ def _own_loop(depth: int) -> asyncio.AbstractEventLoop:
     with _lock:
         while len(_loops) <= depth:
             _loops.append(asyncio.new_event_loop())
-            threading.Thread(target=_loops[-1].run_forever, name="treadle-loop", daemon=True).start()
+            threading.Thread(target=_serve, args=(_loops[-1],), name="treadle-loop", daemon=True).start()
         return _loops[depth]
+
+
+def _serve(loop: asyncio.AbstractEventLoop) -> None:
+    while True:
+        try:
+            loop.run_forever()
+        except (SystemExit, KeyboardInterrupt):  # a coroutine's own: it goes to whoever awaits that, not to the others
+            continue
+        return

@@ -12,7 +12,10 @@ from celery import Celery
 from kombu.serialization import dumps
 
 from graphs.frames import path_of
-from scheduler.dispatch import StepOrder
+from scheduler.dispatch import StepOrder, version_queue
+
+#: The Celery task that begins a run; no node has such a name.
+START = "treadle:start"
 
 _ID_TAIL = 8
 #: As random as the UUID that kombu makes, and five times as fast.
@@ -27,6 +30,12 @@ _ARGUMENTS = ("thread", "run", "step", "attempt", "checkpoint", "frame")
 def task_name(order: StepOrder) -> str:
     """Return the name of the node's Celery task: the graph, the way down to the node's own one, and the node."""
     return ".".join((order.graph, *path_of(order.frame.ns), order.node))
+
+
+def queue_of(order: StepOrder, default_queue: str) -> str:
+    """Return the queue of a step: its node's, or that of the workers there which have its version of the graph."""
+    queue = order.queue or default_queue
+    return queue if order.version is None else version_queue(queue, order.version)
 
 
 def task_id(order: StepOrder) -> str:

@@ -1,7 +1,7 @@
 """A graph that a function calls: run where the function runs, in a frame of its own, under the lease of its step."""
 
 from collections.abc import Iterator, Sequence
-from concurrent.futures import Future
+from concurrent.futures import Future, wait
 from typing import Any
 
 from graphs.frames import Root
@@ -14,12 +14,16 @@ from scheduler.errors import LeaseLost
 from scheduler.failure import revived
 from scheduler.following import Follower
 from scheduler.frame_view import Look
+from scheduler.log import LogEntry
 from scheduler.parts import Part
 from scheduler.snapshots import Snapshots
 from scheduler.views import View
 
 from .attempt import Local, command_of
 from .inline import InlineRunner
+
+#: How long after a step has fallen asleep it is known whether anything else runs.
+_LAST_WORDS_S = 0.2
 
 
 class BodyExecution:
@@ -44,6 +48,7 @@ class BodyExecution:
 
         Raises:
             GraphInterrupt: the graph asks; the step asks with it.
+            Asleep: the graph sleeps, and the step with it.
             ParentCommand: a node's Command is for the graph that calls.
             LeaseLost: the step's lease is gone, and with it the frame.
             Exception: what a node of the graph raised.
@@ -76,8 +81,19 @@ class BodyExecution:
         snapshots = Snapshots(connection)
         look = Look(connection, snapshots, ref.thread_id, ref.run_id, modes, call.ns, **shown)
         view = View(look, Root(call.graph, call.ns), subgraphs)
+        asleep: set[str] = set()
         for happening in Follower(connection).follow_frame(ref.thread_id, ref.run_id, call.ns, self._after):
             yield from view.parts(happening)
+            if isinstance(happening, LogEntry) and self._rests(happening, asleep):
+                return
+
+    def _rests(self, entry: LogEntry, asleep: set[str]) -> bool:
+        """Return whether all that is left of the graph sleeps: then it is not here that it goes on."""
+        if entry.kind == "slept":
+            asleep.add(entry.data["step"])
+        elif entry.kind == "leased":
+            asleep.discard(entry.data["step"])
+        return bool(asleep and self._background and wait([self._background], _LAST_WORDS_S).done)
 
     def abandon(self) -> None:
         """Do nothing: the graph ends with the step that called it."""

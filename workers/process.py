@@ -1,16 +1,21 @@
 """What one process of a worker works with; each process, forked or not, builds its own with its first step."""
 
 import os
+import threading
 from dataclasses import dataclass
 from functools import cache
 
+from billiard.common import terminate_handler_fired
 from billiard.exceptions import SoftTimeLimitExceeded
+from celery.exceptions import WorkerShutdown, WorkerTerminate
 
 from graphs.frames import Root
 from graphs.registry import Registry
 from scheduler.cache import default_cache
 from scheduler.calls import Calls
+from scheduler.client import Client
 from scheduler.connection import Connection
+from scheduler.delayed import DelayedRuns
 from scheduler.run import Run
 from scheduler.runs import RunStore
 from scheduler.steps import Steps
@@ -19,8 +24,12 @@ from . import bootstrap
 from .attempt import Means
 from .engine import default_store, nesting
 from .executor import Executor
+from .host import Host
 from .loop import call as call_anywhere
 from .settings import WorkerSettings
+from .versioning import newer_here
+
+_lock = threading.Lock()
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,10 +40,11 @@ class WorkerProcess:
     steps: Steps
     executor: Executor
     graphs: Registry
+    delayed: DelayedRuns
 
     def root(self, run: Run) -> Root | None:
         """Return the graph of a run; None where this process does not have it."""
-        graph = self.graphs.get(run.graph)
+        graph = self.graphs.version(run.graph, run.fingerprint)
         return None if graph is None else Root(graph)
 
 
@@ -45,14 +55,15 @@ def here(worker: str, *, pool_has_limits: bool) -> WorkerProcess:
         worker: the worker's name, as Celery and Flower know it.
         pool_has_limits: whether the pool itself keeps soft and hard time limits (prefork).
     """
-    return _of(os.getpid(), worker, pool_has_limits)
+    with _lock:  # a pool of threads begins with several steps at once, and has one process all the same
+        return _of(os.getpid(), worker, pool_has_limits)
 
 
 @cache
 def _of(pid: int, worker: str, pool_has_limits: bool) -> WorkerProcess:
     settings = WorkerSettings()
     connection, graphs = bootstrap.connection(settings), bootstrap.registry(settings)
-    for graph in graphs.values():
+    for graph in graphs.versions():
         connection.serde.allow(graph.classes)
     steps = Steps(connection, RunStore(connection), worker)
     means = Means(
@@ -67,7 +78,18 @@ def _of(pid: int, worker: str, pool_has_limits: bool) -> WorkerProcess:
         means,
         Calls(connection, call_anywhere),
         nesting(connection, worker, means),
-        limits=not pool_has_limits,
-        time_limit_errors=(SoftTimeLimitExceeded,),
+        Host(
+            limits=not pool_has_limits,
+            time_limit_errors=(SoftTimeLimitExceeded,),
+            is_ending=_is_ending,
+            is_newer=newer_here(connection),
+            max_attempts=settings.max_attempts,
+        ),
     )
-    return WorkerProcess(connection, steps, executor, graphs)
+    return WorkerProcess(connection, steps, executor, graphs, DelayedRuns(Client(connection, call_anywhere)))
+
+
+def _is_ending(error: BaseException) -> bool:
+    """Return whether a pool ends this process; what else ends an interpreter is a node's own doing, and its failure."""
+    by_pool = isinstance(error, WorkerShutdown | WorkerTerminate) or type(error).__name__ == "GreenletExit"
+    return by_pool or bool(terminate_handler_fired())

@@ -6,6 +6,7 @@ from graphs.builder import GraphBuilder
 from graphs.cache import BaseCache
 from graphs.graph import DEFAULT_NAME, check_graph_name
 from graphs.store import BaseStore
+from graphs.versioning import Versioning, check_versioning
 
 from .compiled import CompiledStateGraph
 from .savers import Saver
@@ -25,6 +26,7 @@ class StateGraph(GraphBuilder):
         interrupt_before: Names = None,
         interrupt_after: Names = None,
         name: str | None = None,
+        versioning: Versioning = "park",
         debug: bool = False,
     ) -> CompiledStateGraph:
         """Check the graph and return it, ready to run.
@@ -38,12 +40,17 @@ class StateGraph(GraphBuilder):
             interrupt_before: the nodes (or "*") before which a run pauses.
             interrupt_after: the nodes (or "*") after which a run pauses.
             name: the first half of its Celery tasks' names; give every graph of a deployment its own.
+            versioning: what becomes of runs in flight when a new version of the graph is deployed. "park": a worker
+                with another version parks them, with the reason; "pinned": their steps go to workers that have the
+                version with which they began, and wait for these; "auto_upgrade": newer workers go on with them where
+                their nodes and state still exist. Of graphs inside, the one around decides.
             debug: accepted for the sake of those who move here; the log is always kept.
 
         Raises:
-            InvalidGraph: an edge or a breakpoint names a node that is not there, or nothing leads from START.
+            InvalidGraph: an edge or a breakpoint names a node that is not there, nothing leads from START, or the
+                versioning is not known.
             TypeError: the checkpointer, store or cache is not one of Treadle's.
         """
         name = check_graph_name(DEFAULT_NAME if name is None else name)
-        graph = self.build(name, interrupt_before, interrupt_after)
+        graph = self.build(name, interrupt_before, interrupt_after, check_versioning(versioning))
         return CompiledStateGraph(graph, checkpointer, store, cache)

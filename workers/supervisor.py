@@ -5,6 +5,7 @@ its interpreter.
 """
 
 import logging
+import re
 import signal
 from collections.abc import Mapping
 from typing import Any
@@ -14,18 +15,23 @@ from celery import signals
 from celery.concurrency.prefork import TaskPool
 from celery.worker import state
 
+from graphs.graph import Graph
 from scheduler.connection import Connection
 from scheduler.dispatch import StepRef
 from scheduler.errors import StoreUnavailable
 from scheduler.failure import parked
+from scheduler.run import Run
 from scheduler.runs import RunStore
 from scheduler.steps import Steps
 
 from .departure import Departure
 from .heartbeat import Heartbeat
 from .keeper import Keeper
+from .versioning import newer_here
 
 logger = logging.getLogger(__name__)
+
+_ENDED = re.compile(r"^Worker exited prematurely: (.*?)(?: Job: \d+)?\.$")
 
 
 class Supervisor:
@@ -36,9 +42,10 @@ class Supervisor:
         worker: the worker's name.
         pool: Celery's pool.
         url: of the store, for a keeper.
+        graphs: the graphs that this worker has.
     """
 
-    def __init__(self, connection: Connection, worker: str, pool: Any, url: str) -> None:
+    def __init__(self, connection: Connection, worker: str, pool: Any, url: str, graphs: Mapping[str, Graph]) -> None:
         self._runs = RunStore(connection)
         self._steps = Steps(connection, self._runs, worker)
         self._pool = pool
@@ -46,6 +53,8 @@ class Supervisor:
         self._worker = worker
         self._keeper = None if isinstance(pool, TaskPool) else Keeper(worker, url)
         self._departure = Departure(self._keeper, connection.settings.stop_ms / 1000)
+        self._graphs = graphs
+        self._is_newer = newer_here(connection)
 
     def start(self) -> None:
         """Begin."""
@@ -85,7 +94,7 @@ class Supervisor:
             return
         ref = StepRef.from_message(kwargs)
         try:
-            self._steps.release(ref, task_id, kind)
+            self._steps.release(ref, task_id, kind, _how_ended(exception))
         except StoreUnavailable as error:  # its lease runs out by itself
             logger.warning("step not handed back", extra={"step_id": ref.step_id, "error": str(error)})
 
@@ -95,11 +104,25 @@ class Supervisor:
         if "step" not in kwargs:  # a task of somebody else, who shares the queue
             return
         ref = StepRef.from_message(kwargs)
+        if not self._parks(self._runs.get(ref.thread_id, ref.run_id)):
+            logger.warning("step left to other workers", extra={"thread_id": ref.thread_id, "task": name})
+            return  # it falls due again
         reason = (
             f"Worker {self._worker} has no task {name!r}: deploy the graph to every worker of this queue, "
             "or let other workers have the queue, and go on with invoke(None, config)."
         )
         self._runs.end(ref.thread_id, ref.run_id, parked(reason))
+
+    def _parks(self, run: Run) -> bool:
+        """Return whether a run ends here whose step this worker does not know, and does not wait for another worker."""
+        graph = self._graphs.get(run.graph)
+        upgrades = run.versioning == "auto_upgrade" and graph is not None and self._is_newer(graph, run)
+        return run.versioning == "park" or upgrades
+
+
+def _how_ended(error: BaseException) -> str:
+    """Return how a process of the pool ended, as its parent saw it: "signal 9 (SIGKILL)", "exitcode 3"."""
+    return "" if isinstance(error, TimeLimitExceeded) else _ENDED.sub(r"\1", str(error))
 
 
 def _running_steps() -> Mapping[StepRef, str]:

@@ -1,30 +1,45 @@
 """One Celery task per node: the doors through which steps come in."""
 
 import logging
+from contextlib import suppress
 from typing import Any
 
+from billiard.exceptions import Terminated, TimeLimitExceeded, WorkerLostError
 from billiard.process import current_process
 from celery import Celery, Task
-from celery.exceptions import Retry
+from celery.exceptions import Retry, TaskPredicate
 
 from graphs.errors import is_invalid_resume
 from graphs.registry import Registry
 from scheduler.dispatch import StepRef
-from scheduler.errors import LeaseLost, RunNotFound
+from scheduler.errors import LeaseLost, RunNotFound, StoreUnavailable
 from scheduler.failure import revived
 
-from . import process
+from . import messages, process
 
 logger = logging.getLogger(__name__)
 
+#: What Celery takes for more than the failure of a task.
+_ORDERS = (MemoryError, TaskPredicate, TimeLimitExceeded, Terminated, WorkerLostError)
+
 
 def register(app: Celery, graphs: Registry) -> None:
-    """Register ``GRAPH.NODE`` for every node of every graph, and ``GRAPH.NODE.NODE`` for those of graphs inside."""
-    for graph in graphs.values():
+    """Register ``GRAPH.NODE`` for every node, ``GRAPH.NODE.NODE`` for those of graphs inside, and what begins runs."""
+    for graph in graphs.versions():
         for path, node in graph.walk():
             above = f"{graph.name}.{path}".removesuffix(node.name)
             for one in filter(None, (node, node.handler)):
                 app.task(name=above + one.name, bind=True, ignore_result=True, rate_limit=one.rate_limit)(run_step)
+    app.task(name=messages.START, bind=True, ignore_result=True)(begin_run)
+
+
+def begin_run(task: Task, thread: str, run: str) -> None:
+    """Begin a run whose moment has come; a message that is stale or doubled ends here."""
+    worker = process.here(task.request.hostname, pool_has_limits=in_pool_process())
+    try:
+        worker.delayed.begin(thread, run, worker.graphs)
+    except RunNotFound:  # its thread was deleted just now
+        logger.warning("run not begun", extra={"thread_id": thread, "run_id": run})
 
 
 def run_step(task: Task, **message: Any) -> str:
@@ -41,6 +56,10 @@ def run_step(task: Task, **message: Any) -> str:
     except (LeaseLost, RunNotFound) as error:
         logger.warning("step given up", extra={"thread_id": ref.thread_id, "run_id": ref.run_id, "why": str(error)})
         return "lease lost"
+    except MemoryError as error:  # not the node's, which is kept as its failure: there is too little to keep anything
+        with suppress(MemoryError, StoreUnavailable):
+            worker.steps.release(ref, request.id, "lost worker", "out of memory")
+        raise shown(error) from None
     if outcome is None:
         return "stale"
     if outcome.error is not None and is_invalid_resume(outcome.error):
@@ -50,7 +69,13 @@ def run_step(task: Task, **message: Any) -> str:
     raised = outcome.error or revived(outcome.failure, ref.thread_id, ref.run_id)  # it took its workers with it
     if outcome.progress.retry_ms is not None:  # for Flower's eyes: this tells Celery to publish nothing
         raise Retry(f"again in {outcome.progress.retry_ms / 1000:g} s", exc=raised) from raised
-    raise raised
+    raise shown(raised)
+
+
+def shown(error: BaseException) -> BaseException:
+    """Return an error as Celery may see it: for some it would put the message back, or end the whole worker."""
+    is_plain = isinstance(error, Exception) and not isinstance(error, _ORDERS)
+    return error if is_plain else RuntimeError(repr(error))
 
 
 def in_pool_process() -> bool:

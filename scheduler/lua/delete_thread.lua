@@ -1,5 +1,5 @@
 -- Delete a thread that rests, with everything that is its own.
--- KEYS thread index due steps log blocks events runs frames deadlines frame held checkpoints channels results; then the keys of its runs and of the frames below the root
+-- KEYS thread index due steps log blocks events runs frames deadlines starts frame held checkpoints channels results; then the keys of its runs and of the frames below the root
 -- ARGV token runs
 -- Returns {"deleted"}, {"busy", run, since}, {"unknown"}, or {"more"}: another run was begun since its runs were listed.
 local thread = redis.call("HMGET", K.thread, "status", "run", "since")

@@ -7,8 +7,9 @@ local request = cjson.decode(ARGV[1])
 local now = now_ms()
 local thread = redis.call("HMGET", K.thread, "status", "run", "since", "seq")
 local status, active = thread[1] or "created", thread[2]
-local known = redis.call("HGET", K.run, "log_start")
-if known then return {"started", tonumber(known)} end -- this very call, sent again
+local known = redis.call("HMGET", K.run, "log_start", "status")
+if known[1] then return {"started", tonumber(known[1])} end -- this very call, sent again
+if known[2] and known[2] ~= "pending" then return {"refused", known[2]} end -- it was to begin later, and was cancelled
 if status == "running" then return {"busy", active, thread[3]} end
 if not request.allowed[status] then return {"refused", status} end
 local log_start = tonumber(thread[4] or 0)

@@ -9,7 +9,7 @@ import sys
 import click
 from rich.console import Console
 
-from . import chains, chat, footprint, inline, scaling, scripts, sends, starts, sweeps, table, waiting
+from . import backlog, chains, chat, footprint, inline, scaling, scripts, sends, starts, sweeps, table, waiting
 
 ROWS = {
     "chains": chains.COMPARISONS,
@@ -20,6 +20,7 @@ ROWS = {
     "waiting": waiting.COMPARISONS,
     "footprint": footprint.COMPARISONS,
     "sweeps": sweeps.COMPARISONS,
+    "backlog": backlog.COMPARISONS,
     "scripts": scripts.COMPARISONS,
     "scaling": scaling.COMPARISONS,
 }

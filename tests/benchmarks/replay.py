@@ -27,6 +27,7 @@ from workers.app import queue_prefix
 from workers.attempt import Means
 from workers.engine import Engine, open_engine
 from workers.executor import Executor
+from workers.host import Host
 from workers.loop import call as call_anywhere
 from workers.settings import WorkerSettings
 
@@ -86,7 +87,7 @@ def recorded(url: str, thread_ids: Sequence[str]) -> list[Recording]:
     connection = open_connection(client, settings, bootstrap.dispatcher(settings))
     graph = chains().compile(RecordedSaver(connection), name="chain")
     steps = Steps(connection, RunStore(connection), "worker@benchmark")
-    executor = Executor(Means(steps, connection.serde), Calls(connection, call_anywhere), limits=False)
+    executor = Executor(Means(steps, connection.serde), Calls(connection, call_anywhere), host=Host(limits=False))
     queue, root = f"{queue_prefix(settings)}{settings.default_queue}", Root(graph.graph)
 
     def record(thread_id: str) -> Recording:

@@ -49,6 +49,7 @@ def test_a_row_says_thread_step_attempt_and_run() -> None:
         ("'refused'", "INTERRUPTED"),
         ("'called'", "CALLED"),
         ("'parked'", "PARKED"),
+        ("'slept'", "ASLEEP"),
         ("'stale'", "STALE"),
         ("'lease lost'", "LOST"),
         (None, "SUCCESS"),

@@ -21,9 +21,9 @@ class State(TypedDict):
 def node(state: State) -> None: ...
 
 
-def graph_named(name: str, *nodes: str) -> Graph:
+def graph_named(name: str, *nodes: str, versioning: Any = "park") -> Graph:
     builder = GraphBuilder(State).add_sequence([(one, node) for one in nodes or "a"])
-    return builder.set_entry_point("a").build(name, None, None)
+    return builder.set_entry_point("a").build(name, None, None, versioning)
 
 
 class Point:
@@ -122,3 +122,16 @@ def test_an_address_that_leads_to_no_graph_is_refused(module: ModuleType, addres
 
     with pytest.raises(InvalidGraph, match=said):
         load([address])
+
+
+def test_versions_of_one_graph_stand_side_by_side_where_their_author_says_what_becomes_of_runs() -> None:
+    new, old = graph_named("same", "a", "b", versioning="pinned"), graph_named("same", versioning="pinned")
+
+    found = Registry([new, old])
+
+    assert found["same"] is new
+    assert found.version("same", old.fingerprint) is old
+    assert found.version("same", "another") is new
+    assert list(found.versions()) == [new, old]
+    with pytest.raises(InvalidGraph, match="Two different graphs"):
+        found.add(graph_named("same", "a", "c"))

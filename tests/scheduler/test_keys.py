@@ -13,7 +13,11 @@ from scheduler.namespaces import to_entry
 from scheduler.scripts import Place
 
 KEYS = Keys("test")
-OF_NO_THREAD = ("cache_put", "take_due", "memory_")
+#: Those whose keys are no thread's, or are chosen by their callers.
+OF_NO_THREAD = (
+    "cache_put", "take_due", "memory_", "reseal_",
+    "advance_schedule", "delete_schedule", "put_schedule", "set_schedule",
+)  # fmt: skip
 
 
 def slots(*keys: str) -> set[int]:
@@ -34,6 +38,13 @@ def test_the_long_term_memory_lies_in_one_slot(redis: Redis) -> None:
     calls = [scripts.put(to_entry(("{a}", "b"), key), b"", None) for key in ("k", "{p1}")]
 
     assert len(slots(*(key for call in calls for key in call.keys))) == 1
+
+
+@pytest.mark.parametrize("name", [name for name in names() if name.endswith("_schedule")])
+def test_the_schedules_lie_in_one_slot(name: str) -> None:
+    keys = [KEYS.of_schedule(schedule_id) for schedule_id in ("s", "{p1}", "}{")]
+
+    assert len(slots(*(getattr(one, key) for one in keys for key in load(name).keys))) == 1
 
 
 def test_a_namespace_of_the_cache_lies_in_one_slot() -> None:

@@ -1,8 +1,8 @@
 """Much that falls due at once: it is looked after together, and what is wrong with one of it costs no other."""
 
+import json
 import threading
-from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 import pytest
 from redis import Redis
@@ -10,8 +10,8 @@ from redis import Redis
 from scheduler.client import Client
 from scheduler.connection import Connection, open_connection
 from scheduler.dispatch import StepOrder
-from scheduler.errors import StoreUnavailable
 from scheduler.settings import Settings
+from scheduler.steps import Steps
 from scheduler.watchdog import Sweep, Watchdog
 from tests.fakes import RecordingDispatcher
 
@@ -99,18 +99,59 @@ def test_a_step_that_cannot_be_sent_does_not_keep_back_those_that_fell_due_with_
     assert sorted(order.ref.thread_id for order in choosy.sent) == ["t1", "t2"]
 
 
-def test_a_step_is_not_waited_for_longer_because_the_broker_was_away(client: Client, redis: Redis) -> None:
-    ref, dispatcher = due_together(client, "t1")[0].ref, RecordingDispatcher()
-    connection = open_connection(redis, Settings(), dispatcher)
-    watchdog, waits = Watchdog(connection, client.runs), []
+def test_a_long_queue_is_not_made_longer_but_for_what_is_not_in_it(
+    client: Client, connection: Connection, watchdog: Watchdog, dispatcher: RecordingDispatcher
+) -> None:
+    waiting, lost = due_together(client, "waits", "lost")
+    assert Steps(connection, client.runs, "dead").claim(lost.ref, "d") is not None
+    place = connection.place("lost")
+    record = json.loads(connection.redis.hget(place.keys.steps, lost.ref.step_id) or b"")
+    connection.client.hset(place.keys.steps, lost.ref.step_id, json.dumps(record | {"until": 1}))
+    make_due(connection, lost.ref)
+    dispatcher.sent.clear()
+    dispatcher.waiting = 100_000
 
-    for reachable in (False, False, False, True):
-        dispatcher.reachable = reachable
-        make_due(connection, ref)
-        watchdog.sweep()
-        waits.append(round(((due_ms(connection, ref) or 0) - now_ms(connection)) / Settings().queue_wait_ms))
+    assert watchdog.sweep() == {"dispatched": 1, "left waiting": 1}
+    assert [order.ref for order in dispatcher.sent] == [lost.ref]
+    make_due(connection, waiting.ref)
+    dispatcher.waiting = 0
+    assert watchdog.sweep() == {"dispatched": 1}
 
-    assert waits == [1, 1, 1, 2]
+
+def test_a_queue_gets_as_many_messages_twice_as_it_has_room_for(
+    client: Client, connection: Connection, watchdog: Watchdog, dispatcher: RecordingDispatcher
+) -> None:
+    """A step that waits is looked at ever more seldom, and its queue never holds more than so many messages twice."""
+    due_together(client, *(f"t{number}" for number in range(20)))
+    dispatcher.waiting = 1_000 + 20 - 5
+
+    assert watchdog.sweep() == {"dispatched": 5, "left waiting": 15}
+
+
+def test_a_queue_that_has_lost_everything_gets_everything_again(
+    client: Client, watchdog: Watchdog, dispatcher: RecordingDispatcher, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("scheduler.watchdog._ROOM", 0)
+    due_together(client, *(f"t{number}" for number in range(20)))
+
+    assert watchdog.sweep() == {"dispatched": 20}
+
+
+def test_a_broker_that_is_down_makes_no_step_wait_longer(
+    client: Client, connection: Connection, watchdog: Watchdog, dispatcher: RecordingDispatcher
+) -> None:
+    (order,) = due_together(client, "t1")
+    dispatcher.sent.clear()
+    dispatcher.is_broker_up = False
+    for _ in range(10):
+        assert watchdog.sweep() == {"kept back": 1}
+        make_due(connection, order.ref)
+
+    dispatcher.is_broker_up = True
+
+    assert watchdog.sweep() == {"dispatched": 1}
+    next_look_ms = (due_ms(connection, order.ref) or 0) - now_ms(connection)
+    assert 0 < next_look_ms <= 2 * connection.settings.queue_wait_ms
 
 
 def test_a_deadline_is_looked_at_before_the_steps_that_fell_due_with_it(
@@ -157,29 +198,6 @@ def test_a_watchdog_that_finds_much_looks_again_at_once(
 
     assert pauses == [0.25, 0, 0, 0.25]
     assert connection.client.zcard(place.keys.due) == 0
-
-
-def test_when_redis_is_back_its_workers_have_the_time_of_a_lease(
-    connection: Connection, watchdog: Watchdog, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    pauses: list[float] = []
-    sweeps: Iterator[Counter[str] | StoreUnavailable] = iter([StoreUnavailable("away"), Counter(), Counter()])
-
-    class Stop(threading.Event):
-        def wait(self, timeout: float | None = None) -> bool:
-            pauses.append(timeout or 0)
-            return len(pauses) > 4
-
-    def sweep() -> Counter[str]:
-        found = next(sweeps)
-        if isinstance(found, StoreUnavailable):
-            raise found
-        return found
-
-    monkeypatch.setattr(watchdog, "sweep", sweep)
-    watchdog.run(Stop())
-
-    assert pauses == [0.25, 0.5, max(1.5, connection.settings.lease_ms / 1000), 0.25, 0.25]
 
 
 def test_who_watches_is_told_what_a_sweep_did_and_how_late(client: Client, connection: Connection) -> None:

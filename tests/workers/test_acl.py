@@ -14,7 +14,7 @@ from workers.settings import WorkerSettings
 #: What no role may ever do; "backup" alone reads everything, by replication.
 FORBIDDEN = {
     "+@all", "allcommands", "allkeys", "allchannels", "nopass", "~*", "&*", "+flushall", "+flushdb", "+config",
-    "+debug", "+keys", "+scan", "+monitor", "+script", "+eval", "+shutdown", "+acl", "+client", "+@dangerous",
+    "+debug", "+keys", "+scan", "+monitor", "+script", "+shutdown", "+acl", "+client", "+@dangerous",
     "+@admin",
 }  # fmt: skip
 

@@ -14,7 +14,7 @@ from workers.exits import MEANINGS, ExitCode
 
 NAMES = [name for section in COMMANDS.values() for name in section]
 #: Commands that only ever talk to a person, or run until they are stopped.
-WITHOUT_JSON = {"acl", "demo", "up", "draw", "worker", "scheduler", "flower"}
+WITHOUT_JSON = {"acl", "demo", "up", "draw", "worker", "scheduler", "flower", "schedule"}  # the last one's own have it
 
 
 def command(name: str) -> click.Command:

@@ -150,6 +150,7 @@ def test_what_is_overdue_wants_a_scheduler() -> None:
         (("leased", 1, "one", NOW_MS - 1), Level.WARN, "silent past its lease"),
         (("leased", 3, "one", NOW_MS + 1), Level.WARN, "at attempt 3, on one"),
         (("waiting", 1, None, NOW_MS + 5_000), Level.WARN, "waits for another attempt, due in 5 s"),
+        (("asleep", 2, None, NOW_MS + 5_000), Level.OK, "1 running, none is stuck"),
     ],
 )
 def test_a_step_in_flight_is_judged(step: tuple[str, int, str | None, int], level: Level, told: str) -> None:
@@ -194,3 +195,23 @@ def test_it_says_which_way_the_messages_go(why_not: str, told: str) -> None:
 
     assert finding.level is Level.OK
     assert re.match(told, finding.told)
+
+
+def test_a_step_of_a_version_that_no_worker_has_is_told_with_its_queue() -> None:
+    pending = PendingStep("s", "b", "r", "queued", 0, None, NOW_MS - 60_000, NOW_MS, "gpu", "shop-1a2b3c4d")
+    thread = RunningThread("t", [pending])
+
+    (found,) = of_threads([thread], workers(w=["gpu"]), "treadle", NOW_MS)
+    (fine,) = of_threads([thread], workers(w=["gpu@shop-1a2b3c4d"]), "treadle", NOW_MS)
+
+    assert found.level is Level.FAIL
+    assert "'gpu@shop-1a2b3c4d', which no worker takes: it is for workers with that version" in found.told
+    assert fine.level is Level.OK
+
+
+def test_a_pinned_graph_wants_workers_that_take_the_queues_of_its_version(graph: Graph) -> None:
+    pinned = replace(graph, versioning="pinned")
+    version = f"shop-{graph.fingerprint[:8]}"
+
+    assert levels([*of_graph(pinned, workers(w=["treadle", "gpu"]), "treadle")]) == [Level.FAIL, Level.FAIL]
+    assert levels([*of_graph(pinned, workers(w=[f"treadle@{version}", f"gpu@{version}"]), "treadle")]) == [Level.OK]

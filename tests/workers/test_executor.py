@@ -19,12 +19,14 @@ from scheduler.settings import Settings
 from scheduler.steps import Steps
 from tests.fakes import RecordingDispatcher
 from treadle.cache.memory import InMemoryCache
-from treadle.errors import NodeTimeoutError, StoreUnavailable
+from treadle.errors import NodeExitedError, NodeTimeoutError, StoreUnavailable
 from treadle.graph import END, StateGraph
 from treadle.types import CachePolicy, RetryPolicy
 from workers.attempt import Means
 from workers.caching import place_of
-from workers.executor import Executor, Outcome
+from workers.executor import Executor
+from workers.host import Host
+from workers.outcome import Outcome
 
 
 class Trail(TypedDict):
@@ -137,6 +139,54 @@ def test_a_process_that_is_told_to_end_hands_its_step_back(desk: Desk) -> None:
     assert desk.kinds()[-1] == "released"
 
 
+@pytest.mark.parametrize("error", [SystemExit(3), KeyboardInterrupt(), BaseException("own")])
+def test_a_node_that_wants_to_end_its_worker_fails_and_ends_nothing(desk: Desk, error: BaseException) -> None:
+    def node(state: Trail) -> None:
+        raise error
+
+    graph = one_node(node)
+    ref = desk.start(graph)
+    executor = Executor(desk.means, desk.calls, host=Host(is_ending=lambda error: False))
+
+    outcome = executor.run(ref, "d", lambda _: Root(graph))
+
+    assert outcome is not None and isinstance(outcome.error, NodeExitedError)
+    assert outcome.error.how == repr(error)
+    assert desk.status() == "error"
+
+
+def test_a_step_with_one_chance_left_is_claimed_anew_when_it_runs_alone(desk: Desk) -> None:
+    graph = one_node(lambda state: {"trail": ["alive"]})
+    ref = desk.start(graph)
+    for number in range(2):
+        assert desk.means.steps.claim(ref, f"lost {number}") is not None
+        desk.means.steps.release(ref, f"lost {number}", "lost worker", "signal 9 (SIGKILL)")
+    executor = Executor(desk.means, desk.calls, host=Host(max_attempts=3))
+
+    executor.run(ref, "d", lambda _: Root(graph))
+
+    assert desk.status() == "success"
+    assert desk.kinds()[-5:] == ["leased", "released", "leased", "committed", "finished"]
+
+
+def test_how_the_last_worker_ended_is_in_the_log_and_in_the_error(desk: Desk) -> None:
+    graph = one_node(lambda state: None)
+    ref = desk.start(graph)
+    for number in range(3):
+        assert desk.means.steps.claim(ref, f"lost {number}") is not None
+        desk.means.steps.release(ref, f"lost {number}", "lost worker", "signal 9 (SIGKILL)")
+
+    desk.run(ref, graph)
+
+    (run,) = desk.client.runs.recent("t")
+    assert run.error is not None
+    assert (
+        "3 times (killed, out of memory, or crashed, the last one by this: signal 9 (SIGKILL))" in run.error["message"]
+    )
+    told = [entry.data["why"] for entry in desk.client.log.read("t") if entry.kind == "lost worker"]
+    assert told == ["signal 9 (SIGKILL)"] * 3
+
+
 def test_a_time_limit_of_the_pool_ends_the_run_as_timeout(desk: Desk) -> None:
     class SoftLimit(Exception):
         """What a pool raises in a node."""
@@ -146,7 +196,7 @@ def test_a_time_limit_of_the_pool_ends_the_run_as_timeout(desk: Desk) -> None:
 
     graph = one_node(node, timeout=5)
     ref = desk.start(graph)
-    executor = Executor(desk.means, desk.calls, limits=False, time_limit_errors=(SoftLimit,))
+    executor = Executor(desk.means, desk.calls, host=Host(limits=False, time_limit_errors=(SoftLimit,)))
 
     outcome = executor.run(ref, "d", lambda _: Root(graph))
 

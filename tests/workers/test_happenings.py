@@ -27,6 +27,12 @@ def test_a_retry_says_when_and_why() -> None:
     assert "ConnectionError('x')" in line
 
 
+def test_a_sleep_says_until_when() -> None:
+    line = line_of(entry("slept", node="rest", attempt=1, until_ms=1_709_168_400_000)).plain
+
+    assert "until 2024-02-29" in line
+
+
 @pytest.mark.parametrize(
     ("happening", "told"),
     [

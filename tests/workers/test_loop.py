@@ -150,3 +150,17 @@ def test_what_a_coroutine_raises_is_raised() -> None:
 
     with pytest.raises(ZeroDivisionError):
         run(fail())
+
+
+def test_a_coroutine_that_exits_ends_itself_and_not_the_loop() -> None:
+    async def leave() -> None:
+        raise SystemExit(3)
+
+    async def nested() -> None:
+        await asyncio.create_task(leave())
+
+    for coroutine in (leave, nested):
+        with pytest.raises(SystemExit):
+            run(coroutine())
+
+    assert run(asyncio.sleep(0, "alive")) == "alive"

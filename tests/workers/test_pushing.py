@@ -1,5 +1,6 @@
 """When the scripts push the messages of steps, and why they do not."""
 
+import socket
 from typing import Any
 
 import pytest
@@ -208,3 +209,12 @@ def test_what_a_user_sets_on_the_deployments_app_is_known_to_its_dispatcher() ->
 
     assert dispatcher.envelope(ORDER) is None
     assert bootstrap.dispatcher(WorkerSettings(redis_url="redis://yours")).envelope(ORDER) is not None
+
+
+def test_a_dispatcher_knows_whether_its_broker_answers() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        nobody = f"redis://127.0.0.1:{taken.getsockname()[1]}"
+    app = make_app(WorkerSettings(broker_url=nobody), STORE)
+
+    assert not CeleryDispatcher(app, store_url=STORE, default_queue="treadle").is_open()
+    assert CeleryDispatcher(app_with(), store_url=STORE, default_queue="treadle").is_open()

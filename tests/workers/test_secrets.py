@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from scheduler.errors import InvalidConfig
+from scheduler.errors import InvalidSettings
 from treadle.checkpoint.redis import RedisSaver
 from workers import bootstrap
 from workers.pushing import pushing
@@ -49,7 +49,7 @@ def told(show: Callable[[WorkerSettings], Any], url: str) -> str:
 @pytest.fixture(autouse=True)
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """Ask a Redis that is not there only once."""
-    monkeypatch.setattr(bootstrap, "_RETRIES", 0)
+    monkeypatch.setenv("TREADLE_STORE_PATIENCE_S", "0")
 
 
 @pytest.mark.parametrize("what", SHOWN)
@@ -60,8 +60,8 @@ def test_a_password_is_never_shown(what: str, url: str) -> None:
 
 @pytest.mark.parametrize("url", NO_URLS)
 def test_a_url_that_is_none_says_how_one_looks(url: str) -> None:
-    with pytest.raises(InvalidConfig, match="rediss://"):
-        bootstrap.redis_url(WorkerSettings(redis_url=url))
+    with pytest.raises(InvalidSettings, match="rediss://"):
+        WorkerSettings(redis_url=url)
 
 
 def test_a_broker_that_cannot_be_read_keeps_its_password() -> None:

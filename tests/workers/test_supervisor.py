@@ -47,14 +47,16 @@ class Scene:
 
 
 @pytest.fixture
-def scene(redis: redis_py.Redis) -> Iterator[Scene]:
+def scene(redis: redis_py.Redis, request: pytest.FixtureRequest) -> Iterator[Scene]:
     connection = open_connection(redis, Settings(), RecordingDispatcher())
     client = Client(connection, lambda call: call())
-    graph = StateGraph(Trail).add_node("node", lambda state: None).set_entry_point("node").compile(name="one").graph
+    mode: Any = getattr(request, "param", "park")
+    builder = StateGraph(Trail).add_node("node", lambda state: None).set_entry_point("node")
+    graph = builder.compile(name="one", versioning=mode).graph
     ref = client.start(graph, parse({"thread_id": "t"}), {"trail": []}).orders[0].ref
     claim = Steps(connection, client.runs, "me").claim(ref, "task")
     assert claim is not None
-    supervisor = Supervisor(connection, "me", TaskPool.__new__(TaskPool), "redis://nobody")
+    supervisor = Supervisor(connection, "me", TaskPool.__new__(TaskPool), "redis://nobody", graphs={})
     supervisor.start()
     yield Scene(client, claim, {"thread": ref.thread_id, "run": ref.run_id, "step": ref.step_id})
     signals.task_failure.disconnect(supervisor._on_failure)
@@ -70,6 +72,21 @@ def test_a_step_whose_process_is_gone_is_handed_back_at_once(scene: Scene, error
 
     assert scene.state() == "waiting"
     assert scene.kinds()[-1] == kind
+
+
+@pytest.mark.parametrize(
+    ("told", "why"),
+    [
+        ("Worker exited prematurely: signal 9 (SIGKILL) Job: 3.", "signal 9 (SIGKILL)"),
+        ("Worker exited prematurely: exitcode 70 Job: 12.", "exitcode 70"),
+        ("Worker exited prematurely: exitcode 3.", "exitcode 3"),
+        ("Could not start worker processes", "Could not start worker processes"),
+    ],
+)
+def test_how_its_process_ended_is_in_the_log(scene: Scene, told: str, why: str) -> None:
+    signals.task_failure.send(sender=None, task_id="task", exception=WorkerLostError(told), kwargs=scene.kwargs)
+
+    assert [*scene.client.log.read("t")][-1].data["why"] == why
 
 
 def test_it_is_handed_back_once_though_celery_says_so_twice(scene: Scene) -> None:
@@ -104,3 +121,12 @@ def test_a_step_of_an_unknown_graph_parks_its_thread_with_the_reason(scene: Scen
     assert scene.client.threads.get("t").status == "paused"
     assert run.error is not None
     assert "no task 'one.node'" in run.error["message"]
+
+
+@pytest.mark.parametrize("scene", ["pinned", "auto_upgrade"], indirect=True)
+def test_a_step_that_waits_for_workers_of_its_version_is_left_to_them(scene: Scene) -> None:
+    signals.task_unknown.send(
+        sender=None, name="one.node", message=Message(((), scene.kwargs, {})), id="task", exc=None
+    )
+
+    assert scene.client.threads.get("t").status == "running"

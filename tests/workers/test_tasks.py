@@ -2,7 +2,10 @@
 
 from typing import TypedDict
 
+import pytest
+from billiard.exceptions import WorkerLostError
 from celery import Celery
+from celery.exceptions import Ignore, Reject, Retry
 
 from graphs.registry import Registry
 from scheduler.dispatch import StepOrder, StepRef
@@ -11,6 +14,7 @@ from treadle.graph import START, StateGraph
 from workers import messages, tasks
 from workers.app import make_app
 from workers.settings import WorkerSettings
+from workers.tasks import shown
 
 from .nests import chain, says
 
@@ -60,3 +64,16 @@ def test_every_node_and_every_handler_is_a_task_with_its_rate_limit() -> None:
         "parent.child.inner": None,
         "parent.child.__error_handler__inner": None,
     }
+
+
+@pytest.mark.parametrize(
+    "error", [MemoryError(), Ignore(), Reject("no", requeue=True), Retry(), WorkerLostError("x"), GeneratorExit()]
+)
+def test_celery_gets_no_error_that_it_would_take_for_an_order(error: BaseException) -> None:
+    assert repr(shown(error)) == repr(RuntimeError(repr(error)))
+
+
+def test_celery_gets_every_other_error_as_it_is() -> None:
+    error = ValueError("bad")
+
+    assert shown(error) is error

@@ -8,6 +8,7 @@ import click
 from graphs.commands import Command
 from graphs.graph import Graph
 from graphs.schema import context_of
+from scheduler.delayed import DelayedRuns, Start
 from scheduler.lifecycle import RunStatus
 from scheduler.run import Run
 from scheduler.snapshots import StateSnapshot
@@ -16,6 +17,7 @@ from ..desk import Desk, config_for
 from ..exits import ExitCode
 from ..progress import Progress
 from ..rendering import console, print_json, visible
+from ..times import queue_of
 from .arguments import Json, config_option, json_option, thread_option, wait_option, with_desk
 
 #: After how long without a worker the person is told.
@@ -38,12 +40,13 @@ class Options(TypedDict):
 @thread_option
 @click.option("--input", "value", type=Json(), required=True, metavar="JSON", help="The input; @FILE or - reads it.")
 @click.option("--context", type=Json(), default=None, metavar="JSON", help="What nodes get as runtime.context.")
+@click.option("--delay", type=float, default=None, metavar="SECONDS", help="Begin it later, and return at once.")
 @config_option
 @wait_option
 @json_option
 @with_desk
 @click.pass_context
-def run(ctx: click.Context, desk: Desk, graph: str, **options: Unpack[Options]) -> None:
+def run(ctx: click.Context, desk: Desk, graph: str, delay: float | None, **options: Unpack[Options]) -> None:
     """Begin a run of GRAPH on a thread, and follow it to its end.
 
     Workers execute it: `treadle up` or `treadle worker` starts some. The run does not depend on this command:
@@ -55,7 +58,7 @@ def run(ctx: click.Context, desk: Desk, graph: str, **options: Unpack[Options]) 
     """
     if options["value"] is None:
         raise click.UsageError("--input null is no input: `treadle resume` goes on with a thread.")
-    ctx.exit(_begin(desk, desk.graphs[graph], options))
+    ctx.exit(_begin(desk, desk.graphs[graph], options) if delay is None else _begin_later(desk, graph, delay, options))
 
 
 @click.command()
@@ -133,6 +136,15 @@ def _begin(desk: Desk, graph: Graph, options: Options) -> ExitCode:
         )
         return ExitCode.INTERRUPTED
     return _tell_result(desk, graph, desk.client.runs.get(thread_id, run_id), as_json=options["as_json"])
+
+
+def _begin_later(desk: Desk, name: str, delay_s: float, options: Options) -> ExitCode:
+    graph, waits = desk.graphs[name], {"on_busy": "wait", **(options["config"] or {})}
+    config = desk.config(graph, options["thread_id"], waits)
+    start = Start(graph, config, options["value"], _context(graph, options["context"]), delay_s, queue_of(graph))
+    noted = DelayedRuns(desk.client).put(start)
+    _tell_detached(noted.thread_id, noted.run_id, as_json=options["as_json"])
+    return ExitCode.OK
 
 
 def _context(graph: Graph, value: Any) -> Any:

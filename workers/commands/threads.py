@@ -5,6 +5,8 @@ from typing import Any
 
 import click
 
+from scheduler.delayed import DelayedRun, DelayedRuns
+from scheduler.dispatch import version_queue
 from scheduler.lifecycle import ThreadStatus
 from scheduler.snapshots import StateSnapshot
 from scheduler.thread import PendingStep, Thread
@@ -106,20 +108,26 @@ def history(desk: Desk, thread_id: str, limit: int | None, as_json: bool) -> Non
 def pending(desk: Desk, thread_id: str, as_json: bool) -> None:
     """Show a thread's steps in flight: on which worker, since when, due when.
 
-    "due" is when somebody looks at the step again: at the end of its lease, of its pause before another attempt, or
-    when its message may have been lost.
+    "due" is when somebody looks at the step again: at the end of its lease, of its sleep, of its pause before another
+    attempt, or when its message may have been lost. A run that begins later is "delayed", and due when it begins.
 
     \b
     Example:
       treadle pending my-1
     """
-    desk.client.threads.get(thread_id)
+    delayed = DelayedRuns(desk.client).list(thread_id)
+    if not delayed:
+        desk.client.threads.get(thread_id)
     found = desk.client.threads.pending(thread_id)
     if as_json:
-        print_json([asdict(step) for step in found])
+        print_json([*map(asdict, found), *({**asdict(run), "state": "delayed"} for run in delayed)])
         return
     columns = ("node", "state", "attempt", "worker", "since", "due", "queue", "step")
-    print_table(columns, map(_step_row, found), empty=f"Thread {thread_id} has nothing in flight.")
+    print_table(
+        columns,
+        [*map(_step_row, found), *map(_delayed_row, delayed)],
+        empty=f"Thread {thread_id} has nothing in flight.",
+    )
 
 
 def _row(thread: Thread) -> tuple[object, ...]:
@@ -130,7 +138,16 @@ def _row(thread: Thread) -> tuple[object, ...]:
 
 def _step_row(step: PendingStep) -> tuple[object, ...]:
     since, due = moment(step.since_ms), moment(step.due_ms)
-    return step.node, step.state, step.attempt, step.worker or "-", since, due, step.queue or "(default)", step.id
+    return step.node, step.state, step.attempt, step.worker or "-", since, due, _queue(step), step.id
+
+
+def _queue(step: PendingStep) -> str:
+    queue = step.queue or "(default)"
+    return queue if step.version is None else version_queue(queue, step.version)
+
+
+def _delayed_row(run: DelayedRun) -> tuple[object, ...]:
+    return f"({run.graph})", "delayed", "-", "-", "-", moment(run.begins_ms), "-", run.run_id
 
 
 def _checkpoint_row(snapshot: StateSnapshot) -> tuple[object, ...]:

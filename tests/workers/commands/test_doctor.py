@@ -7,6 +7,7 @@ import pytest
 
 from scheduler.fake import FakeTcpServer
 from treadle.graph import CompiledStateGraph
+from workers.versioning import Judgement
 
 from .conftest import Treadle
 
@@ -79,7 +80,7 @@ def test_what_fakeredis_does_not_tell_is_unknown(treadle: Treadle, fake_store: N
 
 
 def test_a_parked_thread_is_named(treadle: Treadle, graph: CompiledStateGraph, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("workers.executor._why_parked", lambda claim, graph: "Deploy the graph.")
+    monkeypatch.setattr("workers.executor.judged", lambda *_: Judgement(parked="Deploy the graph."))
     graph.submit({"text": "x"}, {"thread_id": "t-1"}).wait(10)
 
     assert "is parked: Deploy the graph." in treadle("doctor").stdout
