@@ -130,16 +130,9 @@ def roles(settings: WorkerSettings, database: int = 0) -> Iterator[Role]:
     yield Role(
         "worker", (*use, *_TO_CONSUME), (threads, *shared, queues), (), (), (events, gossip, control), by_workers
     )
-    yield Role(
-        "scheduler",
-        (*use_threads, *_TO_MEASURE),
-        (threads, schedules, bindings),
-        (),
-        (queues,),
-        (events,),
-        _BY_SCHEDULERS,
-        (("llen", queues),),  # how long queues are, and nothing of what is in them
-    )
+    reads = (("llen", queues),)  # how long queues are, and nothing of what is in them
+    of_scheduler, theirs = (*use_threads, *_TO_MEASURE), (threads, schedules, bindings)
+    yield Role("scheduler", of_scheduler, theirs, (), (queues,), (events,), _BY_SCHEDULERS, reads)
     yield Role("client", for_clients, (threads, schedules, *shared, bindings), (), (queues,), (events,), by_clients)
     yield Role(
         "operator",

@@ -28,7 +28,7 @@ logger = logging.getLogger(__name__)
 _LATE_S = (0.1, 0.25, 0.5, 1, 2.5, 5, 15, 60, 300)
 _SWEEP_S = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1, 5)
 #: What sweeps do, so that each is there from the beginning with 0.
-_DONE = ("dispatched", "left alone", "not handled", "answered", "timeout", "superstep", "lost")
+_DONE = ("dispatched", "left alone", "kept back", "not handled", "answered", "timeout", "superstep", "lost")
 _STATUSES = ("created", "running", "paused", "idle", "failed", "cancelled", "terminated", "archived")
 #: How long a round of the census pauses between two pages.
 _CENSUS_PAUSE_S = 0.2
