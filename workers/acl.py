@@ -60,7 +60,7 @@ _TO_CONSUME = (
     "hdel", "hget", "hset", "rpush", "set", "unwatch", "watch", "zadd", "zrange", "zrem",
 )  # fmt: skip
 _TO_MEASURE = ("info", "memory|usage", "zscan")
-_TO_COPY_THREADS = ("dump", "restore")
+_TO_COPY_THREADS = ("dump", "restore", "type")
 
 
 @dataclass(frozen=True, slots=True)
