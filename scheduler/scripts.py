@@ -189,10 +189,10 @@ class Scripts:
         return str(self._run("look_at_run", place, args).decode())
 
     def redispatch_step(
-        self, steps: Iterable[tuple[Place, str]], *, wait_ms: int, wait_max_ms: int, counts: bool = True
+        self, steps: Iterable[tuple[Place, str]], *, wait_ms: int, wait_max_ms: int
     ) -> list[bytes | Exception | None]:
         """Look at steps that fell due; return the record (JSON) of each whose message is to be sent again."""
-        waits = {"wait_ms": wait_ms, "wait_max_ms": wait_max_ms, "counts": int(counts)}
+        waits = {"wait_ms": wait_ms, "wait_max_ms": wait_max_ms}
         args = ((at, {"step": step, "member": at.member(step), "token": at.keys.token, **waits}) for at, step in steps)
         return self._run_each("redispatch_step", args)
 

@@ -96,20 +96,27 @@ class Watchdog:
         self._rest_s = max(_SHORTEST_REST_S, connection.settings.lease_ms / 2000)
         self._recovery = Recovery(self._rest_s)
 
-    def run(self, stop: threading.Event) -> None:
-        """Sweep until stopped, without a pause while much is due; a Redis that ails is waited for."""
+    def run(self, stop: threading.Event, swept: Callable[[bool], object] = bool) -> None:
+        """Sweep until stopped, without a pause while much is due; a Redis that ails is waited for.
+
+        Args:
+            stop: when to end.
+            swept: is told after each sweep whether the store answered.
+        """
         usual_s = pause_s = self._connection.settings.sweep_ms / 1000
         while not stop.wait(pause_s):
             began = time.monotonic()
             try:
                 done = self.sweep()
                 pause_s = 0 if done.total() >= _BUSY else usual_s
-                late_ms = tuple(self._late_ms[key] for key in self._took)
+                late_ms = tuple(self._late_ms[key] for key in self._took if key in self._late_ms)
                 self._watch(Sweep(done, time.monotonic() - began, late_ms))
+                swept(True)
             except StoreUnavailable as error:
                 pause_s = min(_LONGEST_PAUSE_S, 2 * max(pause_s, usual_s))
                 self._watch(Sweep(Counter(), time.monotonic() - began, failed=True))
                 logger.warning("sweep failed", extra={"error": str(error), "again_in_s": pause_s})
+                swept(False)
 
     def sweep(self) -> Counter[str]:
         """Look once at what is due in every partition; return how often each thing was done."""
@@ -118,7 +125,14 @@ class Watchdog:
         for entry in entries:  # before the steps: what has a deadline does not wait until a flood of them is sent
             if not entry.is_step:
                 done[self._look_at(entry)] += 1
-        return done + self._send_again([entry for entry in entries if entry.is_step]) + self._ticking.sweep()
+        return done + self._send_again([entry for entry in entries if entry.is_step]) + self._ticked()
+
+    def _ticked(self) -> Counter[str]:
+        try:
+            return self._ticking.sweep()
+        except StoreUnavailable as error:  # schedules lie in one part of a cluster, and the others are looked after
+            logger.warning("schedules not looked at", extra={"error": str(error)})
+            return Counter()
 
     def _taken(self) -> Iterator[str]:
         """Take what is due, as much from each partition, so that a flood in one leaves the others their turn."""

@@ -3,7 +3,7 @@
 import shutil
 import signal
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, cast
 
@@ -68,8 +68,9 @@ def _notice_signals() -> None:
 class RealRedis:
     """A redis-server on a unix socket in a folder, for as long as a test needs it."""
 
-    def __init__(self, folder: Path, *options: str) -> None:
+    def __init__(self, folder: Path, *options: str, inside: Sequence[str] = ()) -> None:
         self.socket = folder / "redis.sock"
+        self._inside = inside
         self.url = f"unix://{self.socket}?db=0"
         self._folder = folder
         self._options = options
@@ -80,8 +81,9 @@ class RealRedis:
         server = shutil.which("redis-server") or shutil.which("valkey-server")
         if server is None:
             pytest.fail("This test needs redis-server or valkey-server on PATH (Debian: apt-get install redis-server).")
+        command = [server, "--port", "0", "--unixsocket", str(self.socket), "--dir", str(self._folder)]
         self._process = subprocess.Popen(
-            [server, "--port", "0", "--unixsocket", str(self.socket), "--dir", str(self._folder), *self._options],
+            [*self._inside, *command, *self._options],
             stdout=subprocess.DEVNULL,
         )
         with redis_py.Redis.from_url(self.url) as client:

@@ -37,7 +37,8 @@ _BY_SCHEDULERS = (
 )
 #: What closes, copies and deletes threads, and what starts them by the clock: no node's business.
 _CLOSING = (
-    "delete_thread", "set_status", "put_schedule", "set_schedule", "advance_schedule", "delete_schedule",
+    "delete_thread", "set_status", "reseal_value", "reseal_stream",
+    "put_schedule", "set_schedule", "advance_schedule", "delete_schedule",
 )  # fmt: skip
 
 # No more of a connection than to open it: not to see those of others, or to close them.
@@ -60,6 +61,8 @@ _TO_CONSUME = (
     "hdel", "hget", "hset", "rpush", "set", "unwatch", "watch", "zadd", "zrange", "zrem",
 )  # fmt: skip
 _TO_MEASURE = ("info", "memory|usage", "zscan")
+#: What KEDA sends: a script, for which Redis asks for all rights on the key, and which may then only look.
+_TO_COUNT = ("eval", "evalsha", "llen", "type")
 _TO_COPY_THREADS = ("dump", "restore", "type")
 
 
@@ -103,6 +106,7 @@ ROLES: Final[Mapping[str, str]] = {
     "client": "an application: begins runs, reads and changes threads, takes no step from a queue",
     "operator": "the command line: a client that may ask the workers, for `treadle doctor`",
     "flower": "sees the workers' events and how long the queues are, and no thread",
+    "scaler": "an autoscaler (KEDA): sees how long the queues are, and nothing else",
     "backup": "copies the whole of Redis (redis-cli --rdb), and changes nothing",
 }
 
@@ -151,6 +155,7 @@ def roles(settings: WorkerSettings, database: int = 0) -> Iterator[Role]:
         (),
         (events, control),
     )
+    yield Role("scaler", _TO_COUNT, (queues,))
     yield Role("backup", ("psync", "sync", "replconf"))
 
 

@@ -4,13 +4,16 @@ from typing import Any
 
 from celery import signals
 
-from . import bootstrap, flower, tasks, version_queues
+from . import bootstrap, flower, liveness, tasks, version_queues
+from .pulse import Pulse
 from .settings import WorkerSettings
 from .supervisor import Supervisor
 
 settings = WorkerSettings()
 app = bootstrap.celery_app(settings)
 app.set_current()
+if settings.health_file is not None:
+    liveness.install(app, Pulse(settings.health_file, "worker"))
 
 
 signals.import_modules.connect(flower.guard, weak=False)
@@ -35,4 +38,4 @@ def _consume(**_: Any) -> None:
 def _supervise(sender: Any, **_: Any) -> None:
     """Begin to look after the steps that the pool runs."""
     graphs, url = bootstrap.registry(settings), bootstrap.redis_url(settings)
-    Supervisor(bootstrap.connection(settings), sender.hostname, sender.pool, url, graphs).start()
+    Supervisor(bootstrap.connection(settings), sender, url, graphs).start()

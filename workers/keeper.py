@@ -137,7 +137,7 @@ class Watch:
         """Let others have the steps of a worker that is no more."""
         with suppress(StoreUnavailable):  # their leases run out by themselves
             for delivery, ref in self._steps.items():
-                self._leases.release(ref, delivery, self._kind)
+                self._leases.release(ref, delivery, self._kind, "its process ended")
 
 
 def watch(kept: Watch, interval_s: float, pipe: int = 0) -> None:

@@ -1,6 +1,7 @@
 """The settings of the workers' floor, from the environment (TREADLE_*)."""
 
 import re
+from pathlib import Path
 
 from pydantic import Field, field_validator
 
@@ -24,6 +25,8 @@ class WorkerSettings(Settings):
     events: bool = True
     #: Stock delivery: late acks and the visibility timeout. Nothing here needs it, and it is three times slower.
     ack_emulation: bool = False
+    #: Where a worker or scheduler writes its sign of life, which ``treadle health`` reads; None: nowhere.
+    health_file: Path | None = None
 
     #: The port at which a scheduler answers Prometheus; 0: at none.
     metrics_port: int = Field(0, ge=0, le=65535)
@@ -39,6 +42,12 @@ class WorkerSettings(Settings):
             if not colon or not all(name.isidentifier() for name in (*module.split("."), *attribute.split("."))):
                 raise ValueError(f"{address!r} is no package.module:attribute; several are separated by commas")
         return graphs
+
+    @field_validator("health_file", mode="before")
+    @classmethod
+    def _is_a_file(cls, file: object) -> object:
+        """Take an empty name for none."""
+        return file or None
 
     @field_validator("broker_url")
     @classmethod

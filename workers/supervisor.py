@@ -39,16 +39,16 @@ class Supervisor:
 
     Args:
         connection: the store.
-        worker: the worker's name.
-        pool: Celery's pool.
+        consumer: Celery's, which knows the worker's name and its pool.
         url: of the store, for a keeper.
         graphs: the graphs that this worker has.
     """
 
-    def __init__(self, connection: Connection, worker: str, pool: Any, url: str, graphs: Mapping[str, Graph]) -> None:
+    def __init__(self, connection: Connection, consumer: Any, url: str, graphs: Mapping[str, Graph]) -> None:
+        worker, pool = consumer.hostname, consumer.pool
         self._runs = RunStore(connection)
         self._steps = Steps(connection, self._runs, worker)
-        self._pool = pool
+        self._consumer, self._pool = consumer, pool
         self._heartbeat = Heartbeat(connection, self._steps, _running_steps, self._stop)
         self._worker = worker
         self._keeper = None if isinstance(pool, TaskPool) else Keeper(worker, url)
@@ -69,6 +69,8 @@ class Supervisor:
 
     def _stop(self, ref: StepRef, delivery: str) -> None:
         """Stop a step whose lease is gone: its run was cancelled, or somebody else has the step."""
+        if not self._consumer.is_settled:  # it may have been committed: whether it still runs here is not known yet
+            return
         request = next((request for request in tuple(state.active_requests) if request.id == delivery), None)
         if request is None:
             return

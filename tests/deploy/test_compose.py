@@ -89,6 +89,28 @@ def test_a_worker_may_finish_what_it_began(services: dict[str, Any], name: str) 
     assert int(grace[1]) > PREFORK_STOP_S
 
 
+def test_everything_that_runs_on_tells_whether_it_works(services: dict[str, Any]) -> None:
+    told = {name: service["healthcheck"].get("test", [])[:3] for name, service in services.items() if name != "cli"}
+
+    assert {name: test for name, test in told.items() if "treadle" in test} == {
+        name: ["CMD", "treadle", "health"] for name in (*WORKERS, "scheduler")
+    }
+    assert all(told.values())
+    assert services["cli"]["healthcheck"] == {"disable": True}
+
+
+@pytest.mark.parametrize("name", [*WORKERS, "scheduler"])
+def test_who_tells_writes_where_the_probe_reads(services: dict[str, Any], name: str) -> None:
+    assert services[name]["environment"]["TREADLE_HEALTH_FILE"].startswith("/tmp/")
+    assert "health_file" in WorkerSettings.model_fields
+
+
+@pytest.mark.parametrize("name", [*WORKERS, "scheduler"])
+def test_what_can_be_scaled_has_no_name_and_no_port_of_its_own(services: dict[str, Any], name: str) -> None:
+    assert not {"container_name", "hostname", "ports"} & services[name].keys()
+    assert not {"--name", "-n"} & dict(options(services[name])).keys()  # celery@ID-OF-THE-CONTAINER
+
+
 def test_nodes_that_name_no_queue_have_a_worker(services: dict[str, Any]) -> None:
     queues = dict(options(services["worker"]))["--queues"]
 

@@ -5,7 +5,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -51,6 +51,10 @@ class Deployment:
         """Return the URL with which a process of this command reaches the Redis."""
         return self.url
 
+    def inside(self, name: str) -> Sequence[str]:
+        """Return what a process of this name is started by, where it does not run here."""
+        return ()
+
     def worker(self, name: str, *options: str, graphs: str = "tests.system.graphs:all_graphs") -> None:
         """Start a worker and wait until it is ready."""
         self.start_worker(name, *options, graphs=graphs)
@@ -83,10 +87,11 @@ class Deployment:
         self.redis.kill()
 
     def _start(self, name: str, arguments: list[str], settings: dict[str, str]) -> None:
+        inside = self.inside(name)
         environment = {**os.environ, **self.settings, **settings, "TREADLE_REDIS_URL": self.url_of(arguments[0])}
         with (self.folder / f"{name}.log").open("wb") as log:
             self.processes[name] = subprocess.Popen(
-                [sys.executable, "-m", "treadle", *arguments],
+                [*inside, sys.executable, "-m", "treadle", *arguments],
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 cwd=_ROOT,

@@ -67,10 +67,10 @@ def test_a_step_that_only_stood_by_is_not_blamed_for_the_death_of_a_worker(
         until(lambda: deployment.processes["threads"].poll() is not None, "the worker is dead")
         deployment.worker("threads", *options, graphs=_GRAPHS)
 
-    with pytest.raises(WorkerLost, match="the last one by this: it fell silent"):
+    with pytest.raises(WorkerLost, match="the last one by this: its process ended"):
         killer.result()
     assert stander.result()["trail"][-1] == "alive"
-    assert _lost(saver, "stand_by_threads") == ["it fell silent"]
+    assert _lost(saver, "stand_by_threads") == ["its process ended"]
     with pytest.raises(NodeExitedError):
         leaver.result()
     assert begin("stand_by_loop_threads").result()["trail"][-1] == "alive"

@@ -206,12 +206,25 @@ def test_a_scheduler_measures_with_the_rights_of_its_role(guarded: Guarded, save
     assert [denied for denied in guarded.denied() if denied[0] == "scheduler"] == []
 
 
+def test_an_autoscaler_sees_how_long_a_queue_is(guarded: Guarded) -> None:
+    """KEDA asks with a script, which Redis takes for one that may write."""
+    script = "if redis.call('type', KEYS[1]).ok == 'none' then return 0 end return redis.call('llen', KEYS[1])"
+    with guarded.connected("scaler") as scaler, guarded.connected("admin") as admin:
+        admin.lpush(f"{OURS}:celery:nobodys", "one", "two")
+
+        assert [scaler.eval(script, 1, f"{OURS}:celery:{queue}") for queue in ("nobodys", "none")] == [2, 0]
+        with pytest.raises(redis.ResponseError, match="can't run this command"):
+            scaler.eval("return redis.call('del', KEYS[1])", 1, f"{OURS}:celery:nobodys")
+        admin.delete(f"{OURS}:celery:nobodys")
+        admin.acl_log_reset()
+
+
 NOBODY = [
     "FLUSHALL", "FLUSHDB", "CONFIG GET requirepass", "CONFIG SET dir /", "KEYS *", "SCAN 0", "RANDOMKEY", "MONITOR",
     "DEBUG SLEEP 1", "SHUTDOWN", "SAVE", "BGREWRITEAOF", "SCRIPT FLUSH", "SCRIPT KILL", "FUNCTION LOAD x",
     "MODULE LOAD x", "ACL SETUSER admin on", "ACL LIST", "ACL GETUSER worker", "CLIENT LIST", "CLIENT KILL ID 1",
     "CLIENT PAUSE 1", "REPLICAOF host 1", "SWAPDB 0 1", "MIGRATE h 1 k 0 1", "SLOWLOG GET", "LATENCY RESET",
-    "OBJECT ENCODING treadle:cache", "EVAL x 0", f"HGETALL {THEIRS}:{{p1}}:thread:t",
+    "OBJECT ENCODING treadle:cache", f"EVAL x 1 {THEIRS}:cache", f"HGETALL {THEIRS}:{{p1}}:thread:t",
     f"LPUSH {THEIRS}:celery:treadle m",
     f"DEL {THEIRS}:cache", f"PUBLISH {THEIRS}:celery:/0.celery.pidbox x", "GET any", "SUBSCRIBE any", "PSUBSCRIBE *",
 ]  # fmt: skip
@@ -231,6 +244,10 @@ NOT_THIS_ROLE = {
         f"HGETALL {THREAD}", f"HSET {THREAD} status idle", f"XRANGE {OURS}:{{p1}}:log:t - +", f"DEL {THREAD}",
         f"LPUSH {QUEUE} x", f"BRPOP {QUEUE} 1", f"DEL {QUEUE}", f"LRANGE {QUEUE} 0 -1", f"ZADD {OURS}:{{p1}}:due 0 x",
         f"SMEMBERS {OURS}:cache", f"EVALSHA sha 1 {THREAD}", "SYNC", "INFO",
+    ],
+    "scaler": [
+        f"HGETALL {THREAD}", f"LRANGE {QUEUE} 0 -1", f"LPUSH {QUEUE} x", f"BRPOP {QUEUE} 1", f"DEL {QUEUE}",
+        f"EVAL x 1 {THREAD}", f"PUBLISH {CONTROL} x", "SYNC", "INFO",
     ],
     "backup": [f"HGETALL {THREAD}", f"HSET {THREAD} a b", f"LPUSH {QUEUE} x", f"PUBLISH {CONTROL} x", "EVALSHA sha 0"],
 }  # fmt: skip

@@ -79,6 +79,27 @@ def test_a_pool_without_an_event_loop_bunches_nothing(consumer: Any) -> None:
     assert not consumer.flushed
 
 
+def test_a_pool_process_whose_death_was_heard_of_is_watched_anew_after_reconnecting(consumer: Any) -> None:
+    dead, alive, new = SimpleNamespace(_sentinel_poll=None), SimpleNamespace(_sentinel_poll=7), SimpleNamespace()
+    consumer.pool = SimpleNamespace(_pool=SimpleNamespace(_pool=[dead, alive, new]))
+    seen: list[dict[str, Any]] = []
+    consumer._loop = lambda: seen.extend([vars(dead), vars(alive), vars(new)])
+
+    consumer._keep_looping()
+
+    assert seen == [{}, {"_sentinel_poll": 7}, {}]
+
+
+def test_what_runs_is_known_after_a_while_in_the_event_loop(consumer: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    clock, told = iter([100.0, 100.5, 102.0]), list[bool]()
+    monkeypatch.setattr("workers.consumer.time", SimpleNamespace(monotonic=lambda: next(clock)))
+    consumer.pool, consumer._loop = None, lambda: told.extend(consumer.is_settled for _ in range(2))
+
+    consumer._keep_looping()
+
+    assert (told, consumer.is_settled) == ([False, True], False)
+
+
 def test_workers_use_it() -> None:
     app = make_app(WorkerSettings(**Settings().model_dump()), "redis://localhost:1/0")
 

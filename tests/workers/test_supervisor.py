@@ -1,8 +1,10 @@
 """What the main process of a worker does when its pool loses a step, or gets one that nobody here knows."""
 
 import operator
+import signal
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from types import SimpleNamespace
 from typing import Annotated, Any, TypedDict
 
 import pytest
@@ -10,11 +12,13 @@ import redis as redis_py
 from billiard.exceptions import TimeLimitExceeded, WorkerLostError
 from celery import signals
 from celery.concurrency.prefork import TaskPool
+from celery.worker import state
 
 from scheduler.claim import Claim
 from scheduler.client import Client
 from scheduler.config import parse
 from scheduler.connection import open_connection
+from scheduler.dispatch import StepRef
 from scheduler.settings import Settings
 from scheduler.steps import Steps
 from tests.fakes import RecordingDispatcher
@@ -56,7 +60,8 @@ def scene(redis: redis_py.Redis, request: pytest.FixtureRequest) -> Iterator[Sce
     ref = client.start(graph, parse({"thread_id": "t"}), {"trail": []}).orders[0].ref
     claim = Steps(connection, client.runs, "me").claim(ref, "task")
     assert claim is not None
-    supervisor = Supervisor(connection, "me", TaskPool.__new__(TaskPool), "redis://nobody", graphs={})
+    consumer = SimpleNamespace(hostname="me", pool=TaskPool.__new__(TaskPool), is_settled=True)
+    supervisor = Supervisor(connection, consumer, "redis://nobody", graphs={})
     supervisor.start()
     yield Scene(client, claim, {"thread": ref.thread_id, "run": ref.run_id, "step": ref.step_id})
     signals.task_failure.disconnect(supervisor._on_failure)
@@ -130,3 +135,19 @@ def test_a_step_that_waits_for_workers_of_its_version_is_left_to_them(scene: Sce
     )
 
     assert scene.client.threads.get("t").status == "running"
+
+
+@pytest.mark.parametrize(("is_settled", "signals_sent"), [(True, [signal.SIGKILL]), (False, [])])
+def test_a_step_without_a_lease_is_stopped_once_it_is_known_to_run_still(
+    redis: redis_py.Redis, monkeypatch: pytest.MonkeyPatch, is_settled: bool, signals_sent: list[signal.Signals]
+) -> None:
+    sent: list[signal.Signals] = []
+    ref = StepRef("t", "run", "step")
+    request = SimpleNamespace(id="task", terminate=lambda pool, signal: sent.append(signal))
+    monkeypatch.setattr(state, "active_requests", (request,))
+    consumer = SimpleNamespace(hostname="me", pool=TaskPool.__new__(TaskPool), is_settled=is_settled)
+    connection = open_connection(redis, Settings(), RecordingDispatcher())
+
+    Supervisor(connection, consumer, "redis://nobody", graphs={})._stop(ref, "task")
+
+    assert sent == signals_sent

@@ -3,6 +3,7 @@
 import logging
 import signal
 import threading
+from functools import partial
 from types import FrameType
 from typing import Any
 
@@ -14,6 +15,7 @@ from scheduler.watchdog import Watchdog
 from .. import bootstrap
 from ..leash import follow_parent, leashed_option
 from ..measuring import measured
+from ..pulse import READY, WAITING, Pulse
 from ..settings import WorkerSettings
 
 logger = logging.getLogger(__name__)
@@ -52,8 +54,19 @@ def scheduler(
     # A sweep that fails is made again: it has no patience, and so learns when a store was away.
     connection = bootstrap.connection(settings, patience_s=0)
     logger.info("scheduler started, prefix %r, one sweep every %d ms", settings.prefix, settings.sweep_ms)
+    beats = None if settings.health_file is None else Pulse(settings.health_file, "scheduler")
+    if beats is not None:
+        beats.beat()  # whatever the last process has left there counts no more
     with measured(settings, connection, metrics_queue) as watch:
-        Watchdog(connection, RunStore(connection), watch).run(stop)
+        Watchdog(connection, RunStore(connection), watch).run(stop, partial(_beat, beats))
+    if beats is not None:
+        beats.end()
+
+
+def _beat(beats: Pulse | None, answered: bool) -> None:
+    if beats is not None:
+        beats.turn(READY if answered else WAITING)
+        beats.beat_now_and_then()
 
 
 def _asked_to_stop() -> threading.Event:
