@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
+import click
 from celery import Celery
 from kombu.connection import Connection as Broker
 from kombu.exceptions import OperationalError
@@ -34,7 +35,7 @@ def measured(
     """Answer Prometheus meanwhile, where the settings name a port; yield what is to be told of each sweep.
 
     Raises:
-        OSError: the port is taken, or the address is none of this machine.
+        click.ClickException: the port is taken, or the address is none of this machine.
     """
     if not settings.metrics_port:
         yield lambda sweep: None
@@ -42,7 +43,7 @@ def measured(
     registry, census = CollectorRegistry(), CensusTaker(connection)
     registry.register(Shared(sources(settings, connection, census, queues)))
     sweeps, stop = Sweeps(registry), threading.Event()
-    server = serve(registry, settings.metrics_port, settings.metrics_address)
+    server = _served(registry, settings)
     logger.info("metrics at http://%s:%d/metrics", settings.metrics_address, settings.metrics_port)
     counting = keep_counting(census, stop)
     try:
@@ -52,6 +53,17 @@ def measured(
         server.shutdown()
         server.server_close()
         counting.join(timeout=_BROKER_S)
+
+
+def _served(registry: CollectorRegistry, settings: WorkerSettings) -> Any:
+    where = f"{settings.metrics_address}:{settings.metrics_port}"
+    try:
+        return serve(registry, settings.metrics_port, settings.metrics_address)
+    except OSError as error:
+        told = (
+            f"The metrics cannot be at {where}: {error.strerror}. Choose another --metrics-port or --metrics-address."
+        )
+        raise click.ClickException(told) from error
 
 
 def sources(

@@ -4,6 +4,7 @@ import socket
 from collections import Counter
 from urllib.request import urlopen
 
+import click
 import pytest
 from prometheus_client import CollectorRegistry
 from prometheus_client.parser import text_string_to_metric_families
@@ -102,3 +103,14 @@ def test_without_the_store_it_is_told_that_it_is_away_and_nothing_is_made_up(rea
 def test_a_port_that_is_none_is_refused(port: int) -> None:
     with pytest.raises(Exception, match="TREADLE_METRICS_PORT"):
         WorkerSettings(metrics_port=port)
+
+
+def test_a_port_that_is_taken_is_told_with_what_to_do(real_redis: RealRedis) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        settings = WorkerSettings(redis_url=real_redis.url, metrics_port=taken.getsockname()[1])
+
+        with (
+            pytest.raises(click.ClickException, match="Choose another --metrics-port"),
+            measured(settings, bootstrap.connection(settings)),
+        ):
+            pass
