@@ -19,7 +19,7 @@ TreadleError
     ├── NodeCancelledError, NodeExitedError     a node gave itself up, or wanted to end its worker
     ├── GraphDrained                            a run stopped between two steps because it was asked to
     ├── InvalidQuestion       (ValueError)      a question that nobody could answer, or with half a deadline
-    ├── InvalidSleep          (ValueError)      a pause that is no time, or a moment without a time zone
+    ├── InvalidSleep, InvalidBudget (ValueError)  a pause that is no time; a unit or a number that does not fit
     └── OutsideOfStep, NoStore (RuntimeError)   a call that has a meaning only inside a node, or with a store
 """
 
@@ -84,9 +84,8 @@ class UnknownGraph(GraphError, ValueError, KeyError):
         super().__init__(name, self.known)
 
     def __str__(self) -> str:
-        known = ", ".join(self.known) or "none"
         return (
-            f"Graph {self.name!r} is not registered here (known: {known}). "
+            f"Graph {self.name!r} is not registered here (known: {', '.join(self.known) or 'none'}). "
             "Name it in TREADLE_GRAPHS='package.module:attribute' or in the entry points group 'treadle.graphs'."
         )
 
@@ -211,10 +210,7 @@ class NodeTimeoutError(GraphError):
         """The limit that was passed, in seconds."""
         return self.run_timeout if self.kind == "run" else self.idle_timeout
 
-    @property
-    def timeout_s(self) -> float | None:
-        """The limit that was passed, in seconds."""
-        return self.timeout
+    timeout_s = timeout
 
     def __str__(self) -> str:
         did = "ran" if self.kind == "run" else "gave no sign of life for"
@@ -268,6 +264,10 @@ class OutsideOfStep(GraphError, RuntimeError):
 
 class InvalidQuestion(GraphError, ValueError):
     """A node asks in a way that nobody could answer, or with a deadline that nothing follows from."""
+
+
+class InvalidBudget(GraphError, ValueError):
+    """A budget, or what a node reports for it, has a unit or a number that does not fit."""
 
 
 class InvalidSleep(GraphError, ValueError):

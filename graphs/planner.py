@@ -186,6 +186,8 @@ class Verdict(Enum):
     OUT_OF_STEPS = "recursion limit"
     #: Somebody asked for it: of that a checkpoint knows nothing, so ``verdict`` never says this.
     DRAINED = "drained"
+    #: A limit of what it may spend is reached, of which a checkpoint knows nothing either.
+    SPENT = "budget"
 
 
 def verdict(checkpoint: Checkpoint, breakpoints: tuple[Sequence[str], Sequence[str]], last_number: int) -> Verdict:

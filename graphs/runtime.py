@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, fields, replace
 from typing import Any, Generic, Protocol, Self, TypeVar
 
 from .errors import OutsideOfStep
+from .spending import nothing_spent
 from .store import BaseStore
 
 ContextT = TypeVar("ContextT")
@@ -110,6 +111,9 @@ class Runtime(Generic[ContextT]):
     server_info: ServerInfo | None = None
     #: Tells, from inside of a node with an idle limit, that it is still at work.
     heartbeat: Callable[[], None] = field(default=no_heartbeat)
+    #: Reports what the attempt has spent, for budgets: ``runtime.spend(tokens=1200, usd=0.03)``. It counts when the
+    #: outcome of the attempt is stored, also where that is a failure, and not for an attempt that is lost.
+    spend: Callable[..., None] = field(default=nothing_spent)
 
     @property
     def attempt(self) -> int:

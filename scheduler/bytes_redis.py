@@ -55,6 +55,9 @@ class BytesRedis(Protocol):
     def xrevrange(self, name: str, max: str, min: str, count: int | None = None) -> StreamEntries:
         """Return the entries of a stream, the newest first."""
 
+    def zrange(self, key: str, start: int, end: int) -> list[bytes]:
+        """Return members of a sorted set, the one with the lowest score first."""
+
     def zmscore(self, key: str, members: Sequence[str]) -> list[float | None]:
         """Return the scores of members of a sorted set."""
 

@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from graphs.checkpoint import Step
+from graphs.spending import Spent
 
 from .checkpoints import StoredCheckpoint
 from .dialogue import Dialogue
@@ -47,6 +48,8 @@ class Claim:
     #: When its superstep began, and when this attempt did, by the store's clock in milliseconds since the epoch.
     since_ms: int = 0
     started_ms: int = 0
+    #: What the attempt reports to have spent.
+    spent: Spent = field(default_factory=Spent)
 
     @property
     def ns(self) -> str:
@@ -65,6 +68,13 @@ class Claim:
             "worker": self.worker,
             "token": self.fence,
         }
+
+    def spending(self, *, steps: int = 1) -> dict[str, Any]:
+        """Return what scripts are told of what the attempt has spent; nothing where nobody counts."""
+        amounts, run = self.spent.amounts, self.run
+        if not (amounts or run.budget or run.metered):
+            return {}
+        return {"spending": {"amounts": {**amounts, "steps": steps}, "limits": dict(run.budget)}}
 
     @property
     def where(self) -> dict[str, str]:

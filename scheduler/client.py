@@ -8,12 +8,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from graphs.checks import shown
+from graphs.commands import Command, Interrupt
 from graphs.frames import Root
 from graphs.graph import Graph
 from graphs.outputs import GraphOutput
 from graphs.routing import Caller
 
-from .config import RunConfig
+from .budget import question_of
+from .config import QUEUED, RunConfig
 from .connection import Connection
 from .editing import Editor
 from .errors import CursorMoved, InvalidConfig, RunNotFound, ThreadBusy
@@ -23,6 +25,7 @@ from .frame_view import Look
 from .lifecycle import RunStatus
 from .log import Log
 from .parts import Part, with_interrupts
+from .queues import Queues
 from .run import Run
 from .runs import RunStore
 from .snapshots import Snapshots
@@ -30,6 +33,7 @@ from .starting import Starter
 from .storing import Started
 from .threads import ThreadStore
 from .views import View
+from .waiting import Start
 
 _PART_ID = re.compile(r"\d{1,19}-\d{1,19}", re.ASCII)
 
@@ -50,10 +54,11 @@ class Client:
         self.snapshots = Snapshots(connection)
         self.editor = Editor(connection, self.threads, call)
         self._starter = Starter(connection, self.threads, call)
+        self._queues = Queues(connection, self._starter.run_of)
         self._follower = Follower(connection)
 
     def start(self, graph: Graph, config: RunConfig, value: Any, context: Any = None) -> Started:
-        """Begin a run, waiting for the thread's active one where the config says so.
+        """Begin a run, or do on a busy thread what the config says: wait, or let the input wait for its turn.
 
         Raises:
             ThreadBusy: another run is active, and the config does not say to wait.
@@ -65,6 +70,11 @@ class Client:
             except ThreadBusy as busy:
                 if self.runs.look_at(busy.thread_id, busy.run_id):
                     continue  # nobody runs it any more, and no scheduler has noticed
+                if _is_queued(config, value):
+                    queued = self._queues.put(Start(graph, config, value, context), busy.run_id)
+                    if queued is None:  # it has become free, or another run is active by now
+                        continue
+                    return queued
                 if config.on_busy != "wait":
                     raise
                 with suppress(RunNotFound):  # then its thread was deleted, and nothing is in the way
@@ -147,15 +157,16 @@ class Client:
             RunTimeout, RunCancelled, WorkerLost, GraphChanged, NodeFailed: as ``outcome`` does.
         """
         run = self.outcome(thread_id, run_id)
+        spent = (Interrupt(question_of(run.id, run.breach), f"budget-{run.id}"),) if run.breach else ()
         if run.checkpoint is None:
-            return GraphOutput(graph.output_of({}, keys))
+            return GraphOutput(graph.output_of({}, keys), spent)
         at, checkpoints = self.connection.place(thread_id).keys, self.connection.checkpoints
         checkpoint = checkpoints.load(at, "", run.checkpoint, thread_id).checkpoint
         output = graph.output_of(checkpoint.values, keys)
         if run.status is not RunStatus.INTERRUPTED:
             return GraphOutput(output)
         waiting = checkpoints.questions(at, "", checkpoint).values()
-        asked = tuple(one for questions in waiting for one in questions)
+        asked = (*(one for questions in waiting for one in questions), *spent)
         return GraphOutput(None if asked and graph.is_entrypoint else output, asked)
 
 
@@ -174,6 +185,11 @@ class Following:
     typed: bool = False
     #: Whether checkpoints are shown.
     saved: bool = True
+
+
+def _is_queued(config: RunConfig, value: Any) -> bool:
+    """Return whether the store holds an input for which a thread is busy; answers, and going on, are for now."""
+    return config.on_busy in QUEUED and value is not None and not isinstance(value, Command)
 
 
 def _place(part_id: str) -> tuple[int, int]:

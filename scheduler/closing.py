@@ -9,6 +9,7 @@ from graphs.errors import GraphError, GraphRecursionError
 from graphs.graph import Graph
 from graphs.planner import Verdict, plan_next, verdict
 
+from .budget import words_of
 from .checkpoints import Origin, in_place, result_of
 from .claim import Claim, Progress
 from .dialogue import waiting
@@ -88,6 +89,8 @@ class Closing(Leases):
             return _given_back(claim) if self._return(claim, outcome, entry) == "returned" else Progress()
         silent = outcome.failure is None and not outcome.questions and not why  # a frame paused, or was drained
         failure = self._drained(claim) if silent else None
+        breach = self._runs.breach(claim.ref.thread_id, claim.run.id) if silent and failure is None else ""
+        why |= {"why": words_of(breach)} if breach else {}
         return self._end(claim, Outcome("failed", failure=failure) if failure else outcome, closing=True, **why)
 
     def _return(self, claim: Claim, outcome: Outcome, entry: Mapping[str, Any], **more: Any) -> str:
@@ -157,28 +160,30 @@ class Closing(Leases):
         )
         if last is Verdict.GO_ON:
             limit = run.superstep_ms if claim.frame.caller is None else {}
-            answer = self._commit(claim, move, single=single, goes_on=True, **limit)
-            if answer != "drained":
+            answer, _, breach = self._commit(claim, move, single=single, goes_on=True, **limit).partition(" ")
+            if answer not in _STOPPED:
                 return Progress(tuple(move.orders)) if answer == "committed" else Progress()
-            move, last = replace(move, orders=()), Verdict.DRAINED
+            return self._advance_to_end(claim, replace(move, orders=()), _STOPPED[answer], breach, single=single)
         return self._advance_to_end(claim, move, last, single=single)
 
-    def _advance_to_end(self, claim: Claim, move: Move, last: Verdict, *, single: bool) -> Progress:
+    def _advance_to_end(self, claim: Claim, move: Move, last: Verdict, breach: str = "", *, single: bool) -> Progress:
         failure = self._ended_by(claim, last)
         ending, blobs = self._ending(claim, last, failure)
-        move = replace(move, entries=[*move.entries, *self._ending_entries(claim, last, failure)])
+        ending |= {"breach": breach} if breach else {}
+        move = replace(move, entries=[*move.entries, *self._ending_entries(claim, last, failure, breach)])
         if self._commit(claim, move, blobs, single=single, **ending) != "committed":
             return Progress()  # somebody else closed it first
         return Progress(ended=_STATUS[last]) if claim.frame.caller is None else _given_back(claim)
 
     def _commit(self, claim: Claim, move: Move, blobs: Sequence[bytes] = (), *, single: bool, **more: Any) -> str:
         fenced = _closer(claim) if single else {"closer": _closer(claim)}
-        request = move.request(self._connection, **fenced, **more)
+        spending = claim.spending(steps=int(single)) if single else _closing(claim)
+        request = move.request(self._connection, **fenced, **spending, **more)
         request.blobs += blobs
         answer = self._connection.scripts.commit_superstep(move.place, request)
         if answer == "committed":
             move.done(self._connection)
-        elif answer != "drained" and single:
+        elif answer.partition(" ")[0] not in _STOPPED and single:
             raise LeaseLost(claim.ref.thread_id, claim.ref.step_id)
         return answer
 
@@ -213,10 +218,12 @@ class Closing(Leases):
         blobs = [] if failure is None else [self._connection.stored(failure, "The failure", key, "error")]
         return {"ended": ended(_STATUS[last], error=failure is not None)}, blobs
 
-    def _ending_entries(self, claim: Claim, last: Verdict, failure: Failure | None) -> list[dict[str, Any]]:
+    def _ending_entries(
+        self, claim: Claim, last: Verdict, failure: Failure | None, breach: str
+    ) -> list[dict[str, Any]]:
         if claim.frame.caller is not None:
             return [{"kind": "returned", "run": claim.run.id, **claim.where, "outcome": last.value}]
-        why = {} if last in (Verdict.FINISHED, Verdict.DRAINED) else {"why": last.value}
+        why = {} if last in (Verdict.FINISHED, Verdict.DRAINED) else {"why": words_of(breach) or last.value}
         error = {} if failure is None else {"error": self._connection.words(self._place(claim).keys, failure["repr"])}
         return finish_entries(claim.run.id, _STATUS[last], **why, **error)
 
@@ -227,7 +234,10 @@ _STATUS: Mapping[Verdict, RunStatus] = {
     Verdict.PAUSE_AFTER: RunStatus.INTERRUPTED,
     Verdict.OUT_OF_STEPS: RunStatus.ERROR,
     Verdict.DRAINED: RunStatus.INTERRUPTED,
+    Verdict.SPENT: RunStatus.INTERRUPTED,
 }
+#: What a script says that stored nothing, because the run shall not go on.
+_STOPPED: Mapping[str, Verdict] = {"drained": Verdict.DRAINED, "spent": Verdict.SPENT}
 
 
 def breakpoints(claim: Claim, graph: Graph) -> tuple[Sequence[str], Sequence[str]]:
@@ -243,6 +253,12 @@ def breakpoints(claim: Claim, graph: Graph) -> tuple[Sequence[str], Sequence[str
 def _closer(claim: Claim) -> dict[str, Any]:
     """Return the step by which a worker closes a superstep, as it claimed it."""
     return {"step": claim.ref.step_id, "fence": claim.fence}
+
+
+def _closing(claim: Claim) -> dict[str, Any]:
+    """Return what a script is told that closes a superstep whose steps have been counted, each for itself."""
+    told = claim.spending(steps=0)
+    return {"spending": {**told["spending"], "amounts": {}}} if told else {}
 
 
 def _given_back(claim: Claim) -> Progress:

@@ -1,5 +1,6 @@
 """What a caller's config says, checked at the door."""
 
+import json
 from collections.abc import Mapping, Set
 from dataclasses import dataclass, field
 from typing import Any, Literal, get_args
@@ -9,11 +10,16 @@ from graphs.builder import names_of
 from graphs.checks import LONGEST_S, is_number, shown, text, whole
 from graphs.commands import Durability
 from graphs.errors import InvalidGraph
+from graphs.spending import limits_of
 
 from .errors import InvalidConfig
 from .ids import check_thread_id, is_checkpoint_id
 
-OnBusy = Literal["reject", "wait"]
+#: What a new input does on a busy thread: it is an error, is held by its caller until the thread is free, waits in the
+#: thread's own line, stops the active run at its next checkpoint and goes first, or takes the active run back.
+OnBusy = Literal["reject", "wait", "enqueue", "interrupt", "rollback"]
+#: Those of them that the store holds, whatever becomes of the caller.
+QUEUED: frozenset[OnBusy] = frozenset({"enqueue", "interrupt", "rollback"})
 
 #: The supersteps a run may take when nobody says otherwise.
 DEFAULT_RECURSION_LIMIT = 10_007
@@ -27,6 +33,7 @@ _RUN_KEYS = (
     "on_busy",
     "strict_resume",
     "durability",
+    "budget",
 )
 #: Where a call is about; the map repeats what the checkpoint's own record says.
 _SHORT_KEYS = ("thread_id", "checkpoint_id", "checkpoint_ns", "checkpoint_map")
@@ -66,6 +73,8 @@ class RunConfig:
     step_timeout_s: float | None = None
     #: The id of the run; None: a new one.
     run_id: str | None = None
+    #: What the run may spend, by unit.
+    budget: Mapping[str, float] = field(default_factory=dict)
 
     def for_nodes(self) -> dict[str, Any]:
         """Return the config as nodes see it, without what is private to the caller."""
@@ -119,6 +128,7 @@ def parse(config: Mapping[str, Any] | None, **given: Any) -> RunConfig:
         _mapping(config, "metadata"),
         configurable,
         _one_of(run, "durability", ("async", "sync", "exit")),
+        budget=limits_of(run["budget"]),
     )
 
 
@@ -130,7 +140,7 @@ def merged(first: Mapping[str, Any], second: Mapping[str, Any]) -> dict[str, Any
     """
     first, second = check(first), check(second)
     both = {**first, **second}
-    for key in ("configurable", "metadata"):
+    for key in ("configurable", "metadata", "budget"):
         if key in both:
             both[key] = {**_mapping(first, key), **_mapping(second, key)}
     if "tags" in both:
@@ -156,6 +166,22 @@ def check(config: Any) -> Mapping[str, Any]:
             "values of your own go into 'configurable' or 'metadata'."
         )
     return config
+
+
+def metadata_text(metadata: Mapping[str, Any]) -> str:
+    """Return a thread's metadata as JSON.
+
+    Raises:
+        InvalidConfig: it is no dict that JSON can hold.
+    """
+    if not isinstance(metadata, Mapping):
+        raise InvalidConfig(f"A thread's metadata is a dict that JSON can hold, got {shown(metadata)}.")
+    try:
+        told = json.dumps(dict(metadata), allow_nan=False, ensure_ascii=False)
+        told.encode()  # no lone surrogates, which nothing outside of Python could read
+        return told
+    except (TypeError, ValueError, RecursionError) as error:
+        raise InvalidConfig(f"A thread's metadata is a dict that JSON can hold: {error}.") from error
 
 
 def _typed(config: Mapping[str, Any], key: str, kind: Any) -> Any:

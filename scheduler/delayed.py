@@ -6,26 +6,23 @@ message about it may be lost, doubled or late, and so may the worker that it led
 
 import logging
 from collections.abc import Mapping
-from dataclasses import dataclass, fields, replace
-from datetime import datetime, timedelta
+from dataclasses import dataclass, replace
 from typing import Any
 
-from graphs.commands import Command
 from graphs.graph import Graph
 from graphs.sleeping import wake_ms
 
 from .client import Client
-from .config import DEFAULT_RECURSION_LIMIT, RunConfig
-from .connection import Connection
+from .config import OnBusy, RunConfig
 from .errors import InvalidConfig, StoreUnavailable, ThreadBusy
 from .failure import Failure, describe
 from .ids import check_thread_id
 from .lifecycle import RunStatus
-from .plan import stored_plan
-from .run import Run
-from .runs import settle
-from .serde import Serde
 from .start_scripts import StartScripts
+from .storing import Started
+from .waiting import Later, Start, put_later, restored_start, settle, start_record
+
+__all__ = ["DelayedRun", "DelayedRuns", "Later", "Start", "put_later", "settle", "start_record"]
 
 logger = logging.getLogger(__name__)
 
@@ -47,28 +44,12 @@ class DelayedRun:
 
 
 @dataclass(frozen=True, slots=True)
-class Start:
-    """What a run is to begin with, and when."""
-
-    graph: Graph
+class _Waiting:
     config: RunConfig
-    input: Any = None
-    context: Any = None
-    #: A moment, or how long from now; a number is seconds.
-    at: float | timedelta | datetime = 0
-    #: The Celery queue of the worker that begins it; None: the default one.
-    queue: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Later:
-    """A run that is to begin, as it is noted: no more than somebody who does not know its graph can tell."""
-
-    thread_id: str
-    run_id: str
-    graph: str
-    fingerprint: str
-    queue: str | None = None
+    input: Any
+    context: Any
+    #: Whether it waits for its turn, and not for its moment.
+    queued: bool
 
 
 class DelayedRuns:
@@ -104,50 +85,58 @@ class DelayedRuns:
         return [DelayedRun(thread_id, run.id, run.graph, begins_ms) for run, begins_ms in runs]
 
     def begin(self, thread_id: str, run_id: str, graphs: Mapping[str, Graph]) -> str:
-        """Begin a run whose moment has come; return what came of it: begun, busy, failed, unknown or over.
+        """Begin a run whose moment has come, or its turn; return what came of it.
 
         Args:
             thread_id, run_id: the run.
             graphs: those that this process knows.
+
+        Returns:
+            begun, busy, failed, unknown or over.
         """
+        begun = self.begin_here(thread_id, run_id, graphs)
+        return begun if isinstance(begun, str) else "begun"
+
+    def begin_here(self, thread_id: str, run_id: str, graphs: Mapping[str, Graph]) -> Started | str:
+        """Begin a run as ``begin`` does; return it, for those who run its steps themselves, or why it has not begun."""
         waiting = self._waiting(thread_id, run_id)
         if waiting is None:
             return "over"
         name = self._client.runs.get(thread_id, run_id).graph
         graph = graphs.get(name)
         if graph is None and self._tried(thread_id, run_id) < _PATIENCE:
-            return self._put_off(thread_id, run_id, "unknown")
-        config, value, context = waiting
+            return self._put_off(waiting, "unknown")
+        asked = replace(waiting.config, on_busy=_how(waiting))
         try:
-            self._client.start(graph or graphs[name], replace(config, on_busy="reject"), value, context)
+            started = self._client.start(graph or graphs[name], asked, waiting.input, waiting.context)
         except StoreUnavailable:
             raise
-        except ThreadBusy as busy:
-            if config.on_busy == "wait":
-                return self._put_off(thread_id, run_id, "busy")
-            return self._fail(thread_id, run_id, describe(busy))
         except Exception as error:  # whatever is wrong with it, a later attempt would not mend it
+            if isinstance(error, ThreadBusy) and waiting.config.on_busy == "wait":
+                return self._put_off(waiting, "busy")
             return self._fail(thread_id, run_id, describe(error))
-        settle(self._connection, thread_id, run_id)
-        return "begun"
+        if not started.queued:  # else its thread is busy: it has a place in line, or keeps the one it had
+            settle(self._connection, thread_id, run_id)
+        return "busy" if started.queued else started
 
-    def _waiting(self, thread_id: str, run_id: str) -> tuple[RunConfig, Any, Any] | None:
-        """Return the config, input and context of a run that waits; None for one that does not."""
+    def _waiting(self, thread_id: str, run_id: str) -> "_Waiting | None":
+        """Return a run that waits; None for one that does not."""
         place = self._connection.place(thread_id, run_id)
-        status, begun, start = self._connection.redis.hmget(place.named("run"), ["status", "log_start", "start"])
+        names = ["status", "log_start", "start", "turn"]
+        status, begun, start, turn = self._connection.redis.hmget(place.named("run"), names)
         if status != RunStatus.PENDING.encode() or begun is not None or start is None:
             settle(self._connection, thread_id, run_id)
             return None
-        record = self._connection.serde.loads(start)
-        config = replace(_config(record["config"]), thread_id=thread_id, run_id=run_id)
-        return config, record["input"], record["context"]
+        return _Waiting(*restored_start(self._connection, thread_id, run_id, start), queued=turn is not None)
 
     def _tried(self, thread_id: str, run_id: str) -> int:
         return int(self._connection.redis.hget(self._connection.place(thread_id, run_id).named("run"), "sends") or 0)
 
-    def _put_off(self, thread_id: str, run_id: str, why: str) -> str:
+    def _put_off(self, waiting: "_Waiting", why: str) -> str:
+        thread_id, run_id = waiting.config.thread_id, waiting.config.run_id or ""
         place = self._connection.place(thread_id, run_id)
-        self._scripts.put_off_start(place, member=place.start_member(), after_ms=_AGAIN_MS)
+        member = place.turn_member() if waiting.queued else place.start_member()
+        self._scripts.put_off_start(place, member=member, after_ms=_AGAIN_MS)
         logger.info("run put off", extra={"thread_id": thread_id, "run_id": run_id, "why": why})
         return why
 
@@ -161,40 +150,8 @@ class DelayedRuns:
         return seconds * 1000 + micros // 1000
 
 
-def start_record(serde: Serde, start: Start) -> bytes:
-    """Return what a run is to begin with, for those who know its graph.
-
-    Raises:
-        InvalidConfig: the input is a Command.
-        InvalidInput, NotSerializable, StateTooLarge: it does not fit the graph or the store.
-    """
-    if isinstance(start.input, Command):
-        raise InvalidConfig("A run that begins later takes an input, or None to go on; a Command is for now.")
-    if start.input is not None:
-        start.graph.input.read(start.input)
-    record = {"config": _record(start.config), "input": start.input, "context": start.context}
-    return serde.dumps(record, "The input, config or context of a run that begins later")
-
-
-def put_later(connection: Connection, later: Later, start: bytes, begins_ms: int) -> None:
-    """Note a run; one whose id was noted before, or has begun, is left as it is."""
-    place = connection.place(later.thread_id, later.run_id)
-    run = Run(later.run_id, later.thread_id, later.graph, later.fingerprint, recursion_limit=DEFAULT_RECURSION_LIMIT)
-    StartScripts(connection.client).put_start(
-        place,
-        run=later.run_id,
-        member=place.start_member(),
-        at_ms=begins_ms,
-        plan=connection.serde.dumps(stored_plan(run)),
-        start=start,
-        queue=later.queue or "",
-    )
-
-
-def _record(config: RunConfig) -> dict[str, Any]:
-    return {field.name: getattr(config, field.name) for field in fields(config)}
-
-
-def _config(record: Mapping[str, Any]) -> RunConfig:
-    known: dict[str, Any] = {name: tuple(value) if isinstance(value, list) else value for name, value in record.items()}
-    return RunConfig(**known)
+def _how(waiting: _Waiting) -> OnBusy:
+    """Return what a run does whose thread is busy after all: one that has its place in line keeps that."""
+    if waiting.queued:
+        return "enqueue"
+    return "reject" if waiting.config.on_busy == "wait" else waiting.config.on_busy

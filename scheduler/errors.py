@@ -7,6 +7,7 @@ TreadleError (graphs.errors)
     ├── ThreadNotFound, RunNotFound, CheckpointNotFound, ScheduleNotFound
     ├── InvalidSchedule                     a schedule that never ticks, or says something that nobody knows
     ├── ThreadBusy                          another run is active on the thread
+    ├── InputsWaiting                       inputs wait for their turn on a thread that is to be closed
     ├── AlreadyResumed, AmbiguousAnswer     an answer that no question, or more than one, waits for
     ├── UnknownInterruptError               the same in strict mode
     ├── TransitionNotAllowed                the thread's status does not know this event
@@ -121,7 +122,22 @@ class ThreadBusy(SchedulerError):
         since = datetime.fromtimestamp(self.since_ms / 1000, UTC).isoformat(timespec="seconds")
         return (
             f"Thread {self.thread_id!r} is busy: run {self.run_id} is active since {since}, "
-            f"at step {', '.join(self.steps) or '(none open)'}. Wait for it (on_busy='wait') or cancel it."
+            f"at step {', '.join(self.steps) or '(none open)'}. "
+            "Wait for it (on_busy='wait'), let the input wait for its turn (on_busy='enqueue'), or cancel it."
+        )
+
+
+class InputsWaiting(SchedulerError):
+    """A thread cannot be closed while inputs wait for their turn on it."""
+
+    def __init__(self, thread_id: str) -> None:
+        self.thread_id = thread_id
+        super().__init__(thread_id)
+
+    def __str__(self) -> str:
+        return (
+            f"Inputs wait for their turn on thread {self.thread_id!r}: let them run, or drop them "
+            "(`treadle inputs clear`, threads.inputs(...).clear()), before it is closed."
         )
 
 

@@ -62,7 +62,7 @@ class Follower:
                 after = one.seq
                 if one.run_id == run_id:
                     yield one
-                    if isinstance(one, LogEntry) and one.kind == "finished":
+                    if isinstance(one, LogEntry) and one.kind in ("finished", "withdrawn"):
                         return
             if not happened and self._is_over(thread_id, run_id, after):
                 return

@@ -12,20 +12,8 @@ PARTITIONS = 64
 
 _MEMO_SIZE = 10_000
 #: How the scripts call the keys of a thread, and those that each of its frames has.
-_OF_THREADS = (
-    "thread",
-    "steps",
-    "runs",
-    "log",
-    "blocks",
-    "events",
-    "due",
-    "index",
-    "frames",
-    "deadlines",
-    "starts",
-    "counts",
-)
+_OF_THREADS = ("thread", "steps", "runs", "log", "blocks", "events", "due", "index", "frames", "deadlines", "counts")
+_OF_RUNS = ("starts", "inputs", "spent")
 _OF_FRAMES = ("frame", "held", "checkpoints", "channels", "results")
 _SAFE = "-_.@/+=,"  # everything else is escaped, so that no id can end its part of a key
 
@@ -97,6 +85,16 @@ class ThreadKeys:
         """Sorted set: runs that are to begin, by when (ms)."""
         return f"{self.root}:starts:{self.token}"
 
+    @cached_property
+    def inputs(self) -> str:
+        """Sorted set: runs that wait for their turn, by their place in line; below 0, those that go first."""
+        return f"{self.root}:inputs:{self.token}"
+
+    @cached_property
+    def spent(self) -> str:
+        """Hash: what the runs of the thread have spent, by unit."""
+        return f"{self.root}:spent:{self.token}"
+
     def staged(self, nonce: str) -> "ThreadKeys":
         """Return keys in the same slot that no thread has: where one is put together before it appears."""
         return ThreadKeys(f"{self.token}:{nonce}", self.root)
@@ -137,7 +135,7 @@ class ThreadKeys:
     @cached_property
     def at_root(self) -> Mapping[str, str]:
         """The keys of the thread and of its root, by the names that the scripts call them: most steps run there."""
-        return {name: self.named(name, "") for name in (*_OF_THREADS, *_OF_FRAMES)}
+        return {name: self.named(name, "") for name in (*_OF_THREADS, *_OF_RUNS, *_OF_FRAMES)}
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,8 +28,9 @@ class LogEntry:
 
     seq: int
     #: created, started, resumed, leased, called, returned, committed, advanced, retried, failed, timed out,
-    #: cancelled, lost worker, interrupted, refused (an answer), task, finished, updated, copied, terminated or
-    #: archived.
+    #: cancelled, lost worker, interrupted, refused (an answer), task, finished, updated, copied, enqueued, reordered,
+    #: budgeted,
+    #: withdrawn (an input that waits), terminated or archived.
     kind: str
     #: Milliseconds since the epoch, by Redis' clock.
     at_ms: int

@@ -52,5 +52,7 @@ def _usual(thread_id: str, recursion_limit: int) -> dict[str, Any]:
         "metadata": {},
         "durability": "async",
         "replays": {},
+        "budget": {},
+        "metered": False,
         "versioning": "park",
     }

@@ -25,7 +25,7 @@ from .sealing import key_id_of, text_key_id
 _PAGE: Final = 200
 #: What was begun and never finished goes by itself.
 _KEPT_MS: Final = 24 * 3600 * 1000
-_OF_RUN: Final = frozenset({"plan", "error", "drain"})
+_OF_RUN: Final = frozenset({"plan", "error", "drain", "start"})
 
 
 @dataclass(slots=True)
@@ -75,7 +75,8 @@ class Resealing:
         if created is None:
             return
         self._metadata(keys)
-        for run_id in redis.lrange(keys.runs, 0, -1):
+        waiting = [run_id for line in (keys.inputs, keys.starts) for run_id in redis.zrange(line, 0, -1)]
+        for run_id in [*redis.lrange(keys.runs, 0, -1), *waiting]:
             self._hash(keys.run(run_id.decode()), _OF_RUN.__contains__)
         self._hash(keys.deadlines, lambda name: name.endswith(" default"))
         self._stream(keys, lambda of: of.events, b"event", created)

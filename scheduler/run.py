@@ -35,6 +35,9 @@ class Run:
     durability: Durability = "async"
     #: Where the frames below begin again, for a run that replays one of their checkpoints: frame -> checkpoint id.
     replays: Mapping[str, str] = field(default_factory=dict)
+    #: What it may spend, by unit; and whether its thread has a budget too.
+    budget: Mapping[str, float] = field(default_factory=dict)
+    metered: bool = False
     #: Whether chat models that its nodes call are heard token by token; nobody may be there to follow it.
     heard: bool = True
     #: Which versions of its graph may go on with it.
@@ -43,6 +46,10 @@ class Run:
     ended_ms: int | None = None
     deadline_ms: int | None = None
     error: Mapping[str, Any] | None = None
+    #: What it has spent, by unit, where somebody counts.
+    spent: Mapping[str, float] = field(default_factory=dict)
+    #: Which limits of what it may spend it has reached: scope, unit, spent and limit of each.
+    breach: tuple[Mapping[str, Any], ...] = ()
     #: The checkpoint on which it left the thread; None while it is active.
     checkpoint: str | None = None
     #: The log's last entry before the run began: where its followers begin to read.
@@ -91,6 +98,8 @@ class Run:
             "metadata": dict(self.metadata),
             "durability": self.durability,
             "replays": dict(self.replays),
+            "budget": dict(self.budget),
+            "metered": self.metered,
             "heard": self.heard,
             "versioning": self.versioning,
         }

@@ -3,15 +3,17 @@
 from collections import OrderedDict
 from collections.abc import Mapping
 
+from .budget import amounts_of
 from .connection import Connection
 from .errors import RunNotFound
 from .failure import Failure, cancelled, lost, status_of, timed_out
+from .json_text import decoded
 from .lifecycle import RunStatus
 from .moves import ended, finish_entries
 from .plan import plan_of
 from .run import Run
 from .scripts import Request
-from .start_scripts import StartScripts
+from .waiting import settle
 
 _CACHE_SIZE = 1024
 
@@ -83,6 +85,11 @@ class RunStore:
         reason = self._connection.redis.hget(key, "drain")
         return None if reason is None else self._connection.sealing.open(reason, key, "drain").decode()
 
+    def breach(self, thread_id: str, run_id: str) -> str:
+        """Return which limits of what it may spend a run has reached, as JSON; nothing where none."""
+        found = self._connection.redis.hget(self._connection.place(thread_id, run_id).named("run"), "breach")
+        return (found or b"").decode()
+
     def cancel(self, thread_id: str, run_id: str, reason: str = "") -> bool:
         """Cancel a run: a durable record first, then its workers notice; return whether it was still active."""
         failure = cancelled(reason)
@@ -107,6 +114,7 @@ class RunStore:
                 "token": place.keys.token,
                 "run": run_id,
                 "lapsed": lapsed,
+                "inline": self._connection.dispatcher.inline,
                 "ended": ended(status, error=True),
                 "entries": finish_entries(run_id, status, error=self._connection.words(place.keys, failure["repr"])),
             },
@@ -152,27 +160,11 @@ class RunStore:
             ended_ms=_int(fields, b"ended"),
             deadline_ms=_int(fields, b"deadline"),
             checkpoint=fields.get(b"checkpoint", b"").decode() or None,
-            log_start=_int(fields, b"log_start") or 0,
+            log_start=_int(fields, b"log_start") or _int(fields, b"noted") or 0,
             error=None if error is None else restored(error, key, "error"),
+            spent=amounts_of(fields, "spent:"),
+            breach=tuple(decoded(fields[b"breach"])) if b"breach" in fields else (),
         )
-
-
-def settle(
-    connection: Connection,
-    thread_id: str,
-    run_id: str,
-    status: RunStatus | None = None,
-    failure: Failure | None = None,
-) -> bool:
-    """Forget that a run was to begin, or that it ever will; return whether it was waiting, and ends in this status."""
-    place = connection.place(thread_id, run_id)
-    return StartScripts(connection.client).settle_start(
-        place,
-        run=run_id,
-        member=place.start_member(),
-        status="" if status is None else status,
-        error=b"" if failure is None else connection.serde.dumps(failure),
-    )
 
 
 def _int(fields: Mapping[bytes, bytes], name: bytes) -> int | None:

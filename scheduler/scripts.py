@@ -19,6 +19,8 @@ from .lua_files import Source, load
 TRAVELS_BYTES = 64 * 1024
 #: How the due set names, in the place of a step, the questions of a thread that have a deadline.
 QUESTIONS = "questions"
+#: How it names the inputs of a thread that wait for their turn.
+NEXT = "next"
 #: How it names, before its id, a run that is to begin.
 START = "start:"
 
@@ -54,6 +56,10 @@ class Place:
     def start_member(self) -> str:
         """Return how the due set names this run while it has not begun."""
         return f"{self.keys.token} {START}{self.run_id}"
+
+    def turn_member(self) -> str:
+        """Return how the due set names the inputs of this thread that wait for their turn."""
+        return f"{self.keys.token} {NEXT}"
 
     def named(self, name: str) -> str:
         """Return the key that a script's header calls by this name."""
@@ -199,6 +205,10 @@ class Scripts:
     def put_checkpoint(self, place: Place, request: Request) -> list[Any]:
         """Move the cursor of a thread that rests."""
         return self._strings(self._run("put_checkpoint", place, request.args()))
+
+    def set_budget(self, place: Place, **args: str) -> bool:
+        """Set what the runs of a thread may spend together; return whether it is there."""
+        return bool(self._run("set_budget", place, args))
 
     def set_status(self, place: Place, request: Request, becoming: Sequence[str] = ()) -> list[Any]:
         """Create, terminate or archive a thread; ``becoming``: keys in pairs, each first one becomes the second."""

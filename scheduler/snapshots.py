@@ -1,5 +1,6 @@
 """Where a thread stands, as users see it: state, steps due, history, of its root and of the frames below."""
 
+import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -13,6 +14,7 @@ from graphs.frames import child_of, frame_ns, nearest_graph
 from graphs.graph import Graph
 from graphs.updates import apply
 
+from .budget import amounts_of
 from .checkpoints import StoredCheckpoint, in_place, result_of
 from .config import RunConfig, sought
 from .connection import Connection
@@ -127,10 +129,18 @@ class Snapshots:
         keys, checkpoints = self._connection.place(reading.thread_id).keys, self._connection.checkpoints
         if checkpoint_id is not None:
             return self._snapshot(reading, checkpoints.named(keys, reading.ns, checkpoint_id, reading.thread_id))
-        cursor = self._connection.redis.hget(keys.frame(reading.ns), "cursor")
+        pipeline = self._connection.redis.pipeline(transaction=False)
+        pipeline.hget(keys.frame(reading.ns), "cursor")
+        pipeline.hget(keys.thread, "budget")
+        pipeline.hgetall(keys.spent)
+        cursor, limits, spent = pipeline.execute()
         if cursor is None:
             return StateSnapshot({}, (), dict(given or {}), None, None, None, ())
-        return self._snapshot(reading, checkpoints.load(keys, reading.ns, cursor.decode(), reading.thread_id))
+        found = self._snapshot(reading, checkpoints.load(keys, reading.ns, cursor.decode(), reading.thread_id))
+        if not (limits or spent):
+            return found
+        budget = {"limits": json.loads(limits or b"{}"), "spent": amounts_of(spent)}
+        return found._replace(metadata={**(found.metadata or {}), "budget": budget})
 
     def _snapshot(self, reading: _Reading, stored: StoredCheckpoint) -> StateSnapshot:
         checkpoint, graph = stored.checkpoint, reading.graph

@@ -1,6 +1,6 @@
 """The scripts about runs that are to begin, one typed method each; called as those of ``scripts.py`` are."""
 
-from .scripts import Place, Scripts
+from .scripts import Place, Request, Scripts
 
 
 class StartScripts(Scripts):
@@ -18,6 +18,23 @@ class StartScripts(Scripts):
     def put_off_start(self, place: Place, **args: str | int) -> bool:
         """Let a run begin later; return whether it still waits."""
         return bool(self._run("put_off_start", place, args))
+
+    def put_input(self, place: Place, request: Request, waiting: str) -> str:
+        """Let an input wait for its turn, as the run that has this key; return waits, free or moved."""
+        return str(self._run("put_input", place, request.args(), [waiting]).decode())
+
+    def look_at_inputs(self, place: Place, **args: str | int) -> str | None:
+        """Look at the inputs of a thread that wait; return the run that is to begin, or None."""
+        run_id = self._run("look_at_inputs", place, args)
+        return None if run_id is None else str(run_id.decode())
+
+    def move_input(self, place: Place, **args: str | int) -> bool:
+        """Give an input another place in line; return whether it waits."""
+        return bool(self._run("move_input", place, args))
+
+    def release_inputs(self, place: Place, **args: str) -> bool:
+        """Let inputs have their turn although a person is asked; return whether they waited for that."""
+        return bool(self._run("release_inputs", place, args))
 
     def settle_start(self, place: Place, **args: str | bytes) -> bool:
         """Forget that a run was to begin; return whether it never will."""

@@ -1,14 +1,17 @@
 """Beginning a run: with a new input, from where the thread stands, or from an old checkpoint."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from types import MappingProxyType
 from typing import Any
 
+from graphs.commands import Command
 from graphs.graph import Graph
 from graphs.planner import stops
 from graphs.routing import Caller
 
 from .beginnings import Beginnings, Stand
+from .budget import budget_of
 from .checkpoints import StoredCheckpoint
 from .config import RunConfig
 from .connection import Connection
@@ -24,6 +27,8 @@ from .storing import Planned, Started, Storing
 from .thread import Thread
 from .threads import ThreadStore, check_log
 
+#: Where a thread goes back to whose first run was taken back.
+NOTHING = "-"
 #: No frame begins anew.
 _NOTHING: Mapping[str, str] = MappingProxyType({})
 
@@ -56,19 +61,39 @@ class Starter(Storing):
         """
         replays = self._replays(config)
         thread, head = self._standing(config.thread_id, replays.get(""))
+        back = thread.back if thread is not None and config.checkpoint_id is None else None
+        if back is not None:  # the last run was taken back
+            head = self._at(config.thread_id, back) if back != NOTHING else None
         check_log(thread, self._connection.settings.max_log_entries)
         run = self.run_of(graph, config, context, replays if config.ns else {})
+        run = replace(run, metered=thread is not None and bool(thread.budget))
         cursor = thread.cursor if thread is not None else None
-        named = config.checkpoint_id is not None
+        named = config.checkpoint_id is not None or back is not None
         stand = Stand(graph, run, head, cursor, named=named, strict=config.strict_resume)
         beginning = self._beginnings.plan(stand, value)
         end, failure = _ends_at_once(run, beginning), None
+        breach = self._breach(thread) if end is None else ""
+        if breach:
+            end = RunStatus.INTERRUPTED
         if end is None and config.drain_reason is not None:
             end, failure = RunStatus.INTERRUPTED, drained(config.drain_reason)
         orders = Orders(self._connection, graph, run, Frame(first_number=beginning.head.number))
         steps = beginning.steps if end is None else ()
         timeout_s = config.timeout_s or (thread.timeout_s if thread is not None else None)
-        return self.store(Planned(run, beginning, thread, orders.begun(beginning, steps), end, failure, timeout_s))
+        first, turn = orders.begun(beginning, steps), self._turn(config, value)
+        return self.store(Planned(run, beginning, thread, first, end, failure, timeout_s, turn, breach))
+
+    def _breach(self, thread: Thread | None) -> str:
+        """Return which limits of its budget a thread has reached already; nothing where none."""
+        return budget_of(self._connection, thread.id).breach if thread is not None and thread.budget else ""
+
+    def _turn(self, config: RunConfig, value: Any) -> str | None:
+        """Return whose turn comes before that of a run that begins now; answers, and going on, wait for nobody."""
+        if value is None or isinstance(value, Command) or config.on_busy in ("interrupt", "rollback"):
+            return None
+        if config.on_busy == "enqueue":
+            return "person"
+        return None if self._connection.dispatcher.inline else "inputs"  # inline, nobody may be there to begin them
 
     def _replays(self, config: RunConfig) -> Mapping[str, str]:
         """Return the checkpoint that the config names, and those at which the graphs above stood: frame -> id."""
@@ -82,9 +107,11 @@ class Starter(Storing):
         """Return the thread, and the checkpoint to begin from: where it stands, unless another one is replayed."""
         if replayed is None:
             return self._threads.standing(thread_id)
+        return self._threads.find(thread_id), self._at(thread_id, replayed)
+
+    def _at(self, thread_id: str, checkpoint_id: str) -> StoredCheckpoint:
         keys = self._connection.place(thread_id).keys
-        head = self._connection.checkpoints.load(keys, "", replayed, thread_id)
-        return self._threads.find(thread_id), head
+        return self._connection.checkpoints.load(keys, "", checkpoint_id, thread_id)
 
     def run_of(self, graph: Graph, config: RunConfig, context: Any, replays: Mapping[str, str] = _NOTHING) -> Run:
         """Return a run as it would be begun now.
@@ -114,6 +141,7 @@ class Starter(Storing):
             durability=config.durability,
             replays=replays,
             heard=config.heard,
+            budget=config.budget,
             versioning=graph.versioning,
         )
 

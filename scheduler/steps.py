@@ -118,6 +118,7 @@ class Steps(Closing):
             fence=claim.fence,
             delay_ms=0 if inline else delay_ms,  # inline, the process itself waits
             entry=unfinished(entry),
+            spending=_encoded(claim.spending(steps=0)),
         )
         if not given_back:
             raise LeaseLost(claim.ref.thread_id, claim.ref.step_id)
@@ -139,6 +140,7 @@ class Steps(Closing):
             until_ms=asleep.until_ms,
             entry=unfinished({"kind": "slept", **claim.ids, "until_ms": asleep.until_ms}),
             result=self._connection.checkpoints.encode_known(known),
+            spending=_encoded(claim.spending(steps=0)),
         )
         if not fell_asleep:
             raise LeaseLost(claim.ref.thread_id, claim.ref.step_id)
@@ -161,6 +163,7 @@ class Steps(Closing):
                 "wait_ms": self._connection.settings.queue_wait_ms,
                 "inline": self._connection.dispatcher.inline,
                 "entry": {**claim.ids, **entry},
+                **claim.spending(),
             },
             [kept] if message is None else [kept, message.payload],
         )
@@ -202,9 +205,14 @@ class Steps(Closing):
             result=self._connection.sealing.seal(result, place.named("results"), claim.ref.step_id),
             deadline=deadline[0],
             default=deadline[1],
+            spending=_encoded(claim.spending()),
         )
         if remaining < 0:
             raise LeaseLost(claim.ref.thread_id, claim.ref.step_id)
         if held is not None:
             hand_out(self._connection, StepOrder.from_record(claim.ref.thread_id, held))
         return self.close(claim, graph) if remaining == 0 else Progress()
+
+
+def _encoded(spending: Mapping[str, Any]) -> bytes:
+    return encoded(spending["spending"]) if spending else b""

@@ -7,6 +7,7 @@ from typing import Any
 
 from graphs.planner import Verdict
 
+from .budget import words_of
 from .chunk_blocks import ChunkBlocks
 from .connection import Connection
 from .dispatch import StepOrder
@@ -41,6 +42,10 @@ class Planned:
     failure: Failure | None = None
     #: The time limit of the run as a whole, in seconds.
     timeout_s: float | None = None
+    #: Whose turn comes before: of "inputs" that wait, also of a "person" who is asked; None: nobody's.
+    turn: str | None = None
+    #: Which limits of its thread's budget are reached already, so that it pauses at once; nothing where none.
+    breach: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +57,8 @@ class Started:
     ended: RunStatus | None
     #: The log's last entry before the run.
     log_start: int
+    #: Whether it has not begun, and waits for its turn.
+    queued: bool = False
 
 
 class Storing:
@@ -95,6 +102,8 @@ class Storing:
             alive_ms=settings.lease_ms * ALIVE_FACTOR,
             **({"deadline_ms": round(planned.timeout_s * 1000)} if planned.timeout_s else {}),
             **run.superstep_ms,
+            **({"turn": planned.turn} if planned.turn is not None else {}),
+            **({"breach": planned.breach} if planned.breach else {}),
             **({"ended": ended(planned.end, error=planned.failure is not None)} if planned.end is not None else {}),
         )
         stored, key = self._connection.stored, place.named("run")
@@ -128,7 +137,7 @@ def _entries(planned: Planned, words: Callable[[str], Any]) -> list[dict[str, An
         "steps": [] if beginning.done else [step.id for step in beginning.steps],
         **_answered(planned),
     }
-    paused = {"why": Verdict.PAUSE_BEFORE.value} if end is RunStatus.INTERRUPTED else {}
+    paused = {"why": words_of(planned.breach) or Verdict.PAUSE_BEFORE.value} if end is RunStatus.INTERRUPTED else {}
     why = paused if planned.failure is None else {"error": words(planned.failure["repr"])}
     return [*created, began, *(finish_entries(run.id, end, **why) if end is not None else [])]
 

@@ -28,6 +28,12 @@ class Thread:
     timeout_s: float | None = None
     #: The number of the last entry of its log: it tells whether anything has changed since.
     seq: int = 0
+    #: The checkpoint that its next run begins from, because the run after that was taken back; "-": from nothing.
+    back: str | None = None
+    #: What its runs may spend together, by unit.
+    budget: Mapping[str, float] = field(default_factory=dict)
+    #: The run that asked a person, and waits for the answer.
+    waits: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,20 +8,23 @@ from typing import Any
 from urllib.parse import unquote
 
 from graphs.checks import shown
+from graphs.spending import limits_of
 
+from .budget import Budget, budget_of, set_budget
 from .checkpoints import StoredCheckpoint
-from .config import positive, sought
+from .config import metadata_text, positive, sought
 from .connection import Connection
 from .copying import stage
-from .errors import InvalidConfig, ThreadBusy, ThreadNotFound, TransitionNotAllowed
+from .errors import InputsWaiting, InvalidConfig, ThreadBusy, ThreadNotFound, TransitionNotAllowed
 from .excess import LogFull, StateTooLarge
 from .ids import check_thread_id
+from .inputs import Inputs
 from .lifecycle import TABLE, ThreadEvent, ThreadStatus, allowed_in
-from .scripts import TRAVELS_BYTES, Place, Request
+from .scripts import TRAVELS_BYTES, Request
 from .thread import PendingStep, Thread
 
 #: What a copy has of the fields of its original.
-_COPIED = frozenset({b"graph", b"fingerprint", b"metadata", b"timeout"})
+_COPIED = frozenset({b"graph", b"fingerprint", b"metadata", b"timeout", b"budget"})
 
 
 class ThreadStore:
@@ -31,23 +34,30 @@ class ThreadStore:
         self._connection = connection
 
     def create(
-        self, thread_id: str, metadata: Mapping[str, Any] | None = None, timeout_s: float | None = None
+        self,
+        thread_id: str,
+        metadata: Mapping[str, Any] | None = None,
+        timeout_s: float | None = None,
+        budget: Mapping[str, float] | None = None,
     ) -> Thread:
-        """Create a thread before its first run, as a rule to give it metadata or a time limit for its runs.
+        """Create a thread before its first run, to give it metadata, a time limit for its runs, or a budget for them.
 
         Raises:
             InvalidThreadId: the id is not usable.
             InvalidConfig: the metadata is no JSON, or the time limit no positive number.
-            StateTooLarge: the metadata takes more bytes than the deployment allows.
+            InvalidBudget: the budget is none.
+            StateTooLarge: the metadata is larger than the deployment allows.
             TransitionNotAllowed: the thread is there already.
         """
         thread_id = check_thread_id(thread_id)
-        told, limit = _json({} if metadata is None else metadata), self._connection.settings.max_metadata_bytes
+        told, limit = metadata_text({} if metadata is None else metadata), self._connection.settings.max_metadata_bytes
         if len(told.encode()) > limit:
             raise StateTooLarge("The thread's metadata", len(told.encode()), limit, "TREADLE_MAX_METADATA_BYTES")
         fields = {"metadata": self._metadata(thread_id, told)}
         if positive({"timeout_s": timeout_s}, "timeout_s", float) is not None:
             fields["timeout"] = str(timeout_s)
+        if budget is not None:
+            fields["budget"] = json.dumps(limits_of(budget))
         return self._create(thread_id, ThreadStatus.CREATED, fields, {"kind": "created"})
 
     def copy(self, thread_id: str, new_thread_id: str) -> Thread:
@@ -151,12 +161,30 @@ class ThreadStore:
         dues = self._connection.redis.zmscore(place.keys.due, [place.member(step["id"]) for step in steps])
         return [PendingStep.of(step, due) for step, due in zip(steps, dues, strict=True)]
 
+    def inputs(self, thread_id: str) -> Inputs:
+        """Return the inputs that wait for their turn on a thread: list, move, remove, clear, release."""
+        return Inputs(self._connection, check_thread_id(thread_id))
+
+    def budget(self, thread_id: str) -> Budget:
+        """Return what the runs of a thread may spend together, and what they have."""
+        return budget_of(self._connection, check_thread_id(thread_id))
+
+    def set_budget(self, thread_id: str, budget: Mapping[str, float | None]) -> Budget:
+        """Set limits of what its runs may spend together: at once, the first ones from the next run on; None is none.
+
+        Raises:
+            ThreadNotFound: there is no such thread.
+            InvalidBudget: a unit has no usable name, or a limit is no positive number.
+        """
+        return set_budget(self._connection, check_thread_id(thread_id), budget)
+
     def terminate(self, thread_id: str) -> Thread:
         """Close a thread that rests, for good.
 
         Raises:
             ThreadNotFound: there is none of this id.
             TransitionNotAllowed: its status does not allow it, for example because it runs.
+            InputsWaiting: inputs wait for their turn on it.
         """
         return self._close(thread_id, ThreadEvent.TERMINATE, "terminated")
 
@@ -166,11 +194,12 @@ class ThreadStore:
         Raises:
             ThreadNotFound: there is none of this id.
             TransitionNotAllowed: its status does not allow it.
+            InputsWaiting: inputs wait for their turn on it.
         """
         return self._close(thread_id, ThreadEvent.ARCHIVE, "archived")
 
     def delete(self, thread_id: str) -> None:
-        """Delete a thread that rests, with its state, history and log; one that is not there is deleted already.
+        """Delete a thread that rests, with its state, history, log and waiting inputs; what is not there is deleted.
 
         Raises:
             ThreadBusy: a run is active on it.
@@ -180,8 +209,9 @@ class ThreadStore:
         while answer[0] == "more":
             run_ids = [run.decode() for run in self._connection.redis.lrange(place.keys.runs, 0, -1)]
             frames = [ns.decode() for ns in self._connection.redis.smembers(place.keys.frames)]
-            waiting: Any = self._connection.client.zrange(place.keys.starts, 0, -1)
-            answer = self._connection.scripts.delete_thread(place, run_ids, frames, [run.decode() for run in waiting])
+            lines = (self._connection.redis.zrange(key, 0, -1) for key in (place.keys.starts, place.keys.inputs))
+            waiting = [run.decode() for line in lines for run in line]
+            answer = self._connection.scripts.delete_thread(place, run_ids, frames, waiting)
         if answer[0] == "busy":
             raise self.busy(thread_id, answer[1], int(answer[2]))
         self._connection.checkpoints.forget(place.keys)
@@ -210,6 +240,9 @@ class ThreadStore:
             else {},
             float(text["timeout"]) if "timeout" in text else None,
             int(text.get("seq", 0)),
+            text.get("back"),
+            json.loads(text.get("budget", "{}")),
+            text.get("waits"),
         )
 
     def _create(
@@ -233,6 +266,8 @@ class ThreadStore:
         answer = self._set(check_thread_id(thread_id), body, {"kind": kind})
         if answer == ["refused", "unknown"]:
             raise ThreadNotFound(thread_id)
+        if answer[0] == "waiting":
+            raise InputsWaiting(thread_id)
         if answer[0] == "refused":
             raise TransitionNotAllowed(thread_id, answer[1], event)
         return self.get(thread_id)
@@ -245,14 +280,6 @@ class ThreadStore:
         return self._connection.scripts.set_status(place, Request(body), becoming)
 
 
-def place_of(connection: Connection, member: str) -> tuple[Place, str, str]:
-    """Return where an entry of a due set points: the thread's place, its id, and the step or ``run:ID``."""
-    token, _, what = member.partition(" ")
-    thread_id = unquote(token)
-    run_id = what.removeprefix("run:") if what.startswith("run:") else ""
-    return connection.place(thread_id, run_id), thread_id, what
-
-
 def check_log(thread: Thread | None, limit: int) -> None:
     """Check that something more can happen to a thread.
 
@@ -261,17 +288,6 @@ def check_log(thread: Thread | None, limit: int) -> None:
     """
     if thread is not None and thread.seq >= limit:
         raise LogFull(thread.id, thread.seq, limit)
-
-
-def _json(metadata: Mapping[str, Any]) -> str:
-    if not isinstance(metadata, Mapping):
-        raise InvalidConfig(f"A thread's metadata is a dict that JSON can hold, got {shown(metadata)}.")
-    try:
-        told = json.dumps(dict(metadata), allow_nan=False, ensure_ascii=False)
-        told.encode()  # no lone surrogates, which nothing outside of Python could read
-        return told
-    except (TypeError, ValueError, RecursionError) as error:
-        raise InvalidConfig(f"A thread's metadata is a dict that JSON can hold: {error}.") from error
 
 
 def _status(status: str) -> ThreadStatus:

@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import unquote
 
 from .ailments import ailment_of
 from .connection import Connection
@@ -17,9 +18,8 @@ from .json_text import decoded
 from .moves import hand_out
 from .recovery import Recovery
 from .runs import RunStore
-from .scripts import QUESTIONS, START, Place
+from .scripts import NEXT, QUESTIONS, START, Place
 from .start_scripts import StartScripts
-from .threads import place_of
 from .ticking import Ticking
 
 logger = logging.getLogger(__name__)
@@ -39,7 +39,7 @@ _HOLD_MS = 5_000
 
 @dataclass(frozen=True, slots=True)
 class DueEntry:
-    """What an entry of a due set is about: a step, ``run:ID``, ``start:ID``, or the questions of a thread."""
+    """What an entry of a due set is about: a step, ``run:ID``, ``start:ID``, a thread's questions, or its inputs."""
 
     member: str
     place: Place
@@ -54,7 +54,7 @@ class DueEntry:
     @property
     def is_step(self) -> bool:
         """Whether it is about a step."""
-        return self.what != QUESTIONS and not self.what.startswith(("run:", START))
+        return self.what not in (QUESTIONS, NEXT) and not self.what.startswith(("run:", START))
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,6 +186,8 @@ class Watchdog:
         try:
             if entry.what == QUESTIONS:
                 return "answered" if self._defaults.give(entry.thread_id) else "left alone"
+            if entry.what == NEXT:
+                return self._given_turn(entry)
             if entry.what.startswith(START):
                 return self._announced(entry)
             return self._runs.look_at(entry.thread_id, entry.place.run_id) or "left alone"
@@ -203,6 +205,18 @@ class Watchdog:
         if queue is None:
             return "left alone"
         self._connection.dispatcher.announce(entry.thread_id, run_id, queue or None)
+        return "announced"
+
+    def _given_turn(self, entry: DueEntry) -> str:
+        """Tell the workers whose turn it is on a thread that is free."""
+        settings, scripts = self._connection.settings, StartScripts(self._connection.client)
+        waits = {"wait_ms": settings.queue_wait_ms, "wait_max_ms": settings.queue_wait_max_ms}
+        run_id = scripts.look_at_inputs(entry.place, token=entry.place.keys.token, **waits)
+        if run_id is None:
+            return "left alone"
+        place = self._connection.place(entry.thread_id, run_id)
+        queue = self._connection.redis.hget(place.named("run"), "queue") or b""
+        self._connection.dispatcher.announce(entry.thread_id, run_id, queue.decode() or None)
         return "announced"
 
     def _send_again(self, entries: Sequence[DueEntry]) -> Counter[str]:
@@ -284,3 +298,11 @@ def _not_handled(entry: DueEntry, error: Exception) -> str:
 
 def _ids(order: StepOrder) -> dict[str, str]:
     return {"thread_id": order.ref.thread_id, "step_id": order.ref.step_id}
+
+
+def place_of(connection: Connection, member: str) -> tuple[Place, str, str]:
+    """Return where an entry of a due set points: the thread's place, its id, and the step or ``run:ID``."""
+    token, _, what = member.partition(" ")
+    thread_id = unquote(token)
+    run_id = what.removeprefix("run:") if what.startswith("run:") else ""
+    return connection.place(thread_id, run_id), thread_id, what

@@ -304,9 +304,11 @@ def shared_functions() -> dict[str, str]:
 
 
 def with_what_it_calls(name: str) -> str:
-    """Return a script's body, and those of the shared functions that it calls."""
-    called = [text for function, text in shared_functions().items() if re.search(rf"\b{function}\(", body(name))]
-    return "\n".join([body(name), *called])
+    """Return a script's body, and those of the shared functions that it calls, and that these call."""
+    code, functions = body(name), shared_functions()
+    while called := [function for function in functions if re.search(rf"\b{function}\(", code)]:
+        code = "\n".join([code, *(functions.pop(function) for function in called)])
+    return code
 
 
 @pytest.mark.parametrize("path", LUA_FILES, ids=[path.name for path in LUA_FILES])

@@ -26,6 +26,7 @@ _PASSWORD_BYTES = 24
 _OF_SCHEDULERS = ("take_due", "redispatch_step", "look_at_run", "look_at_start")
 _BY_SCHEDULERS = (
     *_OF_SCHEDULERS,
+    "look_at_inputs",
     "look_at_thread",
     "start_run",
     "end_run",

@@ -193,6 +193,7 @@ class Attempt:
             self.local.control,
             server_info_of(self.config),
             self.clock.hear,
+            claim.spent.add,
         )
 
     @cached_property

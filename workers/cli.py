@@ -21,6 +21,8 @@ COMMANDS: Mapping[str, Mapping[str, tuple[str, str]]] = {
         "resume": ("runs", "Go on with a thread from where it stands, and follow it."),
         "cancel": ("runs", "Cancel a thread's active run."),
         "update": ("editing", "Write to a thread's state, as if a node had."),
+        "budget": ("budget", "Show what a thread may spend and has spent, and set its limits."),
+        "inputs": ("inputs", "Look after inputs that wait for their turn: list, move, remove, clear, release."),
     },
     "Time": {
         "schedule": ("schedule", "Start graphs by the clock: create, list, show, pause, resume, delete, trigger."),

@@ -36,7 +36,7 @@ Config = Mapping[str, Any] | None
 Names = Sequence[str] | str | None
 
 #: What a call may say for its run alone.
-_PER_RUN = frozenset({"interrupt_before", "interrupt_after", "timeout", "on_busy", "durability"})
+_PER_RUN = frozenset({"interrupt_before", "interrupt_after", "timeout", "on_busy", "durability", "budget"})
 #: What is taken for the sake of those who move here, and changes nothing.
 _ACCEPTED = frozenset({"debug"})
 
@@ -124,10 +124,12 @@ class CompiledStateGraph(AsyncFace, Batches, Times):
             output_keys: which keys to return; one name returns its bare value.
             version: "v1", the output with its open questions under ``__interrupt__``; "v2", a GraphOutput.
             **options: ``interrupt_before``, ``interrupt_after``, ``timeout`` (seconds for the run as a whole),
-                ``on_busy`` ("reject" or "wait"), ``control``, a RunControl by which the run can be drained, and
-                ``durability``: "sync" and "async" are the same, every superstep is
-                stored before the next one begins; with "exit", which is as safe, history shows of the run and the
-                graphs inside of it only where it ended.
+                ``budget`` (what the run may spend, by unit; when it has, it pauses), ``on_busy`` (on a busy thread:
+                "reject" the call, "wait" here, "enqueue" the input in the thread's own line, "interrupt" the active run
+                at its next checkpoint, or "rollback": take it back), ``control``, a RunControl by which the run can be
+                drained, and ``durability``: "sync" and "async" are the same, every superstep is stored before the next
+                one begins; with "exit", which is as safe, history shows of the run and the graphs inside of it only
+                where it ended.
 
         Raises:
             GraphDrained: the run was drained, with work left.
@@ -231,7 +233,8 @@ class CompiledStateGraph(AsyncFace, Batches, Times):
         run_config = replace(self._run_config(config, options), heard=heard, drain_reason=control.drain_reason)
         started = engine.client.start(self.graph, run_config, input, context_of(self.graph.context, context))
         runner = self._saver.runner(self.store, self.cache) if engine.inline else None
-        return Execution(engine.client, self.graph, started, runner, control, ephemeral=ephemeral)
+        turns = None if runner is None or ephemeral else self._saver.turns(self.graph, runner)
+        return Execution(engine.client, self.graph, started, runner, control, turns, ephemeral=ephemeral)
 
     def _run_config(self, config: Config, options: Mapping[str, Any]) -> RunConfig:
         unknown = options.keys() - _PER_RUN - _ACCEPTED

@@ -17,6 +17,7 @@ from scheduler.storing import Started
 from .attempt import Local
 from .inline import InlineRunner
 from .loop import Calls
+from .succession import Succession
 
 
 class Execution:
@@ -28,16 +29,18 @@ class Execution:
         started: the run, as it was stored.
         runner: executes it here; None where workers do.
         control: by what the caller may drain it.
+        turns: begins here what waits for the run's end.
         ephemeral: whether its thread is deleted when it has ended, because nobody could come back to it.
     """
 
-    def __init__(  # noqa: PLR0913 - each is a thing of its own
+    def __init__(  # noqa: PLR0913, PLR0917 - each is a thing of its own
         self,
         client: Client,
         graph: Graph,
         started: Started,
         runner: InlineRunner | None,
         control: RunControl,
+        turns: Succession | None = None,
         *,
         ephemeral: bool = False,
     ) -> None:
@@ -45,6 +48,7 @@ class Execution:
         self._graph = graph
         self._started = started
         self._runner = runner
+        self._turns = turns
         self._ephemeral = ephemeral
         self._local = Local(control)
         self._background: Future[None] | None = None
@@ -102,9 +106,15 @@ class Execution:
             self._client.wait(self._thread_id, self._run_id)
 
     def _run_here(self) -> None:
-        if self._runner is not None:
-            with self._calls:
-                self._runner.run(Root(self._graph), self._started, self._local)
+        if self._runner is None:
+            return
+        try:
+            if not self._started.queued:
+                with self._calls:
+                    self._runner.run(Root(self._graph), self._started, self._local)
+        finally:
+            if self._turns is not None:
+                self._turns.go_on(self._thread_id)
 
     @property
     def _thread_id(self) -> str:

@@ -60,6 +60,8 @@ def _details(data: Mapping[str, Any]) -> str:
         f"again in {duration(data['after_ms'])}" if "after_ms" in data else "",
         f"until {moment(data['until_ms'])}" if "until_ms" in data else "",
         str(data.get("graph", "")),
+        str(data.get("on_busy", "")),
+        f"place {data['place']}" if "place" in data else "",
         str(data.get("outcome", "")),
         str(data.get("status", "")),
         str(data.get("why", "")),

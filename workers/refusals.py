@@ -11,6 +11,7 @@ from graphs.errors import TreadleError
 from scheduler.errors import (
     CursorMoved,
     EmbeddedRedisError,
+    InputsWaiting,
     LeaseLost,
     RunFailed,
     StoreUnavailable,
@@ -28,6 +29,7 @@ _CODES: tuple[tuple[type[Exception], ExitCode], ...] = (
     (redis.RedisError, ExitCode.UNAVAILABLE),
     (kombu.exceptions.OperationalError, ExitCode.UNAVAILABLE),
     (ThreadBusy, ExitCode.BUSY),
+    (InputsWaiting, ExitCode.BUSY),
     (TransitionNotAllowed, ExitCode.BUSY),
     (CursorMoved, ExitCode.BUSY),
     (RunFailed, ExitCode.FAILED),

@@ -17,6 +17,7 @@ from scheduler.tuples import CheckpointTuple, Tuples
 
 from .engine import Engine, open_engine
 from .inline import InlineRunner
+from .succession import Succession
 
 _FOREVER_MS = 10 * 365 * 24 * 3600 * 1000
 
@@ -32,6 +33,8 @@ class Saver:
         self._types = tuple(types)
         self._engine: Engine | None = None
         self._runners: dict[tuple[int, int], InlineRunner] = {}
+        self._homes: dict[str, tuple[Graph, InlineRunner]] = {}
+        self._turns: Succession | None = None
         self._lock = threading.Lock()
 
     @property
@@ -64,6 +67,14 @@ class Saver:
         engine = self.engine
         with self._lock:
             return self._runners.setdefault((id(store), id(cache)), engine.runner(store, cache))
+
+    def turns(self, graph: Graph, runner: InlineRunner) -> Succession:
+        """Return what begins, in this process, the inputs that wait for their turn; also those of this graph."""
+        client = self.client
+        with self._lock:
+            self._homes[graph.name] = (graph, runner)
+            self._turns = self._turns or Succession(client, self._homes)
+            return self._turns
 
     def delete_thread(self, thread_id: str) -> None:
         """Delete a thread with its state, history and log.

@@ -1,10 +1,11 @@
 """Building a graph whose nodes share a state, up to something that can be run."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from graphs.builder import GraphBuilder
 from graphs.cache import BaseCache
 from graphs.graph import DEFAULT_NAME, check_graph_name
+from graphs.spending import limits_of
 from graphs.store import BaseStore
 from graphs.versioning import Versioning, check_versioning
 
@@ -28,6 +29,7 @@ class StateGraph(GraphBuilder):
         name: str | None = None,
         versioning: Versioning = "park",
         debug: bool = False,
+        budget: Mapping[str, float] | None = None,
     ) -> CompiledStateGraph:
         """Check the graph and return it, ready to run.
 
@@ -44,13 +46,17 @@ class StateGraph(GraphBuilder):
                 with another version parks them, with the reason; "pinned": their steps go to workers that have the
                 version with which they began, and wait for these; "auto_upgrade": newer workers go on with them where
                 their nodes and state still exist. Of graphs inside, the one around decides.
+            budget: what each of its runs may spend, by unit: ``{"steps": 100, "seconds": 600, "tokens": 50_000}``; the
+                config of a call may say otherwise. A run that has reached a limit pauses between two steps.
             debug: accepted for the sake of those who move here; the log is always kept.
 
         Raises:
             InvalidGraph: an edge or a breakpoint names a node that is not there, nothing leads from START, or the
                 versioning is not known.
+            InvalidBudget: the budget is none.
             TypeError: the checkpointer, store or cache is not one of Treadle's.
         """
         name = check_graph_name(DEFAULT_NAME if name is None else name)
         graph = self.build(name, interrupt_before, interrupt_after, check_versioning(versioning))
-        return CompiledStateGraph(graph, checkpointer, store, cache)
+        config = {} if budget is None else {"budget": limits_of(budget)}
+        return CompiledStateGraph(graph, checkpointer, store, cache, config)

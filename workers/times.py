@@ -13,6 +13,7 @@ from scheduler.errors import InvalidConfig, InvalidSchedule
 from scheduler.handle import RunHandle
 from scheduler.schedule import CatchUp, OnBusyTick, Plan, Schedule
 from scheduler.schedules import Schedules
+from scheduler.waiting import queue_of
 
 from .engine import Engine
 
@@ -152,9 +153,3 @@ def when_of(options: dict[str, Any]) -> When | None:
             kind = "a datetime with a time zone" if name == "at" else "a number of seconds or a timedelta"
             raise InvalidConfig(f"{name!r} is {kind}, got {value!r:.60}.")
     return next(iter(given.values()), None)
-
-
-def queue_of(graph: Graph) -> str | None:
-    """Return the Celery queue of workers that have a graph: the default one where any of its nodes uses that."""
-    queues = [node.queue for node in graph.nodes.values()]
-    return None if None in queues else queues[0]

@@ -2,11 +2,11 @@
 -- control back to the step that called the frame.
 -- With a step and its fence, the superstep is that single step, and its lease must still be good; else with the finished
 -- step by which it is closed.
--- KEYS thread steps due log run index frame held checkpoints channels results counts
+-- KEYS thread steps due log run inputs spent index frame held checkpoints channels results counts
 -- ARGV request; then the blobs of checkpoints, channel fields, results, steps, queue messages, log entries, the run's error
 -- or the frame's outcome
 -- Returns "committed", "moved" (somebody else closed it), "open" (a sibling still runs), "lost" (the lease), or
--- "drained" when the run goes on and shall not: then nothing is stored.
+-- "drained", or "spent" and of what (JSON), when the run goes on and shall not: then nothing is stored.
 local request = cjson.decode(ARGV[1])
 local now = now_ms()
 local frame = redis.call("HMGET", K.frame, "cursor", "remaining")
@@ -26,12 +26,12 @@ elseif tonumber(frame[2]) ~= 0 then
   return "open"
 end
 if request.goes_on and redis.call("HEXISTS", K.run, "drain") == 1 then return "drained" end
+local over = request.goes_on and breached(request.spending, ms)
+if over then return "spent " .. over end
+spend(request.spending, ms)
 move(request, now)
 limit_superstep(request, now)
 write_log(now, told(request.entries, ms))
 if request.returned then give_back(request.returned, request, now) end
-if request.ended then
-  if request.ended.error then redis.call("HSET", K.run, "error", blob()) end
-  finish(request.ended, request, now)
-end
+finish_where_told(request, now)
 return "committed"

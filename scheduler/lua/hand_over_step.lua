@@ -1,5 +1,5 @@
 -- Keep the failure of a step, and let its node's error handler take over: a step of the same superstep, which stays open.
--- KEYS thread steps due log results
+-- KEYS thread steps due log run spent results
 -- ARGV request; then the blobs of the step's result and of the handler's queue message
 -- Returns 1, or 0 when the lease was lost.
 local request = cjson.decode(ARGV[1])
@@ -20,6 +20,7 @@ redis.call("HSET", K.steps, handler.id, cjson.encode(handler))
 if not request.inline then redis.call("ZADD", K.due, now + request.wait_ms, request.token .. " " .. handler.id) end
 local queue = request.queue
 if queue ~= cjson.null then redis.call("LPUSH", queue, blob()) end
+spend(request.spending, now - step.started)
 request.entry.ms = now - step.started
 write_log(now, {request.entry})
 return 1

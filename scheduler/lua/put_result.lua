@@ -1,6 +1,6 @@
 -- Keep what one of several parallel steps wrote, or how it failed, until the superstep closes.
--- KEYS thread steps due log frame held results deadlines
--- ARGV step token member fence close_ms wait_ms entry result deadline default
+-- KEYS thread steps due log run spent frame held results deadlines
+-- ARGV step token member fence close_ms wait_ms entry result deadline default spending
 -- Returns {how many steps of the superstep are still open, the step that was held and goes now}, or {-1}: the lease was
 -- lost.
 local raw = redis.call("HGET", K.steps, A.step)
@@ -11,6 +11,7 @@ if step.fence ~= tonumber(A.fence) then return {-1} end
 if step.state == "done" then return {tonumber(redis.call("HGET", K.frame, "remaining"))} end
 if step.state ~= "leased" or (step.deadline and step.deadline <= now) then return {-1} end
 redis.call("HSET", K.results, A.step, A.result)
+if A.spending ~= "" then spend(cjson.decode(A.spending), now - step.started) end
 if A.deadline ~= "" then note_deadline(step, cjson.decode(A.deadline), A.default, now) end
 step.state = "done"
 redis.call("HSET", K.steps, A.step, cjson.encode(step))

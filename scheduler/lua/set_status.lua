@@ -1,7 +1,8 @@
 -- Create, terminate or archive a thread; a copy is created with what was put together for it.
--- KEYS thread log index; then pairs: a key, and the thread's own that it becomes
+-- KEYS thread log index inputs; then pairs: a key, and the thread's own that it becomes
 -- ARGV request
--- Returns {"set"}, or {"refused", status} when the thread's status does not allow it.
+-- Returns {"set"}, {"refused", status} when the thread's status does not allow it, or {"waiting"} when
+-- inputs wait for their turn.
 local request = cjson.decode(ARGV[1])
 local now = now_ms()
 local thread = redis.call("HMGET", K.thread, "status", "nonce")
@@ -10,7 +11,8 @@ if status and thread[2] == request.nonce then return {"set"} end -- this very ca
 if request.create and status then return {"refused", status} end
 if not request.create and not status then return {"refused", "unknown"} end
 if status and not request.allowed[status] then return {"refused", status} end
-for index = 4, #KEYS, 2 do
+if not request.create and redis.call("EXISTS", K.inputs) == 1 then return {"waiting"} end
+for index = 5, #KEYS, 2 do
   local key = KEYS[index]
   redis.call("PERSIST", key)
   redis.call("RENAME", key, KEYS[index + 1])

@@ -1,11 +1,19 @@
 -- Forget that a run was to begin: it has, or it was cancelled, or it cannot and never will.
--- KEYS starts due run
--- ARGV run member status error
+-- KEYS thread starts inputs due log run runs
+-- ARGV run member token status error
 -- Returns 1 when it will never begin, and 0 when it has begun or was settled before.
+local now = now_ms()
+local queued = redis.call("ZREM", K.inputs, A.run) == 1
 redis.call("ZREM", K.starts, A.run)
 redis.call("ZREM", K.due, A.member)
-redis.call("HDEL", K.run, "start", "queue", "sends")
+redis.call("HDEL", K.run, "start", "queue", "sends", "turn", "noted", "on_busy")
 local run = redis.call("HMGET", K.run, "status", "log_start")
 if A.status == "" or run[1] ~= "pending" or run[2] then return 0 end
-redis.call("HSET", K.run, "status", A.status, "ended", now_ms(), "error", A.error)
+redis.call("HSET", K.run, "status", A.status, "ended", now, "error", A.error)
+if redis.call("EXISTS", K.thread) == 1 then redis.call("LPUSH", K.runs, A.run) end
+if queued then
+  redis.call("HDEL", K.thread, "looks")
+  write_log(now, {{kind = "withdrawn", run = A.run, status = A.status}})
+  if redis.call("EXISTS", K.inputs) == 1 then redis.call("ZADD", K.due, now, A.token .. " next") end
+end
 return 1

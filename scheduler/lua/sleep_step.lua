@@ -1,7 +1,7 @@
 -- Let a step sleep: it waits here, not in a worker, until the moment has come; then its node runs again from its top.
 -- It has not failed and has come further than before, so neither an attempt nor a lost worker counts.
--- KEYS thread steps due log results
--- ARGV step member fence until_ms entry result
+-- KEYS thread steps due log run spent results
+-- ARGV step member fence until_ms entry result spending
 -- Returns 1, or 0 when the lease was lost.
 local raw = redis.call("HGET", K.steps, A.step)
 local step = raw and cjson.decode(raw)
@@ -17,5 +17,6 @@ step.attempt, step.losses, step.sends = step.attempt - 1, 0, 0
 step.timed_out, step.deadline, step.returned = nil, nil, nil
 redis.call("HSET", K.steps, A.step, cjson.encode(step))
 if A.member ~= "" then redis.call("ZADD", K.due, step.due, A.member) end
+if A.spending ~= "" then spend(cjson.decode(A.spending), now - step.started) end
 write_log(now, {A.entry .. ',"ms":' .. now - step.started})
 return 1

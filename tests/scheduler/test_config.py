@@ -89,7 +89,7 @@ def test_a_config_without_a_thread_is_refused(config: Any) -> None:
         ({"interrupt_before": [1]}, "'interrupt_before' is a list of node names or '\\*'"),
         ({"interrupt_after": 1}, "'interrupt_after' is a list of node names"),
         ({"strict_resume": 1}, "'strict_resume' is a bool, got 1"),
-        ({"on_busy": "queue"}, "on_busy is 'reject' or 'wait', got 'queue'"),
+        ({"on_busy": "queue"}, "on_busy is 'reject' or 'wait' or 'enqueue' or 'interrupt' or 'rollback', got 'queue'"),
         ({"checkpoint_id": "latest"}, "'latest' is not a checkpoint id"),
         ({"checkpoint_id": 5}, "5 is not a checkpoint id"),
     ],

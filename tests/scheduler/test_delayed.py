@@ -115,7 +115,7 @@ def test_two_workers_that_begin_a_run_at_the_same_time_begin_it_once(
     assert seen is not None
 
     delayed.begin(THREAD, waiting.run_id, GRAPHS)
-    elsewhere.start(LINE, replace(seen[0], on_busy="reject"), seen[1])
+    elsewhere.start(LINE, replace(seen.config, on_busy="reject"), seen.input)
 
     assert kinds(client) == ["created", "started"]
     assert client.log.verify(THREAD) is None
@@ -174,7 +174,7 @@ def test_a_run_that_is_cancelled_while_it_begins_has_begun_or_never_will(
 
     assert client.runs.cancel(THREAD, waiting.run_id)
     with pytest.raises(Exception, match="cancelled"):
-        elsewhere.start(LINE, replace(seen[0], on_busy="reject"), seen[1])
+        elsewhere.start(LINE, replace(seen.config, on_busy="reject"), seen.input)
 
     assert client.threads.find(THREAD) is None
 

@@ -19,7 +19,7 @@ from scheduler.ids import check_thread_id
 from scheduler.keys import PARTITIONS, Keys
 from scheduler.scripts import Place
 from scheduler.steps import Steps
-from scheduler.threads import place_of
+from scheduler.watchdog import place_of
 
 from .stage import begin, claim, kinds, line, record, refs, wrote
 

@@ -23,7 +23,7 @@ from scheduler.errors import (
 from scheduler.keys import PARTITIONS, Keys
 from scheduler.lifecycle import ThreadStatus
 from scheduler.steps import Steps
-from scheduler.threads import place_of
+from scheduler.watchdog import place_of
 
 from .stage import THREAD, begin, claim, everything, expire_lease, fan, finish, kinds, line, play, refs, state
 

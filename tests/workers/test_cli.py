@@ -14,7 +14,17 @@ from workers.exits import MEANINGS, ExitCode
 
 NAMES = [name for section in COMMANDS.values() for name in section]
 #: Commands that only ever talk to a person, or run until they are stopped.
-WITHOUT_JSON = {"acl", "demo", "up", "draw", "worker", "scheduler", "flower", "schedule"}  # the last one's own have it
+WITHOUT_JSON = {
+    "acl",
+    "demo",
+    "up",
+    "draw",
+    "worker",
+    "scheduler",
+    "flower",
+    "inputs",
+    "schedule",
+}  # those of the last two have it
 
 
 def command(name: str) -> click.Command:

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from scheduler.waiting import queue_of
 from tests.conftest import RealRedis
 from tests.workers.asking import CONFIG, Trail
 from treadle.checkpoint.memory import MemorySaver
@@ -13,7 +14,6 @@ from treadle.checkpoint.redis import RedisSaver
 from treadle.errors import InvalidConfig, InvalidSchedule, InvalidSleep, RunCancelled, ScheduleNotFound
 from treadle.graph import START, CompiledStateGraph, StateGraph
 from treadle.types import Command
-from workers.times import queue_of
 
 
 @dataclass

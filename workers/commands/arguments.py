@@ -4,9 +4,11 @@ import json
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_args
 
 import click
+
+from scheduler.config import OnBusy
 
 from ..desk import Desk
 
@@ -95,6 +97,19 @@ def config_option(callback: Callback) -> Callback:
     """Add the option --config: what else a run's config says."""
     told = 'More of the run\'s config, for example \'{"timeout": 60, "metadata": {"user": "ada"}}\'.'
     return click.option("--config", type=JsonObject(), default=None, metavar="JSON", help=told)(callback)
+
+
+def on_busy_option(callback: Callback) -> Callback:
+    """Add the option --on-busy: what a new input does on a busy thread."""
+    told = "On a busy thread: an error (the default), wait here, wait in the thread's own line, stop the active run at "
+    told += "its next checkpoint and go first, or take the active run back."
+    return click.option("--on-busy", type=click.Choice(get_args(OnBusy)), default=None, help=told)(callback)
+
+
+def budget_option(callback: Callback) -> Callback:
+    """Add the option --budget: what the run may spend."""
+    told = "What the run may spend, for example tokens=50000; it pauses when it has. May be given more than once."
+    return click.option("--budget", type=Pair(), multiple=True, metavar="UNIT=LIMIT", help=told)(callback)
 
 
 def confirmed(what: str, *, yes: bool) -> None:

@@ -1,5 +1,6 @@
 """The commands that begin, take up and cancel runs."""
 
+import json
 from shlex import quote
 from typing import Any, TypedDict, Unpack
 
@@ -8,17 +9,27 @@ import click
 from graphs.commands import Command
 from graphs.graph import Graph
 from graphs.schema import context_of
+from scheduler.budget import words_of
 from scheduler.delayed import DelayedRuns, Start
 from scheduler.lifecycle import RunStatus
 from scheduler.run import Run
 from scheduler.snapshots import StateSnapshot
+from scheduler.waiting import queue_of
 
 from ..desk import Desk, config_for
 from ..exits import ExitCode
 from ..progress import Progress
 from ..rendering import console, print_json, visible
-from ..times import queue_of
-from .arguments import Json, config_option, json_option, thread_option, wait_option, with_desk
+from .arguments import (
+    Json,
+    budget_option,
+    config_option,
+    json_option,
+    on_busy_option,
+    thread_option,
+    wait_option,
+    with_desk,
+)
 
 #: After how long without a worker the person is told.
 _PATIENCE_TICKS = 10
@@ -31,6 +42,8 @@ class Options(TypedDict):
     value: Any
     config: dict[str, Any] | None
     context: Any
+    on_busy: str | None
+    budget: tuple[tuple[str, Any], ...]
     wait: bool
     as_json: bool
 
@@ -41,6 +54,8 @@ class Options(TypedDict):
 @click.option("--input", "value", type=Json(), required=True, metavar="JSON", help="The input; @FILE or - reads it.")
 @click.option("--context", type=Json(), default=None, metavar="JSON", help="What nodes get as runtime.context.")
 @click.option("--delay", type=float, default=None, metavar="SECONDS", help="Begin it later, and return at once.")
+@on_busy_option
+@budget_option
 @config_option
 @wait_option
 @json_option
@@ -55,6 +70,7 @@ def run(ctx: click.Context, desk: Desk, graph: str, delay: float | None, **optio
     \b
     Example:
       treadle run research --thread my-1 --input '{"folder": "/home/me/notes"}'
+      treadle run research --thread my-1 --input '{"folder": "/home/me/more"}' --on-busy enqueue --detach
     """
     if options["value"] is None:
         raise click.UsageError("--input null is no input: `treadle resume` goes on with a thread.")
@@ -67,6 +83,8 @@ def run(ctx: click.Context, desk: Desk, graph: str, delay: float | None, **optio
 @click.option("--input", "value", type=Json(), default=None, metavar="JSON", help="A new input; @FILE or - reads it.")
 @click.option("--answer", type=Json(), default=None, metavar="JSON", help="The answer to the question that waits.")
 @click.option("--context", type=Json(), default=None, metavar="JSON", help="What nodes get as runtime.context.")
+@on_busy_option
+@budget_option
 @config_option
 @wait_option
 @json_option
@@ -83,6 +101,7 @@ def resume(ctx: click.Context, desk: Desk, graph: str | None, answer: Any, **opt
     Examples:
       treadle resume --thread my-1
       treadle resume --thread my-1 --answer true
+      treadle resume --thread my-1 --budget tokens=100000
       treadle resume --thread my-1 --input '{"question": "What has changed?"}'
     """
     if answer is not None:
@@ -120,7 +139,7 @@ def cancel(desk: Desk, thread_id: str, run_id: str | None, reason: str, as_json:
 
 
 def _begin(desk: Desk, graph: Graph, options: Options) -> ExitCode:
-    config = desk.config(graph, options["thread_id"], options["config"])
+    config = desk.config(graph, options["thread_id"], _config(options))
     started = desk.client.start(graph, config, options["value"], _context(graph, options["context"]))
     thread_id, run_id = started.run.thread_id, started.run.id
     if not options["wait"]:
@@ -139,12 +158,19 @@ def _begin(desk: Desk, graph: Graph, options: Options) -> ExitCode:
 
 
 def _begin_later(desk: Desk, name: str, delay_s: float, options: Options) -> ExitCode:
-    graph, waits = desk.graphs[name], {"on_busy": "wait", **(options["config"] or {})}
+    graph, waits = desk.graphs[name], {"on_busy": "wait", **_config(options)}
     config = desk.config(graph, options["thread_id"], waits)
     start = Start(graph, config, options["value"], _context(graph, options["context"]), delay_s, queue_of(graph))
     noted = DelayedRuns(desk.client).put(start)
     _tell_detached(noted.thread_id, noted.run_id, as_json=options["as_json"])
     return ExitCode.OK
+
+
+def _config(options: Options) -> dict[str, Any]:
+    config, on_busy = dict(options["config"] or {}), options["on_busy"]
+    if on_busy is not None:
+        config["on_busy"] = on_busy
+    return config | ({"budget": {**config.get("budget", {}), **dict(options["budget"])}} if options["budget"] else {})
 
 
 def _context(graph: Graph, value: Any) -> Any:
@@ -199,7 +225,9 @@ def _tell_result(desk: Desk, graph: Graph, run: Run, *, as_json: bool) -> ExitCo
         print_json({**ids, "output": output, "next": stand.next, "error": error})
     elif run.error is None:
         print_json(output)
-        if run.status is RunStatus.INTERRUPTED:
+        if run.breach:
+            click.echo(_how_to_raise(run), err=True)
+        elif run.status is RunStatus.INTERRUPTED:
             click.echo(f"{_where(stand)} {_how_to_go_on(run.thread_id, asked=bool(stand.interrupts))}", err=True)
     else:
         click.echo(visible(f"{run.status}: {run.error['repr']}"), err=True)
@@ -210,6 +238,14 @@ def _tell_result(desk: Desk, graph: Graph, run: Run, *, as_json: bool) -> ExitCo
 def _where(stand: StateSnapshot) -> str:
     due = ", ".join(stand.next) or "the end"
     return f"{due} asks, and waits for an answer." if stand.interrupts else f"Paused before {due}."
+
+
+def _how_to_raise(run: Run) -> str:
+    named, over = quote(run.thread_id), [f"{one['unit']}=LIMIT" for one in run.breach if one["scope"] == "thread"]
+    first = f"`treadle budget {named} --set {' --set '.join(over)}` raises the thread's limit. " if over else ""
+    own = "".join(f" --budget {one['unit']}=LIMIT" for one in run.breach if one["scope"] == "run")
+    reason = words_of(json.dumps([dict(one) for one in run.breach]))
+    return f"Paused, {reason}. {first}`treadle resume --thread {named}{own}` goes on."
 
 
 def _how_to_go_on(thread_id: str, *, asked: bool = False) -> str:

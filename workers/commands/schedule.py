@@ -11,11 +11,12 @@ from scheduler.config import merged
 from scheduler.delayed import Start
 from scheduler.schedule import CatchUp, OnBusyTick, Plan, Schedule, Started
 from scheduler.schedules import Schedules
+from scheduler.waiting import queue_of
 
 from .. import bootstrap
 from ..desk import Desk, config_for
 from ..rendering import moment, print_fields, print_json, print_table
-from ..times import EACH, queue_of
+from ..times import EACH
 from .arguments import Json, config_option, confirmed, json_option, with_desk, yes_option
 
 _CREATED = ("%Y-%m-%dT%H:%M:%S%z", "%Y-%m-%dT%H:%M%z", "%Y-%m-%d")

@@ -7,6 +7,7 @@ import click
 
 from scheduler.delayed import DelayedRun, DelayedRuns
 from scheduler.dispatch import version_queue
+from scheduler.inputs import PendingInput
 from scheduler.lifecycle import ThreadStatus
 from scheduler.snapshots import StateSnapshot
 from scheduler.thread import PendingStep, Thread
@@ -109,23 +110,27 @@ def pending(desk: Desk, thread_id: str, as_json: bool) -> None:
     """Show a thread's steps in flight: on which worker, since when, due when.
 
     "due" is when somebody looks at the step again: at the end of its lease, of its sleep, of its pause before another
-    attempt, or when its message may have been lost. A run that begins later is "delayed", and due when it begins.
+    attempt, or when its message may have been lost. A run that begins later is "delayed", and due when it begins; one
+    that waits for its turn is "enqueued".
 
     \b
     Example:
       treadle pending my-1
     """
-    delayed = DelayedRuns(desk.client).list(thread_id)
+    desk.graphs  # noqa: B018 - with them, what their states are made of can be read
+    delayed, inputs = DelayedRuns(desk.client).list(thread_id), desk.client.threads.inputs(thread_id).list()
     if not delayed:
         desk.client.threads.get(thread_id)
     found = desk.client.threads.pending(thread_id)
     if as_json:
-        print_json([*map(asdict, found), *({**asdict(run), "state": "delayed"} for run in delayed)])
+        print_json(
+            [*map(asdict, found), *({**asdict(run), "state": "delayed"} for run in delayed), *map(_enqueued, inputs)]
+        )
         return
     columns = ("node", "state", "attempt", "worker", "since", "due", "queue", "step")
     print_table(
         columns,
-        [*map(_step_row, found), *map(_delayed_row, delayed)],
+        [*map(_step_row, found), *map(_delayed_row, delayed), *map(_input_row, inputs)],
         empty=f"Thread {thread_id} has nothing in flight.",
     )
 
@@ -148,6 +153,15 @@ def _queue(step: PendingStep) -> str:
 
 def _delayed_row(run: DelayedRun) -> tuple[object, ...]:
     return f"({run.graph})", "delayed", "-", "-", "-", moment(run.begins_ms), "-", run.run_id
+
+
+def _input_row(one: PendingInput) -> tuple[object, ...]:
+    return f"({one.graph})", "enqueued", "-", "-", moment(one.since_ms), "-", "-", one.run_id
+
+
+def _enqueued(one: PendingInput) -> dict[str, Any]:
+    known = {"thread_id": one.thread_id, "run_id": one.run_id, "graph": one.graph, "since_ms": one.since_ms}
+    return {**known, "state": "enqueued"}
 
 
 def _checkpoint_row(snapshot: StateSnapshot) -> tuple[object, ...]:

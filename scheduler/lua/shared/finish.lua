@@ -8,4 +8,13 @@ local function finish(ended, request, now)
   redis.call("HSET", K.thread, "status", ended.thread_status, "run", "", "updated", now)
   redis.call("ZREM", K.due, request.token .. " run:" .. request.run)
   redis.call("ZADD", K.index, now, request.token)
+  pass_turn(ended, request, now)
+end
+
+-- Do so where a request tells how the run ends, with the blob of its error.
+local function finish_where_told(request, now)
+  if request.breach then redis.call("HSET", K.run, "breach", request.breach) end
+  if not request.ended then return end
+  if request.ended.error then redis.call("HSET", K.run, "error", blob()) end
+  finish(request.ended, request, now)
 end

@@ -84,4 +84,5 @@ def put_result(client: Client, held: Claim) -> None:
         result=client.connection.checkpoints.encode_result(wrote(held)),
         deadline="",
         default=b"",
+        spending=b"",
     )

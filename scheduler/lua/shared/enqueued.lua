@@ -1,0 +1,23 @@
+-- Return the run that goes before one that would begin, or the one that a person is asked by, and false for none.
+local function before_turn(request, waits)
+  if not request.turn then return false end
+  if waits then return request.turn == "person" and waits end
+  local first = redis.call("ZRANGE", K.inputs, 0, 0)[1]
+  return first and first ~= request.run and first or false
+end
+
+-- Let the next input have its turn, now that a run has ended; where that asks a person, whoever answers goes first,
+-- unless the run was asked to make room.
+local function pass_turn(ended, request, now)
+  if ended.run_status == "interrupted" and redis.call("HEXISTS", K.run, "yields") == 0 then
+    redis.call("HSET", K.thread, "waits", request.run)
+  elseif not request.inline and redis.call("EXISTS", K.inputs) == 1 then
+    redis.call("ZADD", K.due, now, request.token .. " next")
+  end
+end
+
+-- Take a run out of the line, that begins now: what it had to remember until then is over.
+local function leave_line(run)
+  redis.call("HDEL", K.run, "start", "queue", "sends", "turn", "noted", "on_busy")
+  redis.call("ZREM", K.inputs, run)
+end

@@ -1,0 +1,26 @@
+-- Return which limits of a run, or of its thread, would be reached with what an attempt has spent: as JSON, or false.
+local function breached(spending, ms)
+  if not spending then return false end
+  local over = {}
+  local function look(scope, limits, key, prefix)
+    for unit, limit in pairs(limits) do
+      local spent = tonumber(redis.call("HGET", key, prefix .. unit) or 0) + (spending.amounts[unit] or 0)
+      if unit == "seconds" then spent = spent + (ms or 0) / 1000 end
+      if spent >= limit then over[#over + 1] = {scope = scope, unit = unit, spent = spent, limit = limit} end
+    end
+  end
+  look("run", spending.limits, K.run, "spent:")
+  look("thread", cjson.decode(redis.call("HGET", K.thread, "budget") or "{}"), K.spent, "")
+  return #over > 0 and cjson.encode(over)
+end
+
+-- Add what an attempt has spent to what its run and its thread have.
+local function spend(spending, ms)
+  if not spending then return end
+  local amounts = spending.amounts
+  if ms then amounts.seconds = ms / 1000 end
+  for unit, amount in pairs(amounts) do
+    redis.call("HINCRBYFLOAT", K.run, "spent:" .. unit, amount)
+    redis.call("HINCRBYFLOAT", K.spent, unit, amount)
+  end
+end

@@ -1,0 +1,161 @@
+"""Budgets: what attempts spend is added once, with their outcome, and a run that has reached a limit pauses."""
+
+from typing import Any
+
+import pytest
+from redis import Redis
+
+from graphs.commands import Interrupt
+from graphs.errors import InvalidBudget
+from graphs.interrupts import GraphInterrupt
+from graphs.sleeping import Asleep
+from scheduler.claim import Claim
+from scheduler.client import Client
+from scheduler.dispatch import StepRef
+from scheduler.errors import LeaseLost, ThreadNotFound
+from scheduler.steps import Steps
+from scheduler.watchdog import Watchdog
+
+from .stage import THREAD, begin, claim, everything, expire_lease, fan, kinds, line, overtime, refs, state, wrote
+
+LINE = line("a", "b", "c")
+BUDGET = {"tokens": 200}
+
+
+def spending(steps: Steps, ref: StepRef, **amounts: float) -> Claim:
+    """Claim a step whose node spends something."""
+    claimed = claim(steps, ref)
+    claimed.spent.add(**amounts)
+    return claimed
+
+
+def spend(steps: Steps, graph: Any, ref: StepRef, **amounts: float) -> Any:
+    """Run a step whose node spends something."""
+    claimed = spending(steps, ref, **amounts)
+    return steps.commit(claimed, graph, wrote(claimed, said=[claimed.step.node]))
+
+
+def test_a_run_that_has_reached_a_limit_pauses_at_its_checkpoint_and_goes_on(client: Client, steps: Steps) -> None:
+    started = begin(client, LINE, {}, budget=BUDGET)
+    first = spend(steps, LINE, started.orders[0].ref, tokens=150)
+    second = spend(steps, LINE, first.orders[0].ref, tokens=100)
+
+    assert second.ended == "interrupted"
+    run = client.outcome(THREAD, started.run.id)  # it has not failed
+    assert (run.status, run.spent["tokens"], run.spent["steps"]) == ("interrupted", 250, 2)
+    assert [dict(one) for one in run.breach] == [{"scope": "run", "unit": "tokens", "spent": 250, "limit": 200}]
+    (asked,) = client.output(LINE, THREAD, started.run.id).interrupts
+    assert asked.value["reason"].startswith("budget: 250 of 200 tokens of the run")
+    assert [one.data.get("why") for one in client.log.read(THREAD) if one.kind == "interrupted"] == [
+        "budget: 250 of 200 tokens of the run"
+    ]
+    assert client.threads.get(THREAD).status == "paused"
+    assert state(client, LINE)["said"] == ["a", "b"]
+    again = begin(client, LINE, None, budget={"tokens": 1000})
+    assert spend(steps, LINE, again.orders[0].ref).ended == "success"
+
+
+def test_what_ends_has_nothing_left_to_pause(client: Client, steps: Steps) -> None:
+    graph = line("only")
+    started = begin(client, graph, {}, budget={"tokens": 1, "steps": 1})
+
+    assert spend(steps, graph, started.orders[0].ref, tokens=100).ended == "success"
+    assert client.runs.get(THREAD, started.run.id).breach == ()
+
+
+@pytest.mark.parametrize("unit", ["steps", "seconds"])
+def test_steps_and_seconds_are_counted_by_themselves(client: Client, steps: Steps, unit: str) -> None:
+    limit = 1 if unit == "steps" else 1e-9
+    started = begin(client, LINE, {}, budget={unit: limit})
+
+    progress = spend(steps, LINE, started.orders[0].ref)
+
+    assert progress.ended == "interrupted" or unit == "seconds"  # a step may take less than a millisecond
+    assert client.runs.get(THREAD, started.run.id).spent["steps"] == 1
+
+
+@pytest.mark.usefixtures("sent_twice")
+def test_a_commit_that_is_sent_twice_counts_once(client: Client, steps: Steps) -> None:
+    graph = fan("x", "y")
+    at = refs(begin(client, graph, {}, budget={"tokens": 50}).orders)
+    spend(steps, graph, at["x"], tokens=30)
+    progress = spend(steps, graph, at["y"], tokens=30)
+
+    assert progress.ended == "interrupted"
+    assert client.threads.budget(THREAD).spent["tokens"] == 60
+    assert client.threads.budget(THREAD).spent["steps"] == 2
+
+
+def test_an_attempt_that_was_lost_does_not_count(
+    client: Client, steps: Steps, rival: Steps, watchdog: Watchdog
+) -> None:
+    started = begin(client, LINE, {}, budget=BUDGET)
+    slow = spending(steps, started.orders[0].ref, tokens=99)
+    expire_lease(client.connection, started.orders[0].ref)
+    watchdog.sweep()
+    spend(rival, LINE, started.orders[0].ref, tokens=1)
+
+    with pytest.raises(LeaseLost):
+        steps.commit(slow, LINE, wrote(slow, said=["a"]))
+    assert client.threads.budget(THREAD).spent["tokens"] == 1
+
+
+def test_what_failed_asked_or_slept_has_spent_all_the_same(client: Client, steps: Steps, redis: Redis) -> None:
+    graph = fan("x", "y", "z")
+    at = refs(begin(client, graph, {}, budget={"tokens": 1000}).orders)
+    steps.retry(spending(steps, at["x"], tokens=1), overtime("x"), 0)
+    steps.sleep(spending(steps, at["y"], tokens=10), Asleep(1))
+    steps.ask(spending(steps, at["z"], tokens=100), graph, GraphInterrupt([Interrupt("Really?", "1a")]))
+    steps.fail(spending(steps, at["x"], tokens=1000), graph, overtime("x"))
+
+    assert client.threads.budget(THREAD).spent["tokens"] == 1111
+    assert client.threads.budget(THREAD).spent["steps"] == 2
+
+
+def test_a_threads_budget_is_shared_by_its_runs_and_a_raised_one_counts_at_once(client: Client, steps: Steps) -> None:
+    client.threads.create(THREAD, budget=BUDGET)
+    first = spend(steps, LINE, begin(client, LINE, {}).orders[0].ref, tokens=150)
+    second = spend(steps, LINE, first.orders[0].ref, tokens=50)
+    assert second.ended == "interrupted"
+
+    refused = begin(client, LINE, None)
+    assert refused.ended == "interrupted"
+    assert client.outcome(THREAD, refused.run.id).breach[0]["scope"] == "thread"
+    assert client.threads.set_budget(THREAD, {"tokens": 300, "usd": 1}).left == {"tokens": 100, "usd": 1}
+    last = begin(client, LINE, None)
+    assert spend(steps, LINE, last.orders[0].ref, tokens=100).ended == "success"
+    assert client.threads.set_budget(THREAD, {"tokens": None}).limits == {"usd": 1}
+    assert kinds(client).count("budgeted") == 2
+    assert client.log.verify(THREAD) is None
+
+
+def test_a_thread_without_a_budget_counts_what_its_nodes_report_and_else_nothing(client: Client, steps: Steps) -> None:
+    started = begin(client, LINE, {})
+    first = spend(steps, LINE, started.orders[0].ref)
+    assert client.threads.budget(THREAD).spent == {}
+
+    spend(steps, LINE, first.orders[0].ref, usd=0.25)
+
+    assert client.threads.budget(THREAD).spent["usd"] == 0.25
+
+
+def test_a_deleted_thread_takes_its_budget_with_it_and_a_copy_begins_with_the_limits(
+    client: Client, steps: Steps, redis: Redis
+) -> None:
+    client.threads.create(THREAD, budget={"tokens": 10})
+    spend(steps, LINE, begin(client, LINE, {}).orders[0].ref, tokens=10)
+    client.threads.copy(THREAD, "copy")
+
+    assert client.threads.budget("copy").left == {"tokens": 10}
+    client.threads.delete(THREAD)
+    client.threads.delete("copy")
+    assert everything(redis) == {}
+
+
+def test_what_is_no_budget_is_refused(client: Client) -> None:
+    with pytest.raises(InvalidBudget):
+        begin(client, LINE, {}, budget={"tokens": -1})
+    with pytest.raises(InvalidBudget):
+        client.threads.create(THREAD, budget={"tokens": 0})
+    with pytest.raises(ThreadNotFound):
+        client.threads.set_budget(THREAD, {"tokens": 1})
