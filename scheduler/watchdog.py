@@ -20,6 +20,7 @@ from .recovery import Recovery
 from .runs import RunStore
 from .scripts import NEXT, QUESTIONS, START, Place
 from .start_scripts import StartScripts
+from .sweep import Sweep, unwatched
 from .ticking import Ticking
 
 logger = logging.getLogger(__name__)
@@ -57,21 +58,6 @@ class DueEntry:
         return self.what not in (QUESTIONS, NEXT) and not self.what.startswith(("run:", START))
 
 
-@dataclass(frozen=True, slots=True)
-class Sweep:
-    """What one sweep did; a sweep that failed did nothing."""
-
-    done: Counter[str]
-    took_s: float
-    #: How late the longest overdue entry of each partition was that it took from.
-    late_ms: tuple[float, ...] = ()
-    failed: bool = False
-
-
-def _unwatched(sweep: Sweep) -> None:
-    """Nobody looks."""
-
-
 class Watchdog:
     """Looks after everything in flight.
 
@@ -85,7 +71,7 @@ class Watchdog:
         watch: is told of each sweep.
     """
 
-    def __init__(self, connection: Connection, runs: RunStore, watch: Callable[[Sweep], None] = _unwatched) -> None:
+    def __init__(self, connection: Connection, runs: RunStore, watch: Callable[[Sweep], None] = unwatched) -> None:
         self._watch = watch
         self._late_ms: dict[str, float] = {}
         self._took: list[str] = []

@@ -16,7 +16,7 @@ from graphs.errors import InvalidGraph
 from scheduler.census import CensusTaker
 from scheduler.connection import Connection
 from scheduler.redis_at import servers_of
-from scheduler.watchdog import Sweep
+from scheduler.sweep import Sweep
 
 from . import bootstrap, readings
 from .metrics import Shared, Sources, Sweeps, keep_counting, serve

@@ -19,7 +19,7 @@ from prometheus_client.registry import Collector
 from scheduler.census import CensusTaker
 from scheduler.counts import WAIT_BOUNDS_MS, Counts
 from scheduler.errors import StoreUnavailable
-from scheduler.watchdog import Sweep
+from scheduler.sweep import Sweep
 
 from .readings import Reading
 

@@ -12,7 +12,8 @@ from scheduler.connection import Connection, open_connection
 from scheduler.dispatch import StepOrder
 from scheduler.settings import Settings
 from scheduler.steps import Steps
-from scheduler.watchdog import Sweep, Watchdog
+from scheduler.sweep import Sweep
+from scheduler.watchdog import Watchdog
 from tests.fakes import RecordingDispatcher
 
 from .stage import THREAD, begin, due_ms, line, make_due, now_ms

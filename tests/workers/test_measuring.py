@@ -11,7 +11,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from scheduler.census import CensusTaker
 from scheduler.errors import StoreUnavailable
-from scheduler.watchdog import Sweep
+from scheduler.sweep import Sweep
 from tests.conftest import RealRedis
 from workers import bootstrap
 from workers.measuring import measured, sources
