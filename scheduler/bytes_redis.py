@@ -61,6 +61,9 @@ class BytesRedis(Protocol):
     def zmscore(self, key: str, members: Sequence[str]) -> list[float | None]:
         """Return the scores of members of a sorted set."""
 
+    def zscan(self, name: str, cursor: int, *, count: int) -> tuple[int, list[tuple[bytes, float]]]:
+        """Return some of the members of a sorted set, and where to go on; 0: that was all."""
+
     def pipeline(self, transaction: bool) -> Any:
         """Return a pipeline: its commands travel together."""
 

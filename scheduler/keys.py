@@ -12,7 +12,7 @@ PARTITIONS = 64
 
 _MEMO_SIZE = 10_000
 #: How the scripts call the keys of a thread, and those that each of its frames has.
-_OF_THREADS = ("thread", "steps", "runs", "log", "blocks", "events", "due", "index", "frames", "deadlines")
+_OF_THREADS = ("thread", "steps", "runs", "log", "blocks", "events", "due", "index", "frames", "deadlines", "counts")
 _OF_RUNS = ("starts", "inputs", "spent")
 _OF_FRAMES = ("frame", "held", "checkpoints", "channels", "results")
 _SAFE = "-_.@/+=,"  # everything else is escaped, so that no id can end its part of a key
@@ -64,6 +64,11 @@ class ThreadKeys:
     def index(self) -> str:
         """Sorted set of the partition: thread tokens by their last change (ms)."""
         return f"{self.root}:threads"
+
+    @cached_property
+    def counts(self) -> str:
+        """Hash of the partition: what happened in it, and how often: runs ended, leases lost, how long steps waited."""
+        return f"{self.root}:counts"
 
     @cached_property
     def frames(self) -> str:
@@ -179,6 +184,10 @@ class Keys:
             self._threads[thread_id] = keys
         return keys
 
+    def of_token(self, number: int, token: str) -> ThreadKeys:
+        """Return the keys of a thread that the index of a partition names by its token."""
+        return ThreadKeys(token, self._partition(number))
+
     def due_sets(self) -> list[str]:
         """Return the due set of every partition."""
         return [f"{self._partition(number)}:due" for number in range(PARTITIONS)]
@@ -186,6 +195,10 @@ class Keys:
     def thread_indexes(self) -> list[str]:
         """Return the thread index of every partition."""
         return [f"{self._partition(number)}:threads" for number in range(PARTITIONS)]
+
+    def counts(self) -> list[str]:
+        """Return the counts of every partition."""
+        return [f"{self._partition(number)}:counts" for number in range(PARTITIONS)]
 
     def of_schedule(self, schedule_id: str = "") -> ScheduleKeys:
         """Return the keys of a schedule, and those that all of them share."""

@@ -5,23 +5,23 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from typing import Any
-from urllib.parse import unquote
 
 from .ailments import ailment_of
 from .connection import Connection
 from .defaults import Defaults
 from .deliveries import Courier, is_delivery
 from .dispatch import StepOrder
+from .due_entry import DueEntry
 from .errors import StoreUnavailable
 from .expiry import Expiry
 from .json_text import decoded
 from .moves import hand_out
 from .recovery import Recovery
 from .runs import RunStore
-from .scripts import EXPIRY, NEXT, QUESTIONS, START, Place
+from .scripts import EXPIRY, NEXT, QUESTIONS, START
 from .start_scripts import StartScripts
+from .sweep import Sweep, unwatched
 from .ticking import Ticking
 
 logger = logging.getLogger(__name__)
@@ -39,26 +39,6 @@ _ROOM = 1_000
 _HOLD_MS = 5_000
 
 
-@dataclass(frozen=True, slots=True)
-class DueEntry:
-    """What a due entry is about: a step, ``run:``, ``start:`` or ``hook:ID``, a thread's questions, inputs, or end."""
-
-    member: str
-    place: Place
-    thread_id: str
-    what: str
-
-    @classmethod
-    def of(cls, connection: Connection, member: str) -> "DueEntry":
-        """Return what a member of a due set says."""
-        return cls(member, *place_of(connection, member))
-
-    @property
-    def is_step(self) -> bool:
-        """Whether it is about a step."""
-        return self.what not in (QUESTIONS, NEXT, EXPIRY) and not self.what.startswith(("run:", "hook:", START))
-
-
 class Watchdog:
     """Looks after everything in flight.
 
@@ -71,10 +51,20 @@ class Watchdog:
         connection: the store.
         runs: its runs.
         courier: delivers webhooks; None: they are left to other schedulers.
+        watch: is told of each sweep.
     """
 
-    def __init__(self, connection: Connection, runs: RunStore, courier: Courier | None = None) -> None:
+    def __init__(
+        self,
+        connection: Connection,
+        runs: RunStore,
+        courier: Courier | None = None,
+        watch: Callable[[Sweep], None] = unwatched,
+    ) -> None:
         self._courier = courier
+        self._watch = watch
+        self._late_ms: dict[str, float] = {}
+        self._took: list[str] = []
         self._connection = connection
         self._runs = runs
         self._defaults = Defaults(connection, runs)
@@ -93,11 +83,16 @@ class Watchdog:
         """
         usual_s = pause_s = self._connection.settings.sweep_ms / 1000
         while not stop.wait(pause_s):
+            began = time.monotonic()
             try:
-                pause_s = 0 if self.sweep().total() >= _BUSY else usual_s
+                done = self.sweep()
+                pause_s = 0 if done.total() >= _BUSY else usual_s
+                late_ms = tuple(self._late_ms[key] for key in self._took if key in self._late_ms)
+                self._watch(Sweep(done, time.monotonic() - began, late_ms))
                 swept(True)
             except StoreUnavailable as error:
                 pause_s = min(_LONGEST_PAUSE_S, 2 * max(pause_s, usual_s))
+                self._watch(Sweep(Counter(), time.monotonic() - began, failed=True))
                 logger.warning("sweep failed", extra={"error": str(error), "again_in_s": pause_s})
                 swept(False)
 
@@ -119,6 +114,7 @@ class Watchdog:
 
     def _taken(self) -> Iterator[str]:
         """Take what is due, as much from each partition, so that a flood in one leaves the others their turn."""
+        self._took = []
         keys = self._overdue()
         if not keys:
             return
@@ -132,33 +128,37 @@ class Watchdog:
                 self._recovery.note([key] if ailment_of(members) else [])
                 logger.error("partition not looked at", extra={"key": key}, exc_info=members)
             else:
+                self._took += [key] if members else []
                 yield from (member.decode(errors="replace") for member in members)
 
     def _overdue(self) -> list[str]:
         """Return the partitions in which something is due, asked in one round trip; not those that were away."""
         keys, began = self._connection.keys.due_sets(), time.monotonic()
         try:
-            counts = self._counts(keys)
+            oldest = self._oldest(keys)
         except StoreUnavailable:
             self._recovery.note(keys)
             raise
         if time.monotonic() - began > self._rest_s:
             self._recovery.note(keys)
-        return self._recovery.rested(key for key, count in zip(keys, counts, strict=True) if count)
+        return self._recovery.rested(key for key, found in zip(keys, oldest, strict=True) if found)
 
-    def _counts(self, keys: Sequence[str]) -> list[Any]:
-        """Return how much is due in each partition, or the error with which it answered."""
+    def _oldest(self, keys: Sequence[str]) -> list[Any]:
+        """Return what is longest due in each partition, or the error with which it answered."""
         seconds, micros = self._connection.redis.time()
         now_ms = seconds * 1000 + micros // 1000
         resting, pipeline = self._recovery.resting, self._connection.redis.pipeline(transaction=False)
         for key in keys:
-            pipeline.zcount(key, "-inf", now_ms)
+            pipeline.zrange(key, "-inf", now_ms, byscore=True, offset=0, num=1, withscores=True)
         for key in resting:
             pipeline.persist(key)  # changes nothing: only a Redis that takes writes is back
         answers = pipeline.execute(raise_on_error=False)
         asked = zip([*keys, *resting], answers, strict=True)
         self._recovery.note(key for key, answer in asked if ailment_of(answer))
-        return list(answers[: len(keys)])
+        oldest = list(answers[: len(keys)])
+        due = [(key, found[0][1]) for key, found in zip(keys, oldest, strict=True) if isinstance(found, list) and found]
+        self._late_ms = {key: now_ms - at for key, at in due}
+        return oldest
 
     def _look_at(self, entry: DueEntry) -> str:
         try:
@@ -279,11 +279,3 @@ def _not_handled(entry: DueEntry, error: Exception) -> str:
 
 def _ids(order: StepOrder) -> dict[str, str]:
     return {"thread_id": order.ref.thread_id, "step_id": order.ref.step_id}
-
-
-def place_of(connection: Connection, member: str) -> tuple[Place, str, str]:
-    """Return where an entry of a due set points: the thread's place, its id, and the step or ``run:ID``."""
-    token, _, what = member.partition(" ")
-    thread_id = unquote(token)
-    run_id = what.removeprefix("run:") if what.startswith("run:") else ""
-    return connection.place(thread_id, run_id), thread_id, what

@@ -65,6 +65,7 @@ _TO_CONSUME = (
     # with TREADLE_ACK_EMULATION alone
     "hdel", "hget", "hset", "rpush", "set", "unwatch", "watch", "zadd", "zrange", "zrem",
 )  # fmt: skip
+_TO_MEASURE = ("info", "memory|usage", "zscan")
 #: What KEDA sends: a script, for which Redis asks for all rights on the key, and which may then only look.
 _TO_COUNT = ("eval", "evalsha", "llen", "type")
 _TO_COPY_THREADS = ("dump", "restore", "type", "hset", "pexpire", "rpush", "sadd", "unlink", "xadd")
@@ -82,6 +83,8 @@ class Role:
     writes: tuple[str, ...] = ()
     channels: tuple[str, ...] = ()
     scripts: tuple[str, ...] = ()
+    #: Further rights: a command, and a pattern of the keys that are read with that command alone.
+    selectors: tuple[tuple[str, str], ...] = ()
 
     def line(self, password: str) -> str:
         """Return the role's line of an ACL file; it has the hash of the password alone."""
@@ -96,6 +99,7 @@ class Role:
             *(f"&{pattern}" for pattern in self.channels),
             *_TO_CONNECT,
             *(f"+{command}" for command in sorted(commands)),
+            *(f"(+{command} %R~{pattern})" for command, pattern in self.selectors),
         )
         return " ".join(("user", self.name, *rules))
 
@@ -135,7 +139,9 @@ def roles(settings: WorkerSettings, database: int = 0) -> Iterator[Role]:
     yield Role(
         "worker", (*use, *_TO_CONSUME), (threads, *shared, queues), (), (), (events, gossip, control), by_workers
     )
-    yield Role("scheduler", use_threads, (threads, schedules, bindings), (), (queues,), (events,), _BY_SCHEDULERS)
+    reads = (("llen", queues),)  # how long queues are, and nothing of what is in them
+    of_scheduler, theirs = (*use_threads, *_TO_MEASURE), (threads, schedules, bindings)
+    yield Role("scheduler", of_scheduler, theirs, (), (queues,), (events,), _BY_SCHEDULERS, reads)
     yield Role("client", for_clients, (threads, schedules, *shared, bindings), (), (queues,), (events,), by_clients)
     yield Role(
         "operator",

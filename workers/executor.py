@@ -103,7 +103,7 @@ class Executor:
         root = find(claim.run)
         judgement = judged(claim, root, self._host.is_newer)
         if judgement.parked:
-            return Outcome(self._steps.end(claim, parked(judgement.parked, claim.step.node)))
+            return Outcome(self._steps.end(claim, parked(judgement.parked, claim.step.node)), word="parked")
         upgraded = self._steps.upgrade(claim, root.graph.fingerprint) if root and judgement.upgrades else claim
         if root is None or upgraded is None or judgement.passed_on:
             self._steps.pass_on(claim)
@@ -114,7 +114,7 @@ class Executor:
         """Run a step whose run may go on here."""
         graph = root.at(claim.ns)
         if claim.verdict == "close":
-            return Outcome(self._steps.close(claim, graph))
+            return Outcome(self._steps.close(claim, graph), word="closed")
         attempt = Attempt(claim, graph, self._means, local, self._clock(claim, graph))
         if claim.verdict != "run":
             return self._doomed(attempt)
@@ -188,7 +188,7 @@ class Executor:
             if attempt.found is not None:
                 return None
             update = child.graph.input.known(attempt.called_with)
-            return Outcome(self._calls.enter(Call(claim, child.graph, ns, child.keeps, update)))
+            return Outcome(self._calls.enter(Call(claim, child.graph, ns, child.keeps, update)), word="called")
         except self._not_its_own:
             raise
         except Exception as error:  # its own routers are asked where it begins
@@ -199,7 +199,8 @@ class Executor:
         claim, name = attempt.claim, attempt.node.name
         failure = None if asked.refused is None else refused(asked.refused, name)
         try:
-            return Outcome(self._steps.ask(claim, attempt.graph, asked, failure), asked.refused, failure)
+            progress = self._steps.ask(claim, attempt.graph, asked, failure)
+            return Outcome(progress, asked.refused, failure, word="interrupted")
         except REFUSED as error:
             return self._failed(attempt, describe(error, name), error)
 
@@ -209,7 +210,8 @@ class Executor:
         if min(left_s, default=1) <= 0:
             return self._overran(attempt, "run")
         seconds = (asleep.until_ms - attempt.now_ms()) / 1000
-        return Outcome(self._steps.sleep(attempt.claim, asleep), rest=Rest(asleep.until_ms, min([seconds, *left_s])))
+        rest = Rest(asleep.until_ms, min([seconds, *left_s]))
+        return Outcome(self._steps.sleep(attempt.claim, asleep), rest=rest, word="slept")
 
     def _committed(self, attempt: Attempt, result: Callable[[], Result]) -> Outcome:
         name = attempt.node.name

@@ -78,7 +78,14 @@ def _ids(order: StepOrder) -> dict[str, str]:
         "task_id": task_id(order),
         "root_id": order.ref.run_id,
         # A small dict literal, so that Flower's search finds kwargs:thread=ID.
-        "kwargsrepr": repr({"thread": order.ref.thread_id, "run": order.ref.run_id, "attempt": order.attempt}),
+        "kwargsrepr": repr(
+            {
+                "thread": order.ref.thread_id,
+                "run": order.ref.run_id,
+                "step": order.ref.step_id[:_ID_TAIL],
+                "attempt": order.attempt,
+            }
+        ),
     }
 
 

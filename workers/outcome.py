@@ -24,3 +24,5 @@ class Outcome:
     rest: Rest | None = None
     #: The claim of an attempt that nobody waits for any more; nothing of it is stored.
     abandoned: Claim | None = None
+    #: How it is told to Celery, and so shown in Flower: committed, interrupted, called, closed, parked or slept.
+    word: str = "committed"

@@ -28,6 +28,11 @@ class WorkerSettings(Settings):
     #: Where a worker or scheduler writes its sign of life, which ``treadle health`` reads; None: nowhere.
     health_file: Path | None = None
 
+    #: The port at which a scheduler answers Prometheus; 0: at none.
+    metrics_port: int = Field(0, ge=0, le=65535)
+    #: On which of the machine's addresses.
+    metrics_address: str = Field("127.0.0.1", pattern=r"^[A-Za-z0-9_.:-]+$", max_length=255)
+
     @field_validator("graphs")
     @classmethod
     def _are_addresses(cls, graphs: str) -> str:

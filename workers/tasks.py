@@ -13,6 +13,7 @@ from graphs.errors import is_invalid_resume
 from graphs.registry import Registry
 from scheduler.dispatch import StepRef
 from scheduler.errors import LeaseLost, RunNotFound, StoreUnavailable
+from scheduler.failure import revived
 
 from . import messages, process
 
@@ -41,11 +42,11 @@ def begin_run(task: Task, thread: str, run: str) -> None:
         logger.warning("run not begun", extra={"thread_id": thread, "run_id": run})
 
 
-def run_step(task: Task, **message: Any) -> None:
-    """Run one step of a thread, and enqueue what it made ready.
+def run_step(task: Task, **message: Any) -> str:
+    """Run one step of a thread, enqueue what it made ready, and return in a word what came of it, which Flower shows.
 
-    A stale or doubled message ends here without a word. What a node raised is raised again once it is recorded,
-    so that Celery, its signals and Flower see the failure as well.
+    A stale or doubled message ends here. What a node raised is raised again once it is recorded, so that Celery, its
+    signals and Flower see the failure as well.
     """
     request = task.request
     worker = process.here(request.hostname, pool_has_limits=in_pool_process())
@@ -54,16 +55,21 @@ def run_step(task: Task, **message: Any) -> None:
         outcome = worker.executor.run(ref, request.id, worker.root)
     except (LeaseLost, RunNotFound) as error:
         logger.warning("step given up", extra={"thread_id": ref.thread_id, "run_id": ref.run_id, "why": str(error)})
-        return
+        return "lease lost"
     except MemoryError as error:  # not the node's, which is kept as its failure: there is too little to keep anything
         with suppress(MemoryError, StoreUnavailable):
             worker.steps.release(ref, request.id, "lost worker", "out of memory")
         raise shown(error) from None
-    if outcome is None or outcome.error is None or is_invalid_resume(outcome.error):
-        return  # an answer that does not fit is no failure of the node: whoever gave it is told
+    if outcome is None:
+        return "stale"
+    if outcome.error is not None and is_invalid_resume(outcome.error):
+        return "refused"  # an answer that does not fit is no failure of the node: whoever gave it is told
+    if outcome.failure is None:
+        return outcome.word
+    raised = outcome.error or revived(outcome.failure, ref.thread_id, ref.run_id)  # it took its workers with it
     if outcome.progress.retry_ms is not None:  # for Flower's eyes: this tells Celery to publish nothing
-        raise Retry(f"again in {outcome.progress.retry_ms / 1000:g} s", exc=outcome.error)
-    raise shown(outcome.error)
+        raise Retry(f"again in {outcome.progress.retry_ms / 1000:g} s", exc=raised) from raised
+    raise shown(raised)
 
 
 def shown(error: BaseException) -> BaseException:

@@ -2,7 +2,7 @@
 -- control back to the step that called the frame.
 -- With a step and its fence, the superstep is that single step, and its lease must still be good; else with the finished
 -- step by which it is closed.
--- KEYS thread steps due log run inputs spent index frame held checkpoints channels results
+-- KEYS thread steps due log run inputs spent index frame held checkpoints channels results counts
 -- ARGV request; then the blobs of checkpoints, channel fields, results, steps, queue messages, log entries, the run's error
 -- or the frame's outcome
 -- Returns "committed", "moved" (somebody else closed it), "open" (a sibling still runs), "lost" (the lease), or

@@ -1,5 +1,5 @@
 -- End a run from the outside or after a failure: cancelled, timed out, parked, or its superstep closed with an error.
--- KEYS thread steps due log run inputs index frame deadlines
+-- KEYS thread steps due log run inputs index frame deadlines counts
 -- ARGV request; then the run's error
 -- Returns {"ended", step...} with the steps that were in flight, {"over"} (also where its superstep was
 -- closed by another) or {"open"} (a sibling still runs).

@@ -1,6 +1,6 @@
 -- Let an input wait for its turn, on a thread that is busy; the active run goes on, or makes room when its superstep closes,
 -- or is ended at once and taken back.
--- KEYS thread steps due log inputs starts run index frame; then the key of the run that waits
+-- KEYS thread steps due log inputs starts run index frame counts; then the key of the run that waits
 -- ARGV request; then the blobs of its plan and of what it begins with, and of why the active run stops
 -- Returns "waits", "free" (nothing is in the way) or "moved" (another run is active by now).
 local request = cjson.decode(ARGV[1])

@@ -1,5 +1,5 @@
 -- Look at a step that fell due: its lease ran out, its pause is over, or its message may be lost.
--- KEYS thread steps due log
+-- KEYS thread steps due log counts
 -- ARGV step member token wait_ms wait_max_ms
 -- Returns the step when its message is to be sent again, else false; "again" says that one may still wait in the queue.
 local raw = redis.call("HGET", K.steps, A.step)

@@ -1,5 +1,5 @@
 -- Begin a run: store its input's checkpoints, open the first steps and hand them to the queue.
--- KEYS thread steps due log run runs inputs index frame held checkpoints channels results
+-- KEYS thread steps due log run runs inputs index frame held checkpoints channels results counts
 -- ARGV request; then the blobs of the run's plan, checkpoints, channel fields, results, steps, queue messages and log
 -- entries, and of the run's error
 -- Returns {"started", seq before}, {"busy", run, since}, {"refused", status} or {"moved"}.

@@ -1,19 +1,26 @@
 """Flower: rows that say thread, run and attempt, and no entry without a password."""
 
+import time
 from pathlib import Path
 
 import click
 import pytest
-from celery.events.state import Task
+from billiard.exceptions import TimeLimitExceeded, WorkerLostError
+from celery.events.state import Task, Worker
+from celery.utils.saferepr import saferepr
 from flower.options import default_options
 from tornado.options import OptionParser
 
+from graphs.errors import NodeTimeoutError
 from scheduler.dispatch import StepOrder, StepRef
+from scheduler.errors import NodeFailed, WorkerLost
 from scheduler.frame import Frame
 from workers import flower, messages
 
 CONF = Path(__file__).parents[2] / "deploy/flowerconfig.py"
 PASSWORD = "p,a:s s"
+STEP = "{'thread': 'user-1', 'run': 'r-7', 'step': 's-1', 'attempt': 1}"
+NOW = time.time()
 
 
 @pytest.fixture
@@ -26,12 +33,91 @@ def shown(**fields: object) -> Task:
     return flower.format_task(Task(uuid="user-1:review:2:ab-cd", **fields))
 
 
-def test_a_row_says_thread_attempt_and_run() -> None:
+def test_a_row_says_thread_step_attempt_and_run() -> None:
     order = StepOrder(StepRef("user-1", "r-7", "s-1"), "support", "review", Frame(), "c-1", 2, None, None, None)
 
     row = shown(kwargs=messages.options(order)["kwargsrepr"])
 
-    assert row.kwargs == "thread=user-1 attempt=2 run=r-7"
+    assert row.kwargs == "thread=user-1 attempt=2 run=r-7 step=s-1"
+
+
+@pytest.mark.parametrize(
+    ("result", "state"),
+    [
+        ("'committed'", "SUCCESS"),
+        ("'interrupted'", "INTERRUPTED"),
+        ("'refused'", "INTERRUPTED"),
+        ("'called'", "CALLED"),
+        ("'parked'", "PARKED"),
+        ("'slept'", "ASLEEP"),
+        ("'stale'", "STALE"),
+        ("'lease lost'", "LOST"),
+        (None, "SUCCESS"),
+    ],
+)
+def test_what_ended_without_an_error_is_shown_as_what_it_is(result: str | None, state: str) -> None:
+    row = shown(kwargs=STEP, state="SUCCESS", result=result)
+
+    assert (row.state, row.result) == (state, (result or "").strip("'"))
+
+
+@pytest.mark.parametrize(
+    ("error", "state"),
+    [
+        (ValueError("no such customer"), "FAILURE"),
+        (NodeTimeoutError("review", 1.5), "TIMEOUT"),
+        (TimeLimitExceeded(4.5), "TIMEOUT"),
+        (WorkerLostError("Worker exited prematurely: signal 9 (SIGKILL)"), "LOST"),
+    ],
+)
+def test_a_failure_says_its_own_error_and_a_loss_or_a_limit_is_no_plain_failure(error: Exception, state: str) -> None:
+    row = shown(kwargs=STEP, state="FAILURE", exception=saferepr(error))
+
+    assert row.state == state
+    assert saferepr(error).startswith(row.result.rstrip("…"))
+
+
+def test_a_process_that_was_killed_says_so_whatever_celery_wraps_it_in() -> None:
+    told = "billiard.exceptions.WorkerLostError: Worker exited prematurely: signal 9 (SIGKILL) Job: 68."
+    row = shown(kwargs=STEP, state="FAILURE", exception="ExceptionWithTraceback()", traceback=f"Traceback\n{told}\n")
+
+    assert (row.state, row.result) == ("LOST", "WorkerLostError: Worker exited…")
+    assert "Traceback" in row.traceback
+
+
+def test_an_error_of_a_run_does_not_repeat_what_the_row_has() -> None:
+    row = shown(kwargs=STEP, state="FAILURE", exception=saferepr(WorkerLost("user-1", "a" * 32, "Node 'a' is gone")))
+
+    assert (row.state, row.result) == ("LOST", "WorkerLost: Node 'a' is gone")
+
+
+def test_a_retry_says_what_went_wrong_before_it() -> None:
+    row = shown(kwargs=STEP, state="RETRY", exception="ConnectionError('is away')")
+
+    assert (row.state, row.result) == ("RETRY", "ConnectionError('is away')")
+
+
+@pytest.mark.parametrize("said", ["it is bad", "it's bad", 'it\'s "bad"'])
+def test_the_error_of_a_graph_inside_is_shown_and_not_the_one_around_it(said: str) -> None:
+    error = NodeFailed("t", "r", f"node 'look' raised Unreadable: {said}\nTraceback ...\n  line")
+
+    assert shown(kwargs=STEP, state="FAILURE", exception=saferepr(error)).result.startswith("Unreadable: it")
+    assert "NodeFailed" not in shown(kwargs=STEP, state="FAILURE", exception=saferepr(error)).result
+    assert "Traceback" not in shown(kwargs=STEP, state="FAILURE", exception=saferepr(error)).result
+
+
+@pytest.mark.parametrize(
+    ("worker", "state"),
+    [
+        (Worker("w@1", heartbeats=[NOW + 3600], active=1), "STARTED"),
+        (Worker("w@1", heartbeats=[NOW + 3600], active=0), "LOST"),  # it was started anew under its name
+        (Worker("w@1", heartbeats=[NOW - 3600], active=1), "LOST"),
+        (Worker("w@1", heartbeats=[], active=1), "LOST"),
+        (None, "STARTED"),
+    ],
+)
+def test_a_step_whose_worker_is_gone_does_not_seem_to_run(worker: Worker | None, state: str) -> None:
+    assert shown(kwargs=STEP, state="STARTED", started=NOW, worker=worker).state == state
 
 
 def test_the_run_is_no_link_to_a_task_that_does_not_exist() -> None:

@@ -1,15 +1,19 @@
 """Flower as a process: who is let in."""
 
+import json
 import os
 import socket
 import subprocess
 import sys
+import time
 from base64 import b64encode
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 from urllib.error import HTTPError, URLError
+from urllib.parse import urlencode
 from urllib.request import Request, urlopen
 
 import psutil
@@ -17,6 +21,8 @@ import pytest
 from tenacity import Retrying, retry_if_exception_type, stop_after_delay, wait_fixed
 
 from scheduler.embedded import EmbeddedRedis
+from workers.bootstrap import celery_app
+from workers.settings import WorkerSettings
 
 pytestmark = pytest.mark.system
 
@@ -116,3 +122,69 @@ def test_without_a_password_it_says_what_to_do_and_ends(environment: Mapping[str
 
     assert process.returncode == 1
     assert "Error: TREADLE_FLOWER_PASSWORD is not set." in told
+
+
+def test_what_was_shown_is_still_there_and_found_after_a_restart(
+    environment: Mapping[str, str], tmp_path: Path
+) -> None:
+    way = ("treadle", "flower", "--persistent=True", f"--db={tmp_path / 'flower'}")
+    secret = {**environment, "TREADLE_FLOWER_PASSWORD": PASSWORD}
+    expected = [
+        ("support.answer", "INTERRUPTED", "thread=user-1 attempt=1 run=r-7 step=5e9"),
+        ("support.review", "TIMEOUT", "thread=user-1 attempt=2 run=r-7 step=7af"),
+    ]
+
+    port = free_port()
+    with started(port, secret, way) as process:
+        ready(port)
+        tell_of_two_steps(environment["TREADLE_REDIS_URL"], lambda: rows(port, "kwargs:thread=user-1"))
+        before = rows(port, "kwargs:thread=user-1")
+        process.terminate()
+        process.wait(30)
+    port = free_port()
+    with started(port, secret, way):
+        ready(port)
+        after = [rows(port, search) for search in ("kwargs:thread=user-1", "kwargs:run=r-7", "r-7")]
+        one_step, nobody = rows(port, "kwargs:step=7af"), rows(port, "kwargs:thread=user-2")
+
+    assert before == expected
+    assert after == [expected] * 3
+    assert one_step == expected[1:]
+    assert nobody == []
+
+
+def ready(port: int) -> None:
+    for attempt in Retrying(retry=retry_if_exception_type(URLError), stop=stop_after_delay(60), wait=wait_fixed(0.1)):
+        with attempt:
+            status(f"http://127.0.0.1:{port}/healthcheck")
+
+
+def tell_of_two_steps(redis_url: str, shown: Callable[[], list[Any]]) -> None:
+    """Publish the events of a worker until Flower, which may not listen yet, shows them."""
+    ended: dict[str, tuple[str, dict[str, Any]]] = {
+        "review": ("failed", {"exception": "NodeTimeoutError('review', 1.5)", "traceback": "..."})
+    }
+    ended["answer"] = ("succeeded", {"result": "'interrupted'", "runtime": 0.1})
+    ids = {"review": ("7af", 2), "answer": ("5e9", 1)}
+    app = celery_app(WorkerSettings(redis_url=redis_url))
+    until = time.monotonic() + 30
+    while len(shown()) < 2:
+        assert time.monotonic() < until, "Flower shows nothing"
+        with app.events.default_dispatcher(hostname="worker@1") as events:
+            for node, (event, fields) in ended.items():
+                step, number = ids[node]
+                named = {"uuid": f"user-1:{node}:{number}:{step}-1", "name": f"support.{node}"}
+                kwargs = str({"thread": "user-1", "run": "r-7", "step": step, "attempt": number})
+                events.send("task-received", **named, args="()", kwargs=kwargs)
+                events.send("task-started", uuid=named["uuid"])
+                events.send(f"task-{event}", uuid=named["uuid"], **fields)
+
+
+def rows(port: int, search: str) -> list[tuple[str, str, str]]:
+    """Return what the tasks page shows: name, state and ids."""
+    asked = {"draw": 1, "start": 0, "length": 10, "search[value]": search}
+    order = {"order[0][column]": 0, "order[0][dir]": "asc", "columns[0][data]": "name"}
+    login = b64encode(f"treadle:{PASSWORD}".encode()).decode()
+    url = f"http://127.0.0.1:{port}/tasks/datatable?{urlencode(asked | order)}"
+    with urlopen(Request(url, headers={"Authorization": f"Basic {login}"}), timeout=10) as response:
+        return [(row["name"], row["state"], row["kwargs"]) for row in json.loads(response.read())["data"]]

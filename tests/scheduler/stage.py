@@ -166,7 +166,12 @@ def now_ms(connection: Connection) -> int:
     return seconds * 1000 + micros // 1000
 
 
-def everything(redis: Redis, wanted: Callable[[bytes], bool] = bool) -> dict[bytes, Any]:
+def of_something(key: bytes) -> bool:
+    """Return whether a key is about something that is there, and no partition's count of what has been."""
+    return not key.endswith(b":counts")
+
+
+def everything(redis: Redis, wanted: Callable[[bytes], bool] = of_something) -> dict[bytes, Any]:
     """Return the whole key space, or the keys that are wanted, to be compared with a later one."""
     readers: dict[bytes, Callable[[bytes], Any]] = {
         b"hash": redis.hgetall,

@@ -16,10 +16,11 @@ from scheduler.client import Client
 from scheduler.config import parse
 from scheduler.connection import Connection, open_connection
 from scheduler.dispatch import Inline, StepRef
+from scheduler.due_entry import DueEntry
 from scheduler.errors import AlreadyResumed
 from scheduler.settings import Settings
 from scheduler.steps import Steps
-from scheduler.watchdog import DueEntry, Watchdog
+from scheduler.watchdog import Watchdog
 from tests.fakes import RecordingDispatcher
 
 from .stage import THREAD, begin, claim, everything, fan, finish, kinds, line, state

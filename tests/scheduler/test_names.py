@@ -13,13 +13,13 @@ from scheduler.claim import Claim
 from scheduler.client import Client
 from scheduler.config import parse
 from scheduler.dispatch import StepRef
+from scheduler.due_entry import place_of
 from scheduler.errors import InvalidThreadId
 from scheduler.failure import describe
 from scheduler.ids import check_thread_id
 from scheduler.keys import PARTITIONS, Keys
 from scheduler.scripts import Place
 from scheduler.steps import Steps
-from scheduler.watchdog import place_of
 
 from .stage import begin, claim, kinds, line, record, refs, wrote
 

@@ -12,6 +12,7 @@ from scheduler.connection import Connection, open_connection
 from scheduler.dispatch import StepOrder
 from scheduler.settings import Settings
 from scheduler.steps import Steps
+from scheduler.sweep import Sweep
 from scheduler.watchdog import Watchdog
 from tests.fakes import RecordingDispatcher
 
@@ -198,3 +199,21 @@ def test_a_watchdog_that_finds_much_looks_again_at_once(
 
     assert pauses == [0.25, 0, 0, 0.25]
     assert connection.client.zcard(place.keys.due) == 0
+
+
+def test_who_watches_is_told_what_a_sweep_did_and_how_late(client: Client, connection: Connection) -> None:
+    told: list[Sweep] = []
+    watchdog = Watchdog(connection, client.runs, watch=told.append)
+    order = due_together(client, "t")[0]
+    key, member = connection.place("t").keys.due, connection.place("t").member(order.ref.step_id)
+    connection.client.zadd(key, {member: now_ms(connection) - 7_000})
+
+    class Stop(threading.Event):
+        def wait(self, timeout: float | None = None) -> bool:
+            return len(told) == 2
+
+    watchdog.run(Stop())
+
+    assert [sweep.done for sweep in told] == [{"dispatched": 1}, {}]
+    assert [len(sweep.late_ms) for sweep in told] == [1, 0]
+    assert 7_000 <= told[0].late_ms[0] < 60_000

@@ -11,6 +11,7 @@ from scheduler.client import Client
 from scheduler.config import parse
 from scheduler.connection import Connection
 from scheduler.dispatch import StepRef
+from scheduler.due_entry import place_of
 from scheduler.errors import (
     CheckpointNotFound,
     InvalidConfig,
@@ -23,7 +24,6 @@ from scheduler.errors import (
 from scheduler.keys import PARTITIONS, Keys
 from scheduler.lifecycle import ThreadStatus
 from scheduler.steps import Steps
-from scheduler.watchdog import place_of
 
 from .stage import THREAD, begin, claim, everything, expire_lease, fan, finish, kinds, line, play, refs, state
 
@@ -212,7 +212,7 @@ def test_a_run_that_begins_while_its_thread_is_deleted_leaves_nothing_either(
 
     client.threads.delete(THREAD)
 
-    assert redis.dbsize() == 0
+    assert everything(redis) == {}
 
 
 def test_what_was_deleted_is_not_remembered_either(client: Client, elsewhere: Client, steps: Steps) -> None:

@@ -117,7 +117,7 @@ def test_flower_can_read_what_the_message_is_about() -> None:
 
     assert messages.task_name(order()) == "support.review"
     assert options["task_id"].startswith("user 1:review:2:01234567-")
-    assert options["kwargsrepr"] == "{'thread': 'user 1', 'run': 'run-1', 'attempt': 2}"
+    assert options["kwargsrepr"] == "{'thread': 'user 1', 'run': 'run-1', 'step': '01234567', 'attempt': 2}"
     assert options["root_id"] == "run-1"
 
 

@@ -2,6 +2,7 @@
 -- attempt had called that died. Where the end is to be told, that falls due at once.
 local function finish(ended, request, now)
   redis.call("DEL", K.steps)
+  redis.call("HINCRBY", K.counts, "ended " .. ended.run_status .. " " .. (redis.call("HGET", K.thread, "graph") or ""), 1)
   redis.call("HSET", K.run, "status", ended.run_status, "ended", now, "nonce", ended.nonce,
     "checkpoint", redis.call("HGET", K.frame, "cursor") or "")
   redis.call("HSET", K.thread, "status", ended.thread_status, "run", "", "updated", now)

@@ -9,6 +9,7 @@ local function lapse(step, now)
   local over = step.deadline ~= nil and step.deadline <= now
   local why = not over and "it fell silent" or nil
   if over then step.timed_out = true else step.losses, step.lost_by = step.losses + 1, why end
+  redis.call("HINCRBY", K.counts, "lapsed " .. (over and "timed out" or "lost worker"), 1)
   return {kind = over and "timed out" or "lost worker", run = step.run, ns = frame_of(step), step = step.id, node = step.node,
     attempt = step.attempt, worker = step.worker, token = step.fence, why = why, ms = now - step.started}
 end
