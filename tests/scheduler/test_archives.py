@@ -40,7 +40,7 @@ def finished(client: Client, steps: Steps) -> str:
 
 def own(redis: Redis) -> dict[bytes, Any]:
     """Return everything that is a thread's own, without what says when it changed last."""
-    return everything(redis, lambda key: not key.endswith((b":due", b":threads")))
+    return everything(redis, lambda key: not key.endswith((b":due", b":threads", b":counts")))
 
 
 def names(folder: Path) -> list[str]:

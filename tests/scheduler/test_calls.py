@@ -28,6 +28,7 @@ from .stage import (
     branching,
     claim,
     due_ms,
+    everything,
     expire_lease,
     fan,
     kinds,
@@ -381,4 +382,4 @@ def test_a_deleted_thread_leaves_no_key(client: Client, redis: Redis, troupe: Tr
     client.threads.delete(THREAD)
 
     assert frames != []
-    assert list(redis.scan_iter("*")) == []
+    assert everything(redis) == {}
