@@ -55,6 +55,7 @@ COMMANDS: Mapping[str, Mapping[str, tuple[str, str]]] = {
     "Services": {
         "worker": ("worker", "Run a worker: it executes steps."),
         "scheduler": ("scheduler", "Run a scheduler: it sends on what fell due."),
+        "pools": ("pools", "Show the pools: their queues, how much waits in each, and who takes it."),
         "flower": ("flower", "Run Flower, which shows the workers and their steps in a browser."),
         "health": ("health", "Say whether the worker or scheduler beside it works: for the probes of containers."),
         "acl": ("acl", "Print the users of Redis, one for each role, with the rights that it needs."),

@@ -116,6 +116,16 @@ def of_graph(graph: Graph, workers: Workers, default_queue: str) -> Iterator[Fin
         yield Finding(Level.OK, f"graph {graph.name}", told)
 
 
+def of_pools(names: Iterable[str], without: Sequence[str]) -> Finding:
+    """Judge whether every queue of the graphs belongs to a pool; ``without``: those that belong to none."""
+    if without:
+        told = (
+            f"no pool has queue {', '.join(map(repr, without))}, which the graphs need: add it to one in TREADLE_POOLS"
+        )
+        return Finding(Level.WARN, "pools", told)
+    return Finding(Level.OK, "pools", f"{', '.join(names)}: every queue of the graphs belongs to one")
+
+
 def of_overdue(count: int) -> Finding:
     """Judge how much has been due for longer than a scheduler would leave it."""
     if count:

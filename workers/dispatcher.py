@@ -64,7 +64,10 @@ class CeleryDispatcher:
 
     def backlog(self, order: StepOrder) -> int:
         """Return how many messages wait in the queue of a step; 0 where the broker does not say."""
-        queue = messages.queue_of(order, self._default_queue)
+        return self.waiting(messages.queue_of(order, self._default_queue))
+
+    def waiting(self, queue: str) -> int:
+        """Return how many messages wait in a queue; 0 where the broker does not say."""
         with self._app.pool.acquire(block=True) as broker:
             try:
                 with broker.channel() as channel:

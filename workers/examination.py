@@ -8,14 +8,16 @@ import redis
 
 from graphs.errors import InvalidGraph
 from scheduler.connection import Connection
-from scheduler.errors import StoreUnavailable
+from scheduler.errors import InvalidSettings, StoreUnavailable
 from scheduler.lifecycle import RunStatus, ThreadStatus
 from scheduler.redis_at import servers_of
 
 from . import bootstrap, diagnosis
 from .desk import Desk
 from .diagnosis import Finding, Level, RunningThread, Workers
+from .pools import without_pool
 from .pushing import pushing
+from .version_queues import queues_of
 
 _ANSWER_S = 1.0
 #: A scheduler looks several times a second, and keeps what it took for some seconds.
@@ -36,7 +38,7 @@ def examine(desk: Desk) -> Iterator[Finding]:
     yield Finding(Level.OK, "redis", bootstrap.described(desk.settings))
     yield from told
     try:
-        workers = _workers(desk)
+        workers = ask_workers(desk)
     except (kombu.exceptions.OperationalError, OSError) as error:
         yield Finding(Level.FAIL, "broker", f"does not answer: {error}")
         workers = Workers()
@@ -81,7 +83,8 @@ def _why_not_pushed(desk: Desk) -> str:
     return pushing(bootstrap.celery_app(desk.settings), bootstrap.redis_url(desk.settings)).why
 
 
-def _workers(desk: Desk) -> Workers:
+def ask_workers(desk: Desk) -> Workers:
+    """Return what the workers that answer say of themselves."""
     inspect = bootstrap.celery_app(desk.settings).control.inspect(timeout=_ANSWER_S)
     queues = {
         name: frozenset(queue["name"] for queue in found) for name, found in (inspect.active_queues() or {}).items()
@@ -104,6 +107,16 @@ def _graphs(desk: Desk, workers: Workers) -> Iterator[Finding]:
         yield Finding(Level.WARN, "graphs", "none is known: name some in TREADLE_GRAPHS='package.module:attribute'")
     for graph in graphs.values():
         yield from diagnosis.of_graph(graph, workers, desk.settings.default_queue)
+    if desk.settings.pools is not None:
+        yield _pools(desk)
+
+
+def _pools(desk: Desk) -> Finding:
+    try:
+        pools = desk.settings.read_pools()
+    except InvalidSettings as error:
+        return Finding(Level.FAIL, "pools", str(error))
+    return diagnosis.of_pools(pools, without_pool(queues_of(desk.graphs.values(), desk.settings.default_queue), pools))
 
 
 def _overdue(connection: Connection) -> int:

@@ -1,11 +1,14 @@
 """The settings of the workers' floor, from the environment (TREADLE_*)."""
 
 import re
+from collections.abc import Mapping
 from pathlib import Path
 
 from pydantic import Field, field_validator
 
 from scheduler.settings import Settings
+
+from .pools import Pool, read_pools
 
 _URL = re.compile(r"[a-z][a-z0-9+.-]*://", re.IGNORECASE)
 
@@ -21,6 +24,8 @@ class WorkerSettings(Settings):
     broker_url: str | None = Field(None, repr=False)
     #: The queue of nodes that name none.
     default_queue: str = Field("treadle", pattern=r"^[A-Za-z0-9_.:@/-]{1,128}$")
+    #: The file that has the pools (TOML); None: there are none, and each worker is told its queues.
+    pools: Path | None = None
     #: Publish Celery's events, which Flower shows; costs about a third of the throughput of trivial steps.
     events: bool = True
     #: Stock delivery: late acks and the visibility timeout. Nothing here needs it, and it is three times slower.
@@ -60,3 +65,11 @@ class WorkerSettings(Settings):
     def addresses(self) -> list[str]:
         """Return the addresses of the graphs."""
         return [address.strip() for address in self.graphs.split(",") if address.strip()]
+
+    def read_pools(self) -> Mapping[str, Pool]:
+        """Return the pools of the deployment; none where no file is named.
+
+        Raises:
+            InvalidSettings: the file does not fit.
+        """
+        return {} if self.pools is None else read_pools(self.pools)

@@ -10,7 +10,11 @@ from scheduler.versions import Versions
 
 def noted(connection: Connection, graphs: Iterable[Graph]) -> list[str]:
     """Note which versions this worker has; return those whose steps it takes, as queues name them."""
-    return [name for graph in graphs if graph.versioning != "park" for name in _taken(Versions(connection), graph)]
+    graphs = list(graphs)
+    for graph in graphs:
+        if graph.versioning != "park":
+            Versions(connection).note(graph.name, graph.fingerprint)
+    return [name for graph in graphs for name in taken(connection, graph)]
 
 
 def beside(queues: Iterable[str], versions: Iterable[str]) -> list[str]:
@@ -18,8 +22,16 @@ def beside(queues: Iterable[str], versions: Iterable[str]) -> list[str]:
     return [version_queue(queue, version) for queue in queues if "@" not in queue for version in versions]
 
 
-def _taken(versions: Versions, graph: Graph) -> Iterator[str]:
-    versions.note(graph.name, graph.fingerprint)
-    yield version_name(graph.name, graph.fingerprint)
+def queues_of(graphs: Iterable[Graph], default_queue: str) -> list[str]:
+    """Return the queues that graphs need, without those of their versions, and the default one."""
+    named = {node.queue for graph in graphs for _, node in graph.walk() if node.queue is not None}
+    return sorted(named | {default_queue})
+
+
+def taken(connection: Connection, graph: Graph) -> Iterator[str]:
+    """Yield the versions of a graph whose steps its workers take from queues of their own, as queues name them."""
+    if graph.versioning != "park":
+        yield version_name(graph.name, graph.fingerprint)
     if graph.versioning == "auto_upgrade":
-        yield from (version_name(graph.name, older) for older in versions.older(graph.name, graph.fingerprint))
+        older = Versions(connection).older(graph.name, graph.fingerprint)
+        yield from (version_name(graph.name, one) for one in older)

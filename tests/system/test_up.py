@@ -23,9 +23,10 @@ TREADLE = [sys.executable, "-m", "treadle"]
 class Up:
     """A running `treadle up`."""
 
-    def __init__(self, home: Home, *options: str, treadle: list[str] = TREADLE) -> None:
+    def __init__(self, home: Home, *options: str, treadle: list[str] = TREADLE, concurrency: int | None = 1) -> None:
         self.home = home
-        self.process = home.start(*treadle, "up", "-c", "1", *options)
+        many = () if concurrency is None else ("-c", str(concurrency))
+        self.process = home.start(*treadle, "up", *many, *options)
         self.output: list[str] = []
 
     def until(self, words: str) -> None:
@@ -155,3 +156,56 @@ def test_the_folder_of_a_user_hides_nothing_of_ours(home: Home) -> None:
 
     assert done.returncode == 0, done.stderr
     assert up.stop() == 0
+
+
+def test_each_pool_has_its_own_worker_and_takes_its_own_queues(home: Home) -> None:
+    (home.work / "shop.py").write_text(_SHOP)
+    (home.work / "pools.toml").write_text(_POOLS)
+    home.environment |= {"TREADLE_POOLS": "pools.toml", "TREADLE_GRAPHS": "shop:graph", "TREADLE_EXAMPLES": "false"}
+    up = Up(home, "--no-flower", concurrency=None)
+    up.until(" ready.")
+    up.until(" ready.")
+
+    done = home.run(*TREADLE, "run", "shop", "--thread", "t-1", "--input", "{}", "--json")
+    shown = json.loads(home.run(*TREADLE, "pools", "--json").stdout)
+
+    assert {name: worker.partition("@")[0] for name, worker in json.loads(done.stdout)["values"].items()} == {
+        "drawn_by": "gpu",
+        "read_by": "io",
+    }, done.stderr
+    assert [(row["pool"], len(row["workers"]), row["waiting"]) for row in shown] == [("io", 1, 0), ("gpu", 1, 0)]
+    assert home.run(*TREADLE, "doctor").returncode == 0
+    assert up.stop() == 0
+
+
+_SHOP = """
+from typing import TypedDict
+
+from celery import current_task
+
+from treadle.graph import START, StateGraph
+
+
+class State(TypedDict, total=False):
+    drawn_by: str
+    read_by: str
+
+
+builder = StateGraph(State)
+builder.add_node("read", lambda state: {"read_by": current_task.request.hostname})
+builder.add_node("draw", lambda state: {"drawn_by": current_task.request.hostname}, queue="gpu")
+builder.add_edge(START, "read").add_edge("read", "draw")
+graph = builder.compile(name="shop")
+"""
+
+_POOLS = """
+[pools.io]
+queues = ["treadle"]
+kind = "threads"
+concurrency = 4
+
+[pools.gpu]
+queues = ["gpu"]
+concurrency = 1
+max_tasks_per_child = 10
+"""

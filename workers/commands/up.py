@@ -14,7 +14,9 @@ from scheduler.embedded import EmbeddedRedis
 
 from .. import bootstrap
 from ..fleet import Fleet, Role
+from ..pools import without_pool
 from ..settings import WorkerSettings
+from ..version_queues import queues_of
 
 _PASSWORD = "TREADLE_FLOWER_PASSWORD"  # nosec B105  # the name of a variable
 #: How long a worker may take to finish its steps, and then to hand them back.
@@ -32,7 +34,8 @@ def up(concurrency: int | None, with_flower: bool, flower_port: int) -> None:
     """Run Redis, a worker, a scheduler and Flower in this terminal; Ctrl-C stops them all.
 
     The Redis is that of TREADLE_REDIS_URL; without it, one is started whose data lies in the folder TREADLE_DATA. The
-    worker takes the queues of all graphs that are known. Flower is at http://127.0.0.1:5555, for the user "treadle"
+    worker takes the queues of all graphs that are known; with a file in TREADLE_POOLS, each of its pools has a worker
+    of its own instead. Flower is at http://127.0.0.1:5555, for the user "treadle"
     and the password of TREADLE_FLOWER_PASSWORD; without it, a new one is made and printed. What dies is started
     again. The first Ctrl-C lets the steps that run finish, the second one hands them back.
 
@@ -40,12 +43,15 @@ def up(concurrency: int | None, with_flower: bool, flower_port: int) -> None:
     Examples:
       treadle up
       TREADLE_GRAPHS=shop.support:graph treadle up -c 8 --no-flower
+      TREADLE_POOLS=pools.toml treadle up
     """
     settings = WorkerSettings()
+    workers = list(_workers(settings, concurrency))
     with _redis(settings) as url, Fleet(_print, _print) as fleet:
         stop = _asked_to_stop(fleet)
         environment = {**os.environ, "TREADLE_REDIS_URL": url, "PYTHONUNBUFFERED": "1"}
-        fleet.start(_worker(settings, environment, concurrency))
+        for role in workers:
+            fleet.start(Role(*role, environment, ((signal.SIGTERM, _WARM_S), (signal.SIGQUIT, _COLD_S))))
         fleet.start(Role("scheduler", ("scheduler", "--leashed"), environment, stage=1))
         if with_flower:
             fleet.start(_flower(environment, flower_port))
@@ -84,13 +90,20 @@ def _redis(settings: WorkerSettings) -> Iterator[str]:
         yield server.url
 
 
-def _worker(settings: WorkerSettings, environment: dict[str, str], concurrency: int | None) -> Role:
-    graphs = bootstrap.registry(settings).values()
-    named = {node.queue for graph in graphs for _, node in graph.walk() if node.queue is not None}
-    queues = ",".join(sorted(named | {settings.default_queue}))
-    many = ("-c", str(concurrency)) if concurrency is not None else ()
-    arguments = ("worker", "--leashed", "-Q", queues, *many)
-    return Role("worker", arguments, environment, ((signal.SIGTERM, _WARM_S), (signal.SIGQUIT, _COLD_S)))
+def _workers(settings: WorkerSettings, concurrency: int | None) -> Iterator[tuple[str, tuple[str, ...]]]:
+    """Yield the names of the workers and their arguments: one for each pool, or one for all queues."""
+    queues = queues_of(bootstrap.registry(settings).values(), settings.default_queue)
+    pools = settings.read_pools()
+    if not pools:
+        many = ("-c", str(concurrency)) if concurrency is not None else ()
+        yield "worker", ("worker", "--leashed", "-Q", ",".join(queues), *many)
+        return
+    if concurrency is not None:
+        raise click.UsageError(f"The pools of {settings.pools} say how many steps each runs at once: leave out -c.")
+    for queue in without_pool(queues, pools):
+        _print("treadle", f"no pool of {settings.pools} has queue {queue!r}: its steps wait until a worker takes it")
+    for name in pools:
+        yield f"{name} pool", ("worker", "--leashed", "--pool-name", name)
 
 
 def _flower(environment: dict[str, str], port: int) -> Role:

@@ -1,10 +1,13 @@
 """The command that runs a worker in this process."""
 
+import os
+from pathlib import Path
 from typing import Any, TypedDict, Unpack
 
 import click
 
 from ..leash import follow_parent, leashed_option
+from ..pools import VARIABLE, find_pool, read_pools
 
 _LEVELS = click.Choice(["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"], case_sensitive=False)
 
@@ -14,7 +17,8 @@ class Options(TypedDict):
 
     queues: str | None
     concurrency: int | None
-    pool: str
+    pool: str | None
+    pool_name: str | None
     name: str | None
     level: str
 
@@ -28,9 +32,11 @@ class Options(TypedDict):
     "-P",
     "--pool",
     type=click.Choice(["prefork", "threads", "solo", "gevent"]),
-    default="prefork",
-    show_default=True,
-    help="Only prefork can stop a node that does not return.",
+    default=None,
+    help="How it runs several steps at once; prefork, which it is by itself, alone stops a node that does not return.",
+)
+@click.option(
+    "--pool-name", default=None, metavar="POOL", help="Be a worker of this pool of the file in TREADLE_POOLS."
 )
 @click.option("-n", "--name", default=None, metavar="NAME", help="Its name: gpu, or gpu@%h with %h for the host's.")
 @click.option("-l", "--level", type=_LEVELS, default="INFO", show_default=True, help="What it logs.")
@@ -46,6 +52,7 @@ def worker(ctx: click.Context, leashed: bool, **options: Unpack[Options]) -> Non
     Examples:
       treadle worker
       treadle worker -Q gpu -c 1 -n gpu
+      TREADLE_POOLS=pools.toml treadle worker --pool-name gpu
       treadle worker -c 4 --max-tasks-per-child 100
     """
     if leashed:
@@ -64,6 +71,16 @@ def worker(ctx: click.Context, leashed: bool, **options: Unpack[Options]) -> Non
     ctx.exit((started[0].exitcode or 0) if started else 1)  # worker_main itself does not tell
 
 
+def _of_pool(name: str | None) -> dict[str, object]:
+    """Return what the file of pools says."""
+    if name is None:
+        return {"-P": "prefork"}
+    path = os.environ.get(VARIABLE)
+    if not path:
+        raise click.UsageError(f"Set {VARIABLE} to the file that has pool {name!r}.")
+    return {**find_pool(read_pools(Path(path)), name).options(), "-n": f"{name}@%h"}
+
+
 def _celery_options(options: Options) -> list[str]:
     name = options["name"]
     given = {
@@ -73,4 +90,5 @@ def _celery_options(options: Options) -> list[str]:
         "-c": options["concurrency"],
         "-n": name if name is None or "@" in name else f"{name}@%h",
     }
-    return [word for option, value in given.items() if value is not None for word in (option, str(value))]
+    said = _of_pool(options["pool_name"]) | {option: value for option, value in given.items() if value is not None}
+    return [word for option, value in said.items() if value is not None for word in (option, str(value))]
