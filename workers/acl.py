@@ -19,7 +19,7 @@ from .app import queue_prefix
 from .flower import PASSWORD as FLOWER_LOGIN
 from .settings import WorkerSettings
 
-_PASSWORD = "TREADLE_REDIS_PASSWORD_"
+_PASSWORD = "TREADLE_REDIS_PASSWORD_"  # nosec B105  # how names of variables begin
 _PASSWORD_BYTES = 24
 
 #: What only a scheduler does.
