@@ -169,7 +169,7 @@ class RedisStore(BaseStore):
 
     def _nearest(self, op: SearchOp, query: bytes) -> Iterator[Record]:
         """Yield what matches, by how near it is to the query: all vectors are read, a page at a time."""
-        assert self._index is not None  # nosec B101 - nobody else makes queries
+        assert self._index is not None  # nosec B101  # nobody else makes queries
         dims = self._index.dims
         ranking: Ranking[Record] = Ranking(query, dims, op.offset + op.limit)
         page = max(1, min(_RANKED_PAGE, _VECTORS_BYTES // (4 * dims)))
