@@ -169,7 +169,7 @@ def test_each_pool_has_its_own_worker_and_takes_its_own_queues(home: Home) -> No
     done = home.run(*TREADLE, "run", "shop", "--thread", "t-1", "--input", "{}", "--json")
     shown = json.loads(home.run(*TREADLE, "pools", "--json").stdout)
 
-    assert {name: worker.partition("@")[0] for name, worker in json.loads(done.stdout)["values"].items()} == {
+    assert {name: worker.partition("@")[0] for name, worker in json.loads(done.stdout)["output"].items()} == {
         "drawn_by": "gpu",
         "read_by": "io",
     }, done.stderr
