@@ -29,10 +29,13 @@ class Caller:
     def call(self, call: Call) -> Any:
         """Call a script and return its answer."""
         source = load(call.name)
-        with available(_doing(call.name)):
-            try:
-                return self._redis.evalsha(source.sha, len(call.keys), *call.keys, *call.args)
-            except redis.exceptions.NoScriptError:  # a server that has not seen it, was restarted, or took over
+        try:  # every step comes by here twice: what an error needs is made when there is one
+            return self._redis.evalsha(source.sha, len(call.keys), *call.keys, *call.args)
+        except redis.RedisError as error:
+            with available(_doing(call.name)):
+                if not isinstance(error, redis.exceptions.NoScriptError):
+                    raise
+                # a server that has not seen it, was restarted, or took over
                 return self._redis.eval(source.text, len(call.keys), *call.keys, *call.args)
 
     def call_each(self, calls: Iterable[Call], *, together: bool = False, patient: bool = True) -> list[Any]:
