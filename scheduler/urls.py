@@ -1,6 +1,7 @@
 """Redis URLs, in the spelling of each library that reads them."""
 
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -75,6 +76,13 @@ def check_url(url: str) -> str:
     return url
 
 
+def split_url(url: str) -> tuple[str, SplitResult]:
+    """Return the servers of a URL, and its other parts; some Pythons refuse several addresses in brackets."""
+    scheme, _, rest = url.partition("://")
+    netloc = re.split("[/?#]", rest, maxsplit=1)[0]
+    return netloc, urlsplit(f"{scheme}://{rest[len(netloc) :]}")
+
+
 def many_servers(url: str) -> ManyServers | None:
     """Return what the URL of more than one server says; None for any other URL.
 
@@ -82,10 +90,10 @@ def many_servers(url: str) -> ManyServers | None:
         InvalidConfig: it names no server, or no service, or a database that a cluster has not.
         ValueError: it names a port that is none.
     """
-    parts = urlsplit(url)
+    netloc, parts = split_url(url)
     if parts.scheme not in ("sentinel", "cluster"):
         return None
-    login, at, names = parts.netloc.rpartition("@")
+    login, at, names = netloc.rpartition("@")
     port = _SENTINEL_PORT if parts.scheme == "sentinel" else _PORT
     servers = tuple(_address(name, port) for name in names.split(",") if name)
     service, options = parts.path.strip("/"), dict(parse_qsl(parts.query))
@@ -132,7 +140,7 @@ def broker_url(url: str) -> str:
 
 def broker_sentinels(url: str) -> ManyServers | None:
     """Return the sentinels of a broker; None for another broker, and for sentinels in Celery's own spelling."""
-    parts = urlsplit(url)
+    _, parts = split_url(url)
     service = parts.path.strip("/")
     if parts.scheme != "sentinel" or ";" in url or not service or service.isdigit():
         return None

@@ -5,7 +5,6 @@ import sys
 from functools import cache
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 import redis
 from celery import Celery
@@ -20,6 +19,7 @@ from scheduler.patience import Patience
 from scheduler.redis_at import redis_at
 from scheduler.replicas import Replicas
 from scheduler.settings import Settings
+from scheduler.urls import split_url
 
 from .app import make_app
 from .dispatcher import CeleryDispatcher
@@ -46,8 +46,8 @@ def described(settings: Settings) -> str:
     """Return in a few words which Redis the store is, without its password."""
     if settings.redis_url is None:
         return _embedded(str(settings.data or "")).describe()
-    parts = urlsplit(redis_url(settings))
-    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
+    netloc, parts = split_url(redis_url(settings))
+    return f"{parts.scheme}://{netloc.rpartition('@')[2]}{parts.path}"
 
 
 def redis_client(settings: Settings, *, patience_s: float | None = None) -> redis.Redis:
