@@ -8,10 +8,14 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import RealRedis
-from workers.settings import WorkerSettings
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
+PAGES = sorted(
+    str(page.relative_to(ROOT))
+    for floor in (".", "treadle", "workers", "scheduler", "graphs", "deploy", "tests/chaos", "tests/benchmarks")
+    for page in (ROOT / floor).glob("*.md")
+)
 
 ANSWERS = (
     "{'messages': ['Hello', 'Bot: I received -> Hello']}\n"
@@ -50,11 +54,17 @@ def test_the_first_graph_answers_the_same_on_a_real_redis(tmp_path: Path, real_r
     assert printed(program, tmp_path) == ANSWERS
 
 
-@pytest.mark.parametrize("link", re.findall(r"\]\(((?!http)[^)]+)\)", README))
-def test_what_the_readme_links_to_is_there(link: str) -> None:
-    assert (ROOT / link).is_file()
+def anchors(page: Path) -> set[str]:
+    """Return what a link into a page may name: its headings, as code hosts write them."""
+    prose = re.sub(r"```.*?```", "", page.read_text(encoding="utf-8"), flags=re.DOTALL)
+    headings = re.findall(r"^#+ (.+)$", prose, re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
 
 
-@pytest.mark.parametrize("setting", re.findall(r"^\| `TREADLE_([A-Z_]+)`", README, re.MULTILINE))
-def test_the_settings_it_lists_exist(setting: str) -> None:
-    assert setting.lower() in WorkerSettings.model_fields
+@pytest.mark.parametrize("page", PAGES)
+def test_what_a_page_links_to_is_there(page: str) -> None:
+    for link in re.findall(r"\]\(((?!http)[^)]+)\)", (ROOT / page).read_text(encoding="utf-8")):
+        file, _, anchor = link.partition("#")
+        target = (ROOT / page).parent / file if file else ROOT / page
+        assert target.exists(), link
+        assert not anchor or anchor in anchors(target), link
