@@ -16,6 +16,7 @@ from .absence import ArchiveBroken, ArchiveUnavailable
 from .archive import SUFFIX, Archive, Manifest, broken_log, packed, resealed, unpacked
 from .bytes_redis import available
 from .connection import Connection
+from .copying import COPIED_FIELDS, COPIED_OF_FRAMES
 from .ending_scripts import EndingScripts
 from .errors import InvalidConfig, ThreadNotFound, TransitionNotAllowed
 from .holdings import Part
@@ -30,9 +31,6 @@ from .threads import ThreadStore
 _KEPT: Final = ("created", "graph", "metadata", "seq", "head")
 #: What must be as it was read when the thread is freed; each event changes one of them.
 _SEEN: Final = ("status", "seq", "head", "updated", "nonce")
-#: What a thread restored under another id has of its original, as a copy has.
-_OF_COPIES: Final = frozenset({"frames", "frame", "checkpoints", "channels", "results"})
-_COPIED: Final = frozenset({b"status", b"graph", b"fingerprint", b"metadata", b"timeout", b"ttl_ms", b"created"})
 _LONGEST_NAME: Final = 150
 _DIGITS: Final = 16
 
@@ -259,8 +257,8 @@ def reseal(url: str, sealing: Sealing) -> bool:
 def _as_copy(parts: Sequence[Part]) -> list[Part]:
     """Return the parts of a copy: no runs, and no log."""
     thread = next(part for part in parts if part.name == "thread")
-    fields = [[name, value] for name, value in thread.value if name in _COPIED - {b"created"}]
-    return [Part("thread", "", "hash", fields), *(part for part in parts if part.name in _OF_COPIES)]
+    fields = [[name, value] for name, value in thread.value if name.decode() in {"status", *COPIED_FIELDS}]
+    return [Part("thread", "", "hash", fields), *(part for part in parts if part.name in ("frames", *COPIED_OF_FRAMES))]
 
 
 def _file(url: str, manifest: Manifest) -> str:
