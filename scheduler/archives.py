@@ -173,6 +173,7 @@ class ArchiveStore:
         manifest, data = packed(thread_id, connection.settings.prefix, parts, head, connection.sealing)
         file = _file(url, manifest)
         self._write(file, manifest, data)
+        runs = [part.of for part in parts if part.name == "run"]
         request = Request(
             {
                 "token": place.keys.token,
@@ -180,9 +181,9 @@ class ArchiveStore:
                 "digest": manifest.content_sha256,
                 "kept": _KEPT,
                 "seen": {name: fields[name].decode() for name in _SEEN if name in fields},
+                "runs": runs,
             }
         )
-        runs = [part.of for part in parts if part.name == "run"]
         frames = [ns.decode() for part in parts if part.name == "frames" for ns in part.value]
         answer = self._scripts.free_thread(place, request, runs, frames)
         if answer[0] == "busy":

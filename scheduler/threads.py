@@ -219,8 +219,8 @@ class ThreadStore:
             run_ids = [run.decode() for run in self._connection.redis.lrange(place.keys.runs, 0, -1)]
             frames = [ns.decode() for ns in self._connection.redis.smembers(place.keys.frames)]
             lines = (self._connection.redis.zrange(key, 0, -1) for key in (place.keys.starts, place.keys.inputs))
-            waiting = [run.decode() for line in lines for run in line]
-            answer = self._connection.scripts.delete_thread(place, run_ids, frames, waiting)
+            run_ids += [run.decode() for line in lines for run in line]
+            answer = self._connection.scripts.delete_thread(place, run_ids, frames)
         if answer[0] == "busy":
             raise self.busy(thread_id, answer[1], int(answer[2]))
         self._connection.checkpoints.forget(place.keys)

@@ -18,10 +18,7 @@ if ends > now then
   redis.call("ZADD", K.due, ends, member)
   return ""
 end
-if redis.call("LLEN", K.runs) ~= tonumber(A.runs) then return "more" end
-redis.call("ZREM", K.index, A.token)
-redis.call("ZREM", K.due, A.token .. " questions", A.token .. " next", member)
-for _, key in ipairs(KEYS) do
-  if key ~= K.index and key ~= K.due then redis.call("UNLINK", key) end
-end
+local runs = cjson.decode(A.runs)
+if redis.call("LLEN", K.runs) ~= #runs then return "more" end
+clear_thread(A.token, runs)
 return "expired"

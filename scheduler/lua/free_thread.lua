@@ -15,13 +15,10 @@ end
 local kept = {}
 for _, name in ipairs(request.kept) do kept[name] = redis.call("HGET", K.thread, name) end
 local now = now_ms()
-for _, key in ipairs(KEYS) do
-  if key ~= K.index and key ~= K.due then redis.call("UNLINK", key) end
-end
+clear_thread(request.token, request.runs)
 for name, value in pairs(kept) do
   if value then redis.call("HSET", K.thread, name, value) end
 end
 redis.call("HSET", K.thread, "status", "archived", "updated", now, "archive", request.url, "archive_digest", request.digest)
 redis.call("ZADD", K.index, now, request.token)
-redis.call("ZREM", K.due, request.token .. " questions", request.token .. " next", request.token .. " expiry")
 return {"freed"}
