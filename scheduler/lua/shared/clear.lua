@@ -8,3 +8,11 @@ local function clear_thread(token, runs)
     if key ~= K.index and key ~= K.due then redis.call("UNLINK", key) end
   end
 end
+
+-- Return whether somebody is still to be told how one of a thread's runs ended.
+local function is_telling(token, runs)
+  for _, run in ipairs(runs) do
+    if redis.call("ZSCORE", K.due, token .. " hook:" .. run) then return true end
+  end
+  return false
+end
