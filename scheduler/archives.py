@@ -14,25 +14,24 @@ from urllib.parse import quote, unquote
 from . import depot, holdings
 from .absence import ArchiveBroken, ArchiveUnavailable
 from .archive import SUFFIX, Archive, Manifest, broken_log, packed, resealed, unpacked
-from .bytes_redis import available
 from .connection import Connection
+from .copying import COPIED_FIELDS, COPIED_OF_FRAMES
+from .deliveries import telling
 from .ending_scripts import EndingScripts
-from .errors import InvalidConfig, ThreadNotFound, TransitionNotAllowed
+from .errors import InputsWaiting, InvalidConfig, ThreadBusy, ThreadNotFound, TransitionNotAllowed
 from .holdings import Part
 from .ids import check_thread_id
 from .lifecycle import ThreadEvent, ThreadStatus
 from .log import Log
 from .scripts import Request
 from .sealing import Sealing
+from .thread import Thread
 from .threads import ThreadStore
 
 #: What stays of a thread in the store, beside where it is.
 _KEPT: Final = ("created", "graph", "metadata", "seq", "head")
 #: What must be as it was read when the thread is freed; each event changes one of them.
 _SEEN: Final = ("status", "seq", "head", "updated", "nonce")
-#: What a thread restored under another id has of its original, as a copy has.
-_OF_COPIES: Final = frozenset({"frames", "frame", "checkpoints", "channels", "results"})
-_COPIED: Final = frozenset({b"status", b"graph", b"fingerprint", b"metadata", b"timeout", b"ttl_ms", b"created"})
 _LONGEST_NAME: Final = 150
 _DIGITS: Final = 16
 
@@ -74,7 +73,8 @@ class ArchiveStore:
         Raises:
             ThreadNotFound: there is no such thread.
             ThreadBusy: a run is active on it.
-            TransitionNotAllowed: a run is to begin on it later.
+            TransitionNotAllowed: a run is to begin on it later, or a webhook is still to be told how one ended.
+            InputsWaiting: inputs wait for their turn on it.
             LogAltered: the chain of its log does not hold.
             ArchiveUnavailable: the file cannot be written, or is there already and is another one.
         """
@@ -83,10 +83,7 @@ class ArchiveStore:
             thread = self._threads.get(thread_id)
             if thread.archive is not None:
                 return Archived(thread_id, thread.archive, thread.archive_digest or "")
-            if thread.run_id is not None:
-                raise self._threads.busy(thread_id, thread.run_id, thread.since_ms or 0)
-            if self._starts_later(thread_id):
-                raise TransitionNotAllowed(thread_id, "about to begin a run later", ThreadEvent.ARCHIVE)
+            self._check_rest(thread)
             if (archived := self._put_once(thread_id, url)) is not None:
                 return archived
 
@@ -140,7 +137,8 @@ class ArchiveStore:
     def idle(self, idle_ms: int, *, waiting: bool = False) -> list[str]:
         """Return the threads to which nothing has happened for some time, by Redis' clock, the oldest first.
 
-        Those that wait for a person are left out, unless ``waiting`` asks for them.
+        Those on which a run is to begin, or a webhook is to be told of one, are left out, and those that wait for a
+        person, unless ``waiting`` asks for them.
         """
         seconds, micros = self._connection.redis.time()
         before = seconds * 1000 + micros // 1000 - idle_ms
@@ -150,18 +148,28 @@ class ArchiveStore:
             pipeline.zrange(key, "-inf", before, byscore=True, withscores=True)
         scored = sorted((pair for pairs in pipeline.execute() for pair in pairs), key=lambda pair: pair[1])
         names = [unquote(token.decode()) for token, _ in scored]
-        found = (self._threads.find(name) for name in names if not self._starts_later(name))
-        return [
-            thread.id
-            for thread in found
-            if thread is not None and thread.archive is None and thread.status not in left_out
-        ]
+        found = filter(None, map(self._threads.find, names))
+        resting = (thread for thread in found if thread.archive is None and thread.status not in left_out)
+        return [thread.id for thread in resting if self._is_at_rest(thread)]
 
-    def _starts_later(self, thread_id: str) -> bool:
-        """Return whether a run is to begin on a thread."""
-        keys = self._connection.place(thread_id).keys
-        with available("look at a thread"):
-            return bool(self._connection.client.zrange(keys.starts, 0, 0))
+    def _is_at_rest(self, thread: Thread) -> bool:
+        try:
+            self._check_rest(thread)
+        except (ThreadBusy, InputsWaiting, TransitionNotAllowed):
+            return False
+        return True
+
+    def _check_rest(self, thread: Thread) -> None:
+        """Refuse a thread that runs, or to which something is still to happen by itself."""
+        redis, keys = self._connection.redis, self._connection.place(thread.id).keys
+        if thread.run_id is not None:
+            raise self._threads.busy(thread.id, thread.run_id, thread.since_ms or 0)
+        if redis.zrange(keys.starts, 0, 0):
+            raise TransitionNotAllowed(thread.id, "about to begin a run later", ThreadEvent.ARCHIVE)
+        if redis.zrange(keys.inputs, 0, 0):
+            raise InputsWaiting(thread.id)
+        if telling(self._connection, thread.id):
+            raise TransitionNotAllowed(thread.id, "still telling a webhook how a run ended", ThreadEvent.ARCHIVE)
 
     def _put_once(self, thread_id: str, url: str) -> Archived | None:
         """Archive a thread as it is now; None where something has happened to it meanwhile."""
@@ -175,6 +183,7 @@ class ArchiveStore:
         manifest, data = packed(thread_id, connection.settings.prefix, parts, head, connection.sealing)
         file = _file(url, manifest)
         self._write(file, manifest, data)
+        runs = [part.of for part in parts if part.name == "run"]
         request = Request(
             {
                 "token": place.keys.token,
@@ -182,9 +191,9 @@ class ArchiveStore:
                 "digest": manifest.content_sha256,
                 "kept": _KEPT,
                 "seen": {name: fields[name].decode() for name in _SEEN if name in fields},
+                "runs": runs,
             }
         )
-        runs = [part.of for part in parts if part.name == "run"]
         frames = [ns.decode() for part in parts if part.name == "frames" for ns in part.value]
         answer = self._scripts.free_thread(place, request, runs, frames)
         if answer[0] == "busy":
@@ -259,8 +268,8 @@ def reseal(url: str, sealing: Sealing) -> bool:
 def _as_copy(parts: Sequence[Part]) -> list[Part]:
     """Return the parts of a copy: no runs, and no log."""
     thread = next(part for part in parts if part.name == "thread")
-    fields = [[name, value] for name, value in thread.value if name in _COPIED - {b"created"}]
-    return [Part("thread", "", "hash", fields), *(part for part in parts if part.name in _OF_COPIES)]
+    fields = [[name, value] for name, value in thread.value if name.decode() in {"status", *COPIED_FIELDS}]
+    return [Part("thread", "", "hash", fields), *(part for part in parts if part.name in ("frames", *COPIED_OF_FRAMES))]
 
 
 def _file(url: str, manifest: Manifest) -> str:

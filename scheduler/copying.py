@@ -2,13 +2,18 @@
 
 import secrets
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Final
 
 from .bytes_redis import available
 from .connection import Connection
 from .keys import ThreadKeys
 from .sealing import key_id_of
 
+#: What a copy has of its original's fields, beside its status: what it is, its limits, and where its next run begins
+#: and who is asked first. Its runs, its log and when it was made are its own.
+COPIED_FIELDS: Final = frozenset({"graph", "fingerprint", "metadata", "timeout", "budget", "ttl_ms", "back", "waits"})
+#: And of the keys of its frames; `frames` says which those are. Deadlines and what was spent belong to runs.
+COPIED_OF_FRAMES: Final = ("frame", "checkpoints", "channels", "results")
 #: What was begun and never finished goes by itself.
 _KEPT_MS = 24 * 3600 * 1000
 
@@ -66,4 +71,4 @@ def _moved(connection: Connection, data: bytes, source: str, own: str, name: str
 
 
 def _held(keys: ThreadKeys, frames: Sequence[str]) -> list[str]:
-    return [keys.frames, *(key for ns in frames for key in keys.of_frame(ns))]
+    return [keys.frames, *(keys.named(name, ns) for ns in frames for name in COPIED_OF_FRAMES)]

@@ -185,6 +185,14 @@ def member_of(place: Place) -> str:
     return f"{place.keys.token} {_HOOK}{place.run_id}"
 
 
+def telling(connection: Connection, thread_id: str) -> list[Place]:
+    """Return the runs of a thread of whose ends somebody is still to be told."""
+    keys = connection.place(thread_id).keys
+    runs = [connection.place(thread_id, run.decode()) for run in connection.redis.lrange(keys.runs, 0, -1)]
+    dues = connection.redis.zmscore(keys.due, [member_of(run) for run in runs]) if runs else []
+    return [run for run, due in zip(runs, dues, strict=True) if due is not None]
+
+
 def _state(answer: int | None, attempts: int, most: int) -> str:
     if answer in _TAKEN:
         return "delivered"

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
+from .json_text import encoded
 from .scripts import Place, Request, Scripts
 
 
@@ -19,7 +20,7 @@ class EndingScripts(Scripts):
 
     def expire_thread(self, place: Place, run_ids: Sequence[str], frames: Sequence[str]) -> str:
         """Delete a thread whose time is over; return expired, more, or nothing."""
-        args = {"token": place.keys.token, "runs": len(run_ids)}
+        args = {"token": place.keys.token, "runs": encoded([*run_ids])}
         return str(self._run("expire_thread", place, args, self._owned(place, run_ids, frames)).decode())
 
     def prune_frame(self, place: Place, request: Request) -> list[Any]:

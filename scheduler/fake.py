@@ -3,11 +3,13 @@
 import hashlib
 import logging
 import threading
+from collections import defaultdict
 from typing import Any
 
 import redis
 from fakeredis import FakeRedis, FakeRedisConnection, FakeServer, TcpFakeServer
 from fakeredis._clients._tcp_server import TCPFakeRequestHandler
+from fakeredis._core._database import Database
 
 from .fake_client import LocalRedis
 from .fake_lua import RunScript, hasten
@@ -38,8 +40,28 @@ def fake_redis(server: FakeServer) -> redis.Redis:
     return LocalRedis(server, run_script, max_connections=_MAX_CONNECTIONS)
 
 
+class _Database(Database):
+    """Judges by whole milliseconds what has expired: in the millisecond of its end a key can still be read.
+
+    fakeredis lets it go within that one, so what a script does with TIME would be a millisecond behind.
+    """
+
+    @property
+    def time(self) -> float:
+        """The moment of the command that runs, in seconds."""
+        return self._time
+
+    @time.setter
+    def time(self, now: float) -> None:
+        self._time = round(now * 1_000_000) // 1000 / 1000  # rounded as TIME is
+
+
 class _Server(FakeServer):
     run_script: RunScript | None = None
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        self.dbs = defaultdict(lambda: _Database(self.lock))
 
 
 class FakeTcpServer:

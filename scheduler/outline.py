@@ -41,7 +41,7 @@ class Outline:
 
 def kept(
     frames: Mapping[str, Sequence[Outline]],
-    cursors: Mapping[str, str],
+    cursors: Mapping[str, AbstractSet[str]],
     asked: Mapping[str, AbstractSet[str]],
     newest: int,
 ) -> dict[str, set[str]]:
@@ -53,12 +53,11 @@ def kept(
 
     Args:
         frames: the checkpoints of each frame, the oldest first.
-        cursors: where each frame stands.
+        cursors: where each frame stands, or will stand when it begins again.
         asked: the ids of the steps that have asked, by frame.
         newest: how many of the root stay in any case.
     """
-    staying = {ns: {cursors[ns]} & {one.id for one in found} for ns, found in frames.items() if ns in cursors}
-    staying = {ns: staying.get(ns, set()) for ns in frames}
+    staying = {ns: {one.id for one in found if one.id in cursors.get(ns, ())} for ns, found in frames.items()}
     staying[""] |= {one.id for one in frames[""][-newest:]}
     for ns, found in frames.items():
         for one, after in pairwise([*found, None]):

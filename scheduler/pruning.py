@@ -8,6 +8,7 @@ from typing import Final
 from .absence import ThreadArchived
 from .checkpoint_record import made_by
 from .connection import Connection
+from .deliveries import telling
 from .dialogue import Dialogue
 from .ending_scripts import EndingScripts
 from .errors import InvalidConfig, ThreadNotFound, TransitionNotAllowed
@@ -77,7 +78,7 @@ class Pruning:
         frames = {ns: self._look(self._connection.place(thread.id, ns=ns)) for ns in names}
         staying = kept(
             {ns: frame.outlines for ns, frame in frames.items()},
-            {ns: frame.cursor for ns, frame in frames.items() if frame.cursor},
+            {"": self._needed(thread)} | {ns: {frame.cursor} for ns, frame in frames.items() if ns},
             {ns: frame.asked for ns, frame in frames.items()},
             keep,
         )
@@ -92,6 +93,12 @@ class Pruning:
                 seq, dropped = told, dropped + len(gone[first : first + _BATCH])
         self._connection.checkpoints.forget(keys)
         return dropped
+
+    def _needed(self, thread: Thread) -> set[str]:
+        """Return where a thread stands, and its next run begins, and what somebody is still to be told of its runs."""
+        runs = telling(self._connection, thread.id)
+        ends = [self._connection.redis.hget(run.named("run"), "checkpoint") for run in runs]
+        return {thread.cursor or "", thread.back or "", *(end.decode() for end in ends if end is not None)}
 
     def _look(self, place: Place) -> _Frame:
         connection = self._connection

@@ -216,19 +216,16 @@ class Scripts:
         """Create, terminate or archive a thread; ``becoming``: keys in pairs, each first one becomes the second."""
         return self._strings(self._run("set_status", place, request.args(), becoming))
 
-    def delete_thread(
-        self, place: Place, run_ids: Sequence[str], frames: Sequence[str], waiting: Sequence[str] = ()
-    ) -> list[Any]:
+    def delete_thread(self, place: Place, run_ids: Sequence[str], frames: Sequence[str]) -> list[Any]:
         """Delete a thread, its runs and frames; return deleted, busy (by which run, since when), unknown or more.
 
         Args:
             place: the thread.
-            run_ids: the runs that it had.
+            run_ids: the runs that it had, and those that are to begin.
             frames: the namespaces of its frames.
-            waiting: the runs that are to begin.
         """
-        args = {"token": place.keys.token, "runs": len(run_ids)}
-        return self._strings(self._run("delete_thread", place, args, self._owned(place, [*run_ids, *waiting], frames)))
+        args = {"token": place.keys.token, "runs": encoded([*run_ids])}
+        return self._strings(self._run("delete_thread", place, args, self._owned(place, run_ids, frames)))
 
     def pack_chunks(self, place: Place, **args: str | int | bytes) -> int:
         """Put the oldest chunks of a value into a block; return how many of its blocks are settled."""

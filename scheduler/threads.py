@@ -15,7 +15,7 @@ from .arguments import metadata_text, positive, sought
 from .budget import Budget, budget_of, set_budget
 from .checkpoints import StoredCheckpoint
 from .connection import Connection
-from .copying import stage
+from .copying import COPIED_FIELDS, stage
 from .errors import InputsWaiting, InvalidConfig, ThreadBusy, ThreadNotFound, TransitionNotAllowed
 from .excess import LogFull, StateTooLarge
 from .ids import check_thread_id
@@ -23,9 +23,6 @@ from .inputs import Inputs
 from .lifecycle import TABLE, ThreadEvent, ThreadStatus, allowed_in
 from .scripts import TRAVELS_BYTES, Request
 from .thread import PendingStep, Thread
-
-#: What a copy has of the fields of its original.
-_COPIED = frozenset({b"graph", b"fingerprint", b"metadata", b"timeout", b"budget", b"ttl_ms"})
 
 
 class ThreadStore:
@@ -72,8 +69,9 @@ class ThreadStore:
     def copy(self, thread_id: str, new_thread_id: str) -> Thread:
         """Copy a thread that rests: its state, its history and what waits in it, under a new id.
 
-        The copy has a log of its own, which says where it comes from; the runs stay with the original. It appears
-        whole or not at all, and a copying that was cut short can be repeated.
+        The copy has a log of its own, which says where it comes from; the runs stay with the original, with what they
+        have spent and the deadlines of their questions: those of the copy wait for a person. It appears whole or not
+        at all, and a copying that was cut short can be repeated.
 
         Raises:
             ThreadNotFound: there is no such thread.
@@ -96,7 +94,7 @@ class ThreadStore:
         staged = stage(self._connection, keys, target)
         if self._connection.redis.hgetall(keys.thread) != before:  # it ran meanwhile: what was copied may be torn
             return self.copy(thread_id, new_thread_id)
-        fields = {name.decode(): value.decode() for name, value in before.items() if name in _COPIED}
+        fields = {name.decode(): value.decode() for name, value in before.items() if name.decode() in COPIED_FIELDS}
         fields["metadata"] = self._metadata(new_thread_id, json.dumps(source.metadata))
         return self._create(new_thread_id, source.status, fields, {"kind": "copied", "from": thread_id}, staged)
 
@@ -221,8 +219,8 @@ class ThreadStore:
             run_ids = [run.decode() for run in self._connection.redis.lrange(place.keys.runs, 0, -1)]
             frames = [ns.decode() for ns in self._connection.redis.smembers(place.keys.frames)]
             lines = (self._connection.redis.zrange(key, 0, -1) for key in (place.keys.starts, place.keys.inputs))
-            waiting = [run.decode() for line in lines for run in line]
-            answer = self._connection.scripts.delete_thread(place, run_ids, frames, waiting)
+            run_ids += [run.decode() for line in lines for run in line]
+            answer = self._connection.scripts.delete_thread(place, run_ids, frames)
         if answer[0] == "busy":
             raise self.busy(thread_id, answer[1], int(answer[2]))
         self._connection.checkpoints.forget(place.keys)

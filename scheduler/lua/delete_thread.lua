@@ -1,14 +1,11 @@
--- Delete a thread that rests, with everything that is its own.
+-- Delete a thread that rests, with everything that is its own; of one that is not there yet, the runs that are to begin.
 -- KEYS thread index due steps log blocks events runs frames deadlines starts inputs spent frame held checkpoints channels results; then the keys of its runs and of the frames below the root
 -- ARGV token runs
--- Returns {"deleted"}, {"busy", run, since}, {"unknown"}, or {"more"}: another run was begun since its runs were listed.
+-- Returns {"deleted"}, {"busy", run, since}, {"unknown"}, or {"more"}: it has got another run since its runs were listed.
+local runs = cjson.decode(A.runs)
 local thread = redis.call("HMGET", K.thread, "status", "run", "since")
-if not thread[1] then return {"unknown"} end
+if not thread[1] and #runs == 0 then return {"unknown"} end
 if thread[1] == "running" then return {"busy", thread[2], thread[3]} end
-if redis.call("LLEN", K.runs) ~= tonumber(A.runs) then return {"more"} end
-redis.call("ZREM", K.index, A.token)
-redis.call("ZREM", K.due, A.token .. " questions", A.token .. " next", A.token .. " expiry")
-for _, key in ipairs(KEYS) do
-  if key ~= K.index and key ~= K.due then redis.call("DEL", key) end
-end
+if redis.call("LLEN", K.runs) + redis.call("ZCARD", K.starts) + redis.call("ZCARD", K.inputs) ~= #runs then return {"more"} end
+clear_thread(A.token, runs)
 return {"deleted"}

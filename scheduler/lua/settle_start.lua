@@ -10,7 +10,11 @@ redis.call("HDEL", K.run, "start", "queue", "sends", "turn", "noted", "on_busy")
 local run = redis.call("HMGET", K.run, "status", "log_start")
 if A.status == "" or run[1] ~= "pending" or run[2] then return 0 end
 redis.call("HSET", K.run, "status", A.status, "ended", now, "error", A.error)
-if redis.call("EXISTS", K.thread) == 1 then redis.call("LPUSH", K.runs, A.run) end
+if redis.call("EXISTS", K.thread) == 1 then
+  redis.call("LPUSH", K.runs, A.run)
+else
+  redis.call("PEXPIRE", K.run, 604800000) -- a week: no thread has it, so that nothing else would remove it
+end
 if queued then
   redis.call("HDEL", K.thread, "looks")
   write_log(now, {{kind = "withdrawn", run = A.run, status = A.status}})

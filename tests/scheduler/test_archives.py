@@ -17,8 +17,9 @@ from scheduler.archives import reseal
 from scheduler.client import Client
 from scheduler.config import parse
 from scheduler.connection import Connection, open_connection
+from scheduler.deliveries import member_of
 from scheduler.ending_scripts import EndingScripts
-from scheduler.errors import StoreUnavailable, ThreadBusy, TransitionNotAllowed
+from scheduler.errors import InputsWaiting, StoreUnavailable, ThreadBusy, TransitionNotAllowed
 from scheduler.settings import Settings
 from scheduler.steps import Steps
 from scheduler.tuples import Tuples
@@ -416,3 +417,38 @@ def test_a_thread_on_which_a_run_is_to_begin_is_not_archived(
 
     assert client.archives.idle(0) == []
     assert names(tmp_path) == []
+
+
+def test_a_thread_on_which_inputs_wait_for_an_answer_is_not_archived(client: Client, tmp_path: Path) -> None:
+    begin(client, GRAPH, {"said": ["hi"]}, interrupt_before=["a"])
+    begin(client, GRAPH, {"said": ["next"]}, on_busy="enqueue")
+
+    with pytest.raises(InputsWaiting):
+        client.archives.put(THREAD, str(tmp_path))
+
+    assert client.archives.idle(0, waiting=True) == []
+    assert names(tmp_path) == []
+
+
+@pytest.mark.parametrize("meanwhile", [False, True])
+def test_a_thread_whose_webhook_is_still_to_be_told_is_not_archived(
+    client: Client, steps: Steps, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, meanwhile: bool
+) -> None:
+    started = begin(client, GRAPH, {"said": ["hi"]}, webhook="https://hooks.example")
+    play(steps, GRAPH, started.orders)
+    place, redis, write = client.connection.place(THREAD, started.run.id), client.connection.client, depot.write
+
+    def write_late(url: str, data: bytes) -> None:
+        write(url, data)
+        redis.zadd(place.keys.due, {member_of(place): 1})
+
+    if meanwhile:  # it was told, and somebody wants it again
+        redis.zrem(place.keys.due, member_of(place))
+        monkeypatch.setattr(depot, "write", write_late)
+
+    with pytest.raises(TransitionNotAllowed, match="still telling a webhook how a run ended"):
+        client.archives.put(THREAD, str(tmp_path))
+
+    assert client.archives.idle(0) == []
+    redis.zrem(place.keys.due, member_of(place))
+    assert client.archives.idle(0) == [THREAD]

@@ -202,12 +202,53 @@ def test_a_deleted_thread_takes_its_waiting_runs_with_it(
     play(steps, LINE, begin(client, LINE, {}).orders)
 
     client.threads.delete(THREAD)
+    assert everything(redis) == {}
     redis.zadd(
         client.connection.place(THREAD).keys.due, {client.connection.place(THREAD, waiting.run_id).start_member(): 1}
     )
     watchdog.sweep()
 
     assert everything(redis) == {}
+
+
+def test_runs_that_wait_for_a_thread_that_is_not_there_go_with_it_too(
+    client: Client, delayed: DelayedRuns, redis: Redis
+) -> None:
+    put(delayed)
+    put(delayed)
+
+    client.threads.delete(THREAD)
+
+    assert everything(redis) == {}
+
+
+def test_a_run_that_is_noted_while_its_thread_is_deleted_leaves_nothing_either(
+    client: Client, delayed: DelayedRuns, redis: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client.threads.create(THREAD)
+    delete, interferences = client.connection.scripts.delete_thread, iter([True])
+
+    def after_somebody_else(*args: Any) -> Any:
+        if next(interferences, False):
+            put(delayed)
+        return delete(*args)
+
+    monkeypatch.setattr(client.connection.scripts, "delete_thread", after_somebody_else)
+
+    client.threads.delete(THREAD)
+
+    assert everything(redis) == {}
+
+
+def test_a_cancelled_run_of_a_thread_that_is_not_there_goes_by_itself(
+    client: Client, delayed: DelayedRuns, redis: Redis
+) -> None:
+    waiting = put(delayed)
+
+    client.runs.cancel(THREAD, waiting.run_id)
+
+    assert client.runs.status(THREAD, waiting.run_id) == "cancelled"
+    assert [redis.pttl(key) > 0 for key in everything(redis)] == [True]
 
 
 def test_what_cannot_begin_is_refused_when_it_is_noted(redis: Redis, delayed: DelayedRuns) -> None:

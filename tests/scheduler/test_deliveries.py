@@ -335,10 +335,12 @@ def test_every_end_is_told_also_when_each_script_is_sent_twice(
 
 def test_of_a_deleted_thread_nothing_is_told(client: Client, steps: Steps, deliveries: Deliveries) -> None:
     run_id = run(client, steps)
+    assert due(client, run_id) is not None
+
     client.threads.delete(THREAD)
 
-    assert deliveries.attempt(THREAD, run_id) == ""
     assert due(client, run_id) is None
+    assert deliveries.attempt(THREAD, run_id) == ""
 
 
 def test_without_a_secret_nothing_is_sent(redis: Redis, monkeypatch: pytest.MonkeyPatch) -> None:

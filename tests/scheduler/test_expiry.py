@@ -8,6 +8,7 @@ from redis import Redis
 from scheduler.client import Client
 from scheduler.config import parse
 from scheduler.connection import Connection
+from scheduler.deliveries import member_of
 from scheduler.errors import InvalidConfig, ThreadNotFound
 from scheduler.steps import Steps
 from scheduler.watchdog import Watchdog
@@ -170,6 +171,23 @@ def test_a_thread_on_which_a_run_is_to_begin_stays(
     assert watchdog.sweep() == {"left alone": 1}
 
     assert (due_ms(connection) or 0) > now_ms(connection)
+
+
+def test_a_thread_whose_webhook_is_still_to_be_told_stays(
+    client: Client, steps: Steps, watchdog: Watchdog, connection: Connection
+) -> None:
+    started = begin(client, GRAPH, {"said": ["hi"]}, ttl=60, webhook="https://hooks.example")
+    play(steps, GRAPH, started.orders)
+    place = connection.place(THREAD, started.run.id)
+    connection.client.zincrby(place.keys.due, 60_000, member_of(place))
+    age(connection)
+
+    assert watchdog.sweep() == {"left alone": 1}
+
+    assert (due_ms(connection) or 0) > now_ms(connection)
+    connection.client.zrem(place.keys.due, member_of(place))
+    age(connection)
+    assert watchdog.sweep() == {"expired": 1}
 
 
 def test_a_deleted_thread_leaves_nothing_to_look_at(client: Client, connection: Connection, redis: Redis) -> None:

@@ -3,6 +3,7 @@
 import hashlib
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 
@@ -65,6 +66,22 @@ def test_values_are_bytes_and_come_back_unchanged(client: redis.Redis) -> None:
     client.set(BINARY, BINARY)
 
     assert client.eval("return {KEYS[1], redis.call('GET', KEYS[1])}", 1, BINARY) == [BINARY, BINARY]
+
+
+def test_a_key_can_be_read_in_the_millisecond_of_its_end_as_in_a_redis(
+    client: redis.Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client.set("key", "value")
+    client.pexpireat("key", 4_000_000_000_500)
+    look = client.register_script("return {redis.call('EXISTS', KEYS[1]), redis.call('TIME')[2]}")
+
+    monkeypatch.setattr(time, "time", lambda: 4_000_000_000.5009)
+    last = look(keys=["key"]), client.get("key")
+    monkeypatch.setattr(time, "time", lambda: 4_000_000_000.501)
+    after = look(keys=["key"]), client.get("key")
+
+    assert last == ([1, b"500900"], b"value")
+    assert after == ([0, b"501000"], None)
 
 
 def test_clients_of_one_server_share_its_data_and_servers_share_none() -> None:

@@ -1,5 +1,6 @@
 """Threads that have grown long, made shorter."""
 
+import json
 from collections.abc import Sequence
 
 import pytest
@@ -14,8 +15,9 @@ from scheduler.errors import InvalidConfig, ThreadBusy, ThreadNotFound
 from scheduler.snapshots import StateSnapshot
 from scheduler.steps import Steps
 from scheduler.storing import Started
+from scheduler.webhook_body import body_of
 
-from .stage import THREAD, begin, claim, kinds, line, play, state
+from .stage import THREAD, begin, claim, finish, kinds, line, play, state
 
 GRAPH = line("a", "b")
 
@@ -135,6 +137,31 @@ def test_the_parent_of_a_branch_stays(client: Client, steps: Steps) -> None:
 
     assert old in ids(client)
     assert len(ids(client)) == newest + 1
+
+
+def test_where_the_next_run_begins_after_one_was_taken_back_stays(client: Client, steps: Steps) -> None:
+    turns(client, steps, 1)
+    wrong = begin(client, GRAPH, {"said": ["wrong"]})
+    finish(steps, GRAPH, wrong.orders[0].ref, said=["wrong too"])
+    begin(client, GRAPH, {"said": ["instead"]}, on_busy="rollback")
+    client.threads.inputs(THREAD).clear()
+
+    client.pruning.prune(THREAD)
+
+    play(steps, GRAPH, begin(client, GRAPH, {"said": ["right"]}).orders)
+    assert state(client, GRAPH)["said"] == ["turn 0", "a", "b", "right", "a", "b"]
+
+
+def test_what_a_webhook_is_still_to_tell_stays(client: Client, steps: Steps) -> None:
+    told = {"url": "https://hooks.example", "include": ["output"]}
+    first = begin(client, GRAPH, {"said": ["first"]}, webhook=told)
+    play(steps, GRAPH, first.orders)
+    turns(client, steps, 2)
+
+    client.pruning.prune(THREAD)
+
+    body = body_of(client.connection, client.runs.get(THREAD, first.run.id), 10_000)
+    assert json.loads(body)["output"]["said"] == ["first", "a", "b"]
 
 
 def test_a_thread_that_runs_is_not_pruned(client: Client) -> None:
