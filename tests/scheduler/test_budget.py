@@ -74,6 +74,37 @@ def test_steps_and_seconds_are_counted_by_themselves(client: Client, steps: Step
     assert client.runs.get(THREAD, started.run.id).spent["steps"] == 1
 
 
+@pytest.mark.parametrize(
+    ("amounts", "limit"),
+    [((0.7, 0.1), 0.8), ((0.1, 0.2), 0.3), ((0.1, 0.7, 0.1), 0.9), ((1e15 - 1, 1), 1e15), ((1e-9,) * 3, 3e-9)],
+)
+def test_a_limit_is_reached_by_what_makes_it_up_and_by_nothing_less(
+    client: Client, steps: Steps, amounts: tuple[float, ...], limit: float
+) -> None:
+    graph = line(*(f"n{number}" for number in range(len(amounts) + 1)))
+    client.threads.create(THREAD, budget={"usd": limit})
+    progress: Any = begin(client, graph, {}, budget={"usd": limit})
+    for amount in amounts:
+        assert progress.ended is None
+        progress = spend(steps, graph, progress.orders[0].ref, usd=amount)
+
+    assert progress.ended == "interrupted"
+    (run,) = client.runs.recent(THREAD)
+    assert [one["spent"] for one in run.breach] == [limit, limit]
+    assert client.threads.budget(THREAD).spent["usd"] == run.spent["usd"] == limit
+    assert client.threads.budget(THREAD).left == {"usd": 0}
+
+
+def test_what_is_spent_in_ever_so_many_steps_adds_up_exactly(client: Client, steps: Steps) -> None:
+    nodes = [f"n{number}" for number in range(300)]
+    graph = line(*nodes)
+    progress: Any = begin(client, graph, {}, recursion_limit=1000)
+    while progress.orders:
+        progress = spend(steps, graph, progress.orders[0].ref, usd=0.1)
+
+    assert client.threads.budget(THREAD).spent["usd"] == 30
+
+
 @pytest.mark.usefixtures("sent_twice")
 def test_a_commit_that_is_sent_twice_counts_once(client: Client, steps: Steps) -> None:
     graph = fan("x", "y")
