@@ -160,6 +160,33 @@ def test_a_threads_budget_is_shared_by_its_runs_and_a_raised_one_counts_at_once(
     assert client.log.verify(THREAD) is None
 
 
+def test_limits_that_two_set_at_once_are_both_there_and_of_one_unit_the_last_counts(
+    client: Client, elsewhere: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client.threads.create(THREAD, budget=BUDGET)
+    script = client.connection.scripts.set_budget
+
+    def late(*args: Any, **more: Any) -> str:
+        monkeypatch.setattr(client.connection.scripts, "set_budget", script)
+        elsewhere.threads.set_budget(THREAD, {"usd": 2, "tokens": 500})
+        return script(*args, **more)
+
+    monkeypatch.setattr(client.connection.scripts, "set_budget", late)
+    both = client.threads.set_budget(THREAD, {"calls": 3, "tokens": 400})
+
+    assert both.limits == {"usd": 2, "tokens": 400, "calls": 3}
+    assert kinds(client).count("budgeted") == 2
+
+
+@pytest.mark.usefixtures("sent_twice")
+def test_limits_that_are_set_twice_are_set_once(client: Client) -> None:
+    client.threads.create(THREAD)
+    client.threads.set_budget(THREAD, BUDGET)
+
+    assert client.threads.set_budget(THREAD, BUDGET).limits == BUDGET
+    assert kinds(client).count("budgeted") == 1
+
+
 def test_a_thread_without_a_budget_counts_what_its_nodes_report_and_else_nothing(client: Client, steps: Steps) -> None:
     started = begin(client, LINE, {})
     first = spend(steps, LINE, started.orders[0].ref)
