@@ -14,6 +14,7 @@ from .keys import ScheduleKeys
 from .runs import RunStore
 from .schedule import Plan, Schedule, Started
 from .schedule_scripts import ScheduleScripts
+from .waiting import webhook_in
 
 #: How many starts a schedule remembers.
 MAX_HISTORY = 100
@@ -130,8 +131,9 @@ class Schedules:
         run_id = secrets.token_hex(16) if by_hand else plan.run_id(tick_ms)
         moment = f"{datetime.fromtimestamp(tick_ms / 1000, UTC):%Y%m%dT%H%M%S}"
         own = f"{plan.id}@{moment}Z-{run_id[:8]}" if by_hand else f"{plan.id}@{moment}Z"
-        later = Later(plan.thread_id or own, run_id, plan.graph, plan.fingerprint, plan.queue)
         given = self._connection.sealing.open(stored.start, self._keys(plan.id).schedule, "start")
+        told = webhook_in(self._connection, given)
+        later = Later(plan.thread_id or own, run_id, plan.graph, plan.fingerprint, plan.queue, told)
         put_later(self._connection, later, given, self.now_ms())
         return Started(tick_ms, kind, later.thread_id, run_id)
 
