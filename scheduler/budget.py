@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from graphs.spending import limits_of
+from graphs.spending import left_of, limits_of
 
 from .connection import Connection
 from .errors import ThreadNotFound
@@ -24,7 +24,7 @@ class Budget:
     @property
     def left(self) -> dict[str, float]:
         """What is left of each limit; never less than 0."""
-        return {unit: max(0.0, limit - self.spent.get(unit, 0)) for unit, limit in self.limits.items()}
+        return {unit: left_of(limit, self.spent.get(unit, 0)) for unit, limit in self.limits.items()}
 
     @property
     def breach(self) -> str:
@@ -47,17 +47,22 @@ def budget_of(connection: Connection, thread_id: str) -> Budget:
 
 
 def set_budget(connection: Connection, thread_id: str, budget: Mapping[str, float | None]) -> Budget:
-    """Set limits of a thread's budget; None takes one away, others stay as they are.
+    """Set limits of a thread's budget; None takes one away, others stay as they are, also those that are set meanwhile.
 
     Raises:
         ThreadNotFound: there is no such thread.
-        InvalidBudget: a unit has no usable name, or a limit is no positive number.
+        InvalidBudget: a unit has no usable name, or a limit is no number above 0, up to 10^15.
     """
+    place = connection.place(thread_id)
     limits_of(budget)
-    limits = limits_of({**budget_of(connection, thread_id).limits, **budget})
-    if not connection.scripts.set_budget(connection.place(thread_id), budget=json.dumps(limits)):
-        raise ThreadNotFound(thread_id)
-    return budget_of(connection, thread_id)
+    while True:
+        known = connection.redis.hget(place.keys.thread, "budget") or b""
+        limits = limits_of({**json.loads(known or b"{}"), **budget})
+        answer = connection.scripts.set_budget(place, expected=known, budget=json.dumps(limits))
+        if answer == "unknown":
+            raise ThreadNotFound(thread_id)
+        if answer == "set":
+            return budget_of(connection, thread_id)
 
 
 def amounts_of(fields: Mapping[bytes, bytes], prefix: str = "") -> dict[str, float]:
@@ -79,4 +84,4 @@ def question_of(run_id: str, breach: tuple[Mapping[str, Any], ...]) -> dict[str,
 
 
 def _one(over: Mapping[str, Any]) -> str:
-    return f"{over['spent']:g} of {over['limit']:g} {over['unit']} of the {over['scope']}"
+    return f"{over['spent']:.15g} of {over['limit']:.15g} {over['unit']} of the {over['scope']}"

@@ -74,7 +74,8 @@ class DelayedRuns:
         run = self._client.run_of(graph, start.config, start.context)
         record = start_record(connection.serde, start)
         begins_ms = wake_ms(start.at, self._now_ms())
-        put_later(connection, Later(thread_id, run.id, graph.name, graph.fingerprint, start.queue), record, begins_ms)
+        later = Later(thread_id, run.id, graph.name, graph.fingerprint, start.queue, run.webhook)
+        put_later(connection, later, record, begins_ms)
         return DelayedRun(thread_id, run.id, graph.name, begins_ms)
 
     def list(self, thread_id: str) -> list[DelayedRun]:

@@ -43,7 +43,7 @@ class Queues:
         """
         connection, graph, config = self._connection, start.graph, start.config
         run = self._run_of(graph, config, start.context)
-        later = Later(run.thread_id, run.id, graph.name, graph.fingerprint, queue_of(graph))
+        later = Later(run.thread_id, run.id, graph.name, graph.fingerprint, queue_of(graph), run.webhook)
         record = start_record(connection.serde, replace(start, config=replace(config, drain_reason=None)))
         place = connection.place(run.thread_id, active)
         body = {
@@ -54,6 +54,7 @@ class Queues:
             "on_busy": config.on_busy,
             "urgent": config.on_busy != "enqueue",
             "inline": connection.dispatcher.inline,
+            "hooked": run.webhook is not None,
         }
         stops, blobs = self._stopping(config, active, run.id)
         request = Request(body | stops, [*stored_start(connection, later, record), *blobs])

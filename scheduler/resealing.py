@@ -20,6 +20,7 @@ from .errors import InvalidConfig
 from .keys import ThreadKeys
 from .mistrust import SealBroken
 from .namespaces import from_entry
+from .scripts import START
 from .sealing import key_id_of, text_key_id
 
 _PAGE: Final = 200
@@ -56,15 +57,18 @@ class Resealing:
         self.tally = Tally()
 
     def all(self) -> Tally:
-        """Seal anew what all threads, the long-term memory and the cache hold.
+        """Seal anew what all threads, schedules, the long-term memory and the cache hold.
 
         Raises:
             KeyMissing: a value is sealed with a key that is not here.
         """
         with available("seal anew"):
-            for index in self._connection.keys.thread_indexes():
+            keys = self._connection.keys
+            for index, due in zip(keys.thread_indexes(), keys.due_sets(), strict=True):
                 for token, _ in self._connection.client.zscan_iter(index):
                     self.thread(unquote(token.decode()))
+                self._unborn(index, due)
+            self._schedules()
             self._memory()
             self._cache()
         return self.tally
@@ -72,13 +76,13 @@ class Resealing:
     def thread(self, thread_id: str) -> None:
         """Seal anew what a thread holds."""
         redis, keys = self._connection.redis, self._connection.place(thread_id).keys
+        waiting = [run_id for line in (keys.inputs, keys.starts) for run_id in redis.zrange(line, 0, -1)]
+        for run_id in [*redis.lrange(keys.runs, 0, -1), *waiting]:
+            self._hash(keys.run(run_id.decode()), _OF_RUN.__contains__)
         created = redis.hget(keys.thread, "created")
         if created is None:
             return
         self._metadata(keys)
-        waiting = [run_id for line in (keys.inputs, keys.starts) for run_id in redis.zrange(line, 0, -1)]
-        for run_id in [*redis.lrange(keys.runs, 0, -1), *waiting]:
-            self._hash(keys.run(run_id.decode()), _OF_RUN.__contains__)
         self._hash(keys.deadlines, lambda name: name.endswith(" default"))
         self._stream(keys, lambda of: of.events, b"event", created)
         for ns in ("", *(ns.decode() for ns in redis.smembers(keys.frames))):
@@ -86,6 +90,14 @@ class Resealing:
             self._hash(keys.results(ns), lambda name: True)
             self._hash(keys.channels(ns), lambda name: not name.endswith(":"))  # those count blocks
             self._stream(keys, partial(_checkpoints, ns), b"record", created)
+
+    def _unborn(self, index: str, due: str) -> None:
+        """Seal anew what threads hold that begin with a run that waits for its moment."""
+        client = self._connection.client
+        found = {member.partition(b" ")[0] for member, _ in client.zscan_iter(due, match=f"* {START}*")}
+        for token in found:
+            if client.zscore(index, token) is None:
+                self.thread(unquote(token.decode()))
 
     def _metadata(self, keys: ThreadKeys) -> None:
         sealing, old = self._connection.sealing, self._connection.redis.hget(keys.thread, "metadata")
@@ -154,6 +166,11 @@ class Resealing:
         while found := self._connection.redis.xrange(stream, after, "+", count=_PAGE):
             yield from ((id_.decode(), fields) for id_, fields in found)
             after = f"({found[-1][0].decode()}"
+
+    def _schedules(self) -> None:
+        names = self._connection.keys
+        for id_ in self._connection.redis.smembers(names.of_schedule().schedules):
+            self._hash(names.of_schedule(id_.decode()).schedule, "start".__eq__)
 
     def _memory(self) -> None:
         names = self._connection.keys

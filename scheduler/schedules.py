@@ -14,6 +14,7 @@ from .keys import ScheduleKeys
 from .runs import RunStore
 from .schedule import Plan, Schedule, Started
 from .schedule_scripts import ScheduleScripts
+from .waiting import webhook_in
 
 #: How many starts a schedule remembers.
 MAX_HISTORY = 100
@@ -45,7 +46,8 @@ class Schedules:
         plan = replace(plan.check(), graph=graph.name, fingerprint=graph.fingerprint, queue=start.queue)
         plan = replace(plan, created_ms=now_ms, nonce=secrets.token_hex(8))
         config = replace(start.config, on_busy="wait" if plan.on_busy == "wait" else "reject")
-        given = start_record(self._connection.serde, replace(start, config=config))
+        record = start_record(self._connection.serde, replace(start, config=config))
+        given = self._connection.sealing.seal(record, self._keys(plan.id).schedule, "start")
         next_ms = plan.next_ms(now_ms)
         if next_ms is None:
             raise InvalidSchedule(f"Schedule {plan.id!r} never ticks: {plan.cron!r} has no moment before its end.")
@@ -129,8 +131,10 @@ class Schedules:
         run_id = secrets.token_hex(16) if by_hand else plan.run_id(tick_ms)
         moment = f"{datetime.fromtimestamp(tick_ms / 1000, UTC):%Y%m%dT%H%M%S}"
         own = f"{plan.id}@{moment}Z-{run_id[:8]}" if by_hand else f"{plan.id}@{moment}Z"
-        later = Later(plan.thread_id or own, run_id, plan.graph, plan.fingerprint, plan.queue)
-        put_later(self._connection, later, stored.start, self.now_ms())
+        given = self._connection.sealing.open(stored.start, self._keys(plan.id).schedule, "start")
+        told = webhook_in(self._connection, given)
+        later = Later(plan.thread_id or own, run_id, plan.graph, plan.fingerprint, plan.queue, told)
+        put_later(self._connection, later, given, self.now_ms())
         return Started(tick_ms, kind, later.thread_id, run_id)
 
     def advance(self, stored: "Stored", next_ms: int | None, started: Sequence[Started], error: str = "") -> bool:
@@ -177,7 +181,7 @@ class Stored:
 
     schedule: Schedule
     record: bytes
-    #: What its runs begin with, for those who know the graph.
+    #: What its runs begin with, for those who know the graph; sealed where there are keys.
     start: bytes
 
 

@@ -208,9 +208,9 @@ class Scripts:
         """Move the cursor of a thread that rests."""
         return self._strings(self._run("put_checkpoint", place, request.args()))
 
-    def set_budget(self, place: Place, **args: str) -> bool:
-        """Set what the runs of a thread may spend together; return whether it is there."""
-        return bool(self._run("set_budget", place, args))
+    def set_budget(self, place: Place, **args: str | bytes) -> str:
+        """Set what the runs of a thread may spend together; return set, moved or unknown."""
+        return str(self._run("set_budget", place, args).decode())
 
     def set_status(self, place: Place, request: Request, becoming: Sequence[str] = ()) -> list[Any]:
         """Create, terminate or archive a thread; ``becoming``: keys in pairs, each first one becomes the second."""

@@ -183,7 +183,7 @@ class ThreadStore:
 
         Raises:
             ThreadNotFound: there is no such thread.
-            InvalidBudget: a unit has no usable name, or a limit is no positive number.
+            InvalidBudget: a unit has no usable name, or a limit is no number above 0, up to 10^15.
         """
         return set_budget(self._connection, check_thread_id(thread_id), budget)
 

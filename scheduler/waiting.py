@@ -43,6 +43,8 @@ class Later:
     graph: str
     fingerprint: str
     queue: str | None = None
+    #: Who is told how it ends, also where it never begins; as a plan has it.
+    webhook: Mapping[str, Any] | None = None
 
 
 def start_record(serde: Serde, start: Start) -> bytes:
@@ -62,7 +64,14 @@ def start_record(serde: Serde, start: Start) -> bytes:
 
 def stored_start(connection: Connection, later: Later, start: bytes) -> tuple[bytes, bytes]:
     """Return what is noted of a run: its plan, and what it is to begin with."""
-    run = Run(later.run_id, later.thread_id, later.graph, later.fingerprint, recursion_limit=DEFAULT_RECURSION_LIMIT)
+    run = Run(
+        later.run_id,
+        later.thread_id,
+        later.graph,
+        later.fingerprint,
+        recursion_limit=DEFAULT_RECURSION_LIMIT,
+        webhook=later.webhook,
+    )
     key = connection.place(later.thread_id, later.run_id).named("run")
     plan = connection.stored(stored_plan(run), "The plan", key, "plan")
     return plan, connection.sealing.seal(start, key, "start")
@@ -73,6 +82,12 @@ def restored_start(connection: Connection, thread_id: str, run_id: str, start: b
     record = connection.restored(start, connection.place(thread_id, run_id).named("run"), "start")
     config = replace(_config(record["config"]), thread_id=thread_id, run_id=run_id)
     return config, record["input"], record["context"]
+
+
+def webhook_in(connection: Connection, start: bytes) -> Mapping[str, Any] | None:
+    """Return the webhook of what a run is to begin with, as the plan has it of one that never begins."""
+    webhook = webhook_of(connection.serde.loads(start)["config"].get("webhook"))
+    return None if webhook is None else webhook.plan(None)
 
 
 def put_later(connection: Connection, later: Later, start: bytes, begins_ms: int) -> None:
@@ -87,6 +102,7 @@ def put_later(connection: Connection, later: Later, start: bytes, begins_ms: int
         plan=plan,
         start=sealed,
         queue=later.queue or "",
+        hooked="" if later.webhook is None else "1",
     )
 
 

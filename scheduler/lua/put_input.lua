@@ -14,6 +14,7 @@ if active ~= "" and active ~= request.run then return "moved" end
 
 redis.call("HSET", key, "status", "pending", "turn", now, "noted", thread[3] or 0, "plan", blob(), "start", blob(),
   "queue", request.queue, "on_busy", request.on_busy)
+if request.hooked then redis.call("HSET", key, "hook", "{}") end
 redis.call("ZREM", K.starts, request.waiting)
 redis.call("ZREM", K.due, request.token .. " start:" .. request.waiting)
 local last = redis.call("ZREVRANGEBYSCORE", K.inputs, request.urgent and "(0" or "+inf", "-inf", "WITHSCORES", "LIMIT", 0, 1)[2]

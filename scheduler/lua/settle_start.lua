@@ -1,4 +1,5 @@
--- Forget that a run was to begin: it has, or it was cancelled, or it cannot and never will.
+-- Forget that a run was to begin: it has, or it was cancelled, or it cannot and never will; where its end is to be told,
+-- that falls due at once.
 -- KEYS thread starts inputs due log run runs
 -- ARGV run member token status error
 -- Returns 1 when it will never begin, and 0 when it has begun or was settled before.
@@ -10,6 +11,7 @@ redis.call("HDEL", K.run, "start", "queue", "sends", "turn", "noted", "on_busy")
 local run = redis.call("HMGET", K.run, "status", "log_start")
 if A.status == "" or run[1] ~= "pending" or run[2] then return 0 end
 redis.call("HSET", K.run, "status", A.status, "ended", now, "error", A.error)
+if redis.call("HEXISTS", K.run, "hook") == 1 then redis.call("ZADD", K.due, now, A.token .. " hook:" .. A.run) end
 if redis.call("EXISTS", K.thread) == 1 then
   redis.call("LPUSH", K.runs, A.run)
 else

@@ -74,6 +74,37 @@ def test_steps_and_seconds_are_counted_by_themselves(client: Client, steps: Step
     assert client.runs.get(THREAD, started.run.id).spent["steps"] == 1
 
 
+@pytest.mark.parametrize(
+    ("amounts", "limit"),
+    [((0.7, 0.1), 0.8), ((0.1, 0.2), 0.3), ((0.1, 0.7, 0.1), 0.9), ((1e15 - 1, 1), 1e15), ((1e-9,) * 3, 3e-9)],
+)
+def test_a_limit_is_reached_by_what_makes_it_up_and_by_nothing_less(
+    client: Client, steps: Steps, amounts: tuple[float, ...], limit: float
+) -> None:
+    graph = line(*(f"n{number}" for number in range(len(amounts) + 1)))
+    client.threads.create(THREAD, budget={"usd": limit})
+    progress: Any = begin(client, graph, {}, budget={"usd": limit})
+    for amount in amounts:
+        assert progress.ended is None
+        progress = spend(steps, graph, progress.orders[0].ref, usd=amount)
+
+    assert progress.ended == "interrupted"
+    (run,) = client.runs.recent(THREAD)
+    assert [one["spent"] for one in run.breach] == [limit, limit]
+    assert client.threads.budget(THREAD).spent["usd"] == run.spent["usd"] == limit
+    assert client.threads.budget(THREAD).left == {"usd": 0}
+
+
+def test_what_is_spent_in_ever_so_many_steps_adds_up_exactly(client: Client, steps: Steps) -> None:
+    nodes = [f"n{number}" for number in range(300)]
+    graph = line(*nodes)
+    progress: Any = begin(client, graph, {}, recursion_limit=1000)
+    while progress.orders:
+        progress = spend(steps, graph, progress.orders[0].ref, usd=0.1)
+
+    assert client.threads.budget(THREAD).spent["usd"] == 30
+
+
 @pytest.mark.usefixtures("sent_twice")
 def test_a_commit_that_is_sent_twice_counts_once(client: Client, steps: Steps) -> None:
     graph = fan("x", "y")
@@ -127,6 +158,33 @@ def test_a_threads_budget_is_shared_by_its_runs_and_a_raised_one_counts_at_once(
     assert client.threads.set_budget(THREAD, {"tokens": None}).limits == {"usd": 1}
     assert kinds(client).count("budgeted") == 2
     assert client.log.verify(THREAD) is None
+
+
+def test_limits_that_two_set_at_once_are_both_there_and_of_one_unit_the_last_counts(
+    client: Client, elsewhere: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client.threads.create(THREAD, budget=BUDGET)
+    script = client.connection.scripts.set_budget
+
+    def late(*args: Any, **more: Any) -> str:
+        monkeypatch.setattr(client.connection.scripts, "set_budget", script)
+        elsewhere.threads.set_budget(THREAD, {"usd": 2, "tokens": 500})
+        return script(*args, **more)
+
+    monkeypatch.setattr(client.connection.scripts, "set_budget", late)
+    both = client.threads.set_budget(THREAD, {"calls": 3, "tokens": 400})
+
+    assert both.limits == {"usd": 2, "tokens": 400, "calls": 3}
+    assert kinds(client).count("budgeted") == 2
+
+
+@pytest.mark.usefixtures("sent_twice")
+def test_limits_that_are_set_twice_are_set_once(client: Client) -> None:
+    client.threads.create(THREAD)
+    client.threads.set_budget(THREAD, BUDGET)
+
+    assert client.threads.set_budget(THREAD, BUDGET).limits == BUDGET
+    assert kinds(client).count("budgeted") == 1
 
 
 def test_a_thread_without_a_budget_counts_what_its_nodes_report_and_else_nothing(client: Client, steps: Steps) -> None:

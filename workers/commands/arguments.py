@@ -3,7 +3,7 @@
 import json
 import re
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar, get_args
 
@@ -128,6 +128,22 @@ def budget_option(callback: Callback) -> Callback:
     """Add the option --budget: what the run may spend."""
     told = "What the run may spend, for example tokens=50000; it pauses when it has. May be given more than once."
     return click.option("--budget", type=Pair(), multiple=True, metavar="UNIT=LIMIT", help=told)(callback)
+
+
+def webhook_option(callback: Callback) -> Callback:
+    """Add the option --webhook: who is told how the run ends."""
+    told = (
+        "A URL that is told, signed, how the run ends or that it asks; of --config's webhook only the URL is replaced."
+    )
+    return click.option("--webhook", default=None, metavar="URL", help=told)(callback)
+
+
+def with_webhook(config: Mapping[str, Any], url: str | None) -> dict[str, Any]:
+    """Return a config with the URL of its webhook, where one is given; what that tells stays as the config says."""
+    if url is None:
+        return dict(config)
+    known = config.get("webhook")
+    return {**config, "webhook": {**known, "url": url} if isinstance(known, Mapping) else url}
 
 
 def confirmed(what: str, *, yes: bool) -> None:

@@ -5,6 +5,7 @@ from typing import Any
 
 import click
 
+from graphs.spending import left_of
 from scheduler.run import Run
 
 from ..desk import Desk
@@ -60,7 +61,7 @@ def budget(desk: Desk, thread_id: str, limits: tuple[tuple[str, Any], ...], as_j
 
 
 def _left(run: Run, unit: str) -> object:
-    return max(0, run.budget[unit] - run.spent.get(unit, 0)) if unit in run.budget else "-"
+    return left_of(run.budget[unit], run.spent.get(unit, 0)) if unit in run.budget else "-"
 
 
 def _record(run: Run) -> dict[str, Any]:

@@ -28,7 +28,9 @@ from .arguments import (
     on_busy_option,
     thread_option,
     wait_option,
+    webhook_option,
     with_desk,
+    with_webhook,
 )
 
 #: After how long without a worker the person is told.
@@ -44,6 +46,7 @@ class Options(TypedDict):
     context: Any
     on_busy: str | None
     budget: tuple[tuple[str, Any], ...]
+    webhook: str | None
     wait: bool
     as_json: bool
 
@@ -56,6 +59,7 @@ class Options(TypedDict):
 @click.option("--delay", type=float, default=None, metavar="SECONDS", help="Begin it later, and return at once.")
 @on_busy_option
 @budget_option
+@webhook_option
 @config_option
 @wait_option
 @json_option
@@ -85,6 +89,7 @@ def run(ctx: click.Context, desk: Desk, graph: str, delay: float | None, **optio
 @click.option("--context", type=Json(), default=None, metavar="JSON", help="What nodes get as runtime.context.")
 @on_busy_option
 @budget_option
+@webhook_option
 @config_option
 @wait_option
 @json_option
@@ -167,7 +172,7 @@ def _begin_later(desk: Desk, name: str, delay_s: float, options: Options) -> Exi
 
 
 def _config(options: Options) -> dict[str, Any]:
-    config, on_busy = dict(options["config"] or {}), options["on_busy"]
+    config, on_busy = with_webhook(options["config"] or {}, options["webhook"]), options["on_busy"]
     if on_busy is not None:
         config["on_busy"] = on_busy
     return config | ({"budget": {**config.get("budget", {}), **dict(options["budget"])}} if options["budget"] else {})

@@ -1,11 +1,16 @@
+-- Return an amount together with what a field has already, as a decimal of 15 digits: 0.7 and 0.1 are 0.8, and no less.
+local function added(key, field, amount)
+  return string.format("%.15g", (redis.call("HGET", key, field) or 0) + amount)
+end
+
 -- Return which limits of a run, or of its thread, would be reached with what an attempt has spent: as JSON, or false.
 local function breached(spending, ms)
   if not spending then return false end
   local over = {}
   local function look(scope, limits, key, prefix)
     for unit, limit in pairs(limits) do
-      local spent = tonumber(redis.call("HGET", key, prefix .. unit) or 0) + (spending.amounts[unit] or 0)
-      if unit == "seconds" then spent = spent + (ms or 0) / 1000 end
+      local amount = unit == "seconds" and (ms or 0) / 1000 or spending.amounts[unit] or 0
+      local spent = tonumber(added(key, prefix .. unit, amount))
       if spent >= limit then over[#over + 1] = {scope = scope, unit = unit, spent = spent, limit = limit} end
     end
   end
@@ -20,7 +25,7 @@ local function spend(spending, ms)
   local amounts = spending.amounts
   if ms then amounts.seconds = ms / 1000 end
   for unit, amount in pairs(amounts) do
-    redis.call("HINCRBYFLOAT", K.run, "spent:" .. unit, amount)
-    redis.call("HINCRBYFLOAT", K.spent, unit, amount)
+    redis.call("HSET", K.run, "spent:" .. unit, added(K.run, "spent:" .. unit, amount))
+    redis.call("HSET", K.spent, unit, added(K.spent, unit, amount))
   end
 end
