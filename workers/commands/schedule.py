@@ -46,7 +46,7 @@ def schedule() -> None:
 
     \b
     Examples:
-      treadle schedule create nightly research --cron '0 2 * * *' --zone Europe/Berlin --input '{"folder": "/notes"}'
+      treadle schedule create nightly map_reduce --cron '0 2 * * *' --zone Europe/Berlin --input '{"texts": ["To be."]}'
       treadle schedule list
       treadle schedule show nightly
     """
@@ -87,7 +87,7 @@ def create(desk: Desk, schedule_id: str, graph: str, replace: bool, as_json: boo
 
     \b
     Example:
-      treadle schedule create nightly research --cron '0 2 * * *' --zone Europe/Berlin --input '{"folder": "/notes"}'
+      treadle schedule create nightly map_reduce --cron '0 2 * * *' --zone Europe/Berlin --input '{"texts": ["To be."]}'
     """
     found = desk.graphs[graph]
     config = merged(bootstrap.configs(desk.settings)[graph], options["config"] or {})
