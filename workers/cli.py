@@ -73,7 +73,7 @@ TREADLE_DATA), TREADLE_GRAPHS (package.module:attribute, separated by commas), a
 Examples:
   treadle demo --crash
   treadle up
-  treadle run research --thread my-1 --input '{"folder": "/home/me/notes"}'
+  treadle run supervisor --thread my-1 --input '{"question": "What is a lease?"}'
   treadle tail my-1
 """
 
@@ -128,5 +128,5 @@ def main() -> None:
     """Run a command."""
     from .json_logs import is_json, set_up
 
-    if is_json():  # else Python writes warnings as they are
+    if is_json():
         set_up("WARNING", "%(message)s")

@@ -16,7 +16,7 @@ from .documents import Documents
 from .exits import ExitCode
 from .fleet import Child, Fleet, Role
 from .progress import Progress
-from .rendering import duration
+from .rendering import duration, say
 
 GRAPH = "research"
 READERS = 4
@@ -79,14 +79,16 @@ class Demo:
         desk: the store.
         fleet: in which the workers are started.
         out: where it is shown.
+        as_json: whether for a program.
     """
 
-    def __init__(self, plan: Plan, desk: Desk, fleet: Fleet, out: Console) -> None:
+    def __init__(self, plan: Plan, desk: Desk, fleet: Fleet, out: Console, *, as_json: bool = False) -> None:
         self._plan = plan
         self._desk = desk
         self._fleet = fleet
         self._out = out
-        self._progress = Progress(desk, out, writes=False)
+        self._as_json = as_json
+        self._progress = Progress(desk, out, writes=False, as_json=as_json)
         self._names = (f"demo{number}" for number in range(1, 1_000))
         self._killed = not plan.crash
 
@@ -209,4 +211,4 @@ class Demo:
         return self._desk.graphs[GRAPH]
 
     def _say(self, text: str) -> None:
-        self._out.print(text, style="bold", markup=False, soft_wrap=True)
+        say(self._out, text, "bold", as_json=self._as_json)

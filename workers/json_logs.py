@@ -4,11 +4,15 @@ import json
 import logging
 import os
 import traceback
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any, Final
 
+import click
+
 from graphs.context import current
 
+_VARIABLE: Final = "TREADLE_LOG_FORMAT"
 #: The names that every record has; what else one has was given to it as ``extra``.
 _USUAL: Final = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
 #: What a line says itself, which nobody's ``extra`` may overwrite.
@@ -34,7 +38,19 @@ class JsonLines(logging.Formatter):
 
 def is_json() -> bool:
     """Return whether this process is told to log so; read from the environment, for it is asked before settings are."""
-    return os.environ.get("TREADLE_LOG_FORMAT", "").lower() == "json"
+    return os.environ.get(_VARIABLE, "").lower() == "json"
+
+
+def json_logs_option(callback: Callable[..., Any]) -> Callable[..., Any]:
+    """Add the option --json to a process that logs; its own children and the settings, read later, see it too."""
+
+    def tell(ctx: click.Context, param: click.Parameter, as_json: bool) -> None:
+        if as_json:
+            os.environ[_VARIABLE] = "json"
+            set_up("WARNING", "%(message)s")
+
+    told = f"Log in JSON, one object a line, as {_VARIABLE}=json does."
+    return click.option("--json", is_flag=True, expose_value=False, callback=tell, help=told)(callback)
 
 
 def format_handlers(logger: logging.Logger) -> None:
@@ -48,6 +64,7 @@ def set_up(level: str, text: str) -> None:
     """Begin to log to the standard error: as JSON where this process is told so, and else as a text of this form."""
     logging.basicConfig(level=level.upper(), format=text, force=True)  # a command knows better than the group above it
     format_handlers(logging.getLogger())
+    logging.captureWarnings(is_json())  # else Python writes them as they are
 
 
 def _step() -> dict[str, Any]:

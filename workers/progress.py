@@ -16,8 +16,8 @@ from scheduler.log import LogEntry
 
 from .board import Board
 from .desk import Desk
-from .happenings import line_of
-from .rendering import compact, duration, styled
+from .happenings import line_of, record_of
+from .rendering import compact, duration, print_line, styled
 
 #: How often somebody who follows a run looks up, though nothing happens.
 TICK_S = 0.5
@@ -47,13 +47,15 @@ class Progress:
         desk: the store.
         out: where it is shown.
         writes: whether what nodes write gets lines too.
+        as_json: whether the lines are JSON, for a program.
     """
 
-    def __init__(self, desk: Desk, out: Console, *, writes: bool = True) -> None:
+    def __init__(self, desk: Desk, out: Console, *, writes: bool = True, as_json: bool = False) -> None:
         self._client: Client = desk.client
         self._follower = desk.follower
         self._out = out
         self._writes = writes
+        self._as_json = as_json
 
     def follow(self, thread_id: str, run_id: str, on_happening: OnHappening = lambda _: None) -> RunStatus:
         """Show a run until it has ended, and return how it ended; each thing that happens is handed on as well."""
@@ -63,17 +65,25 @@ class Progress:
                 if happening is not None:
                     board.see(happening)
                     self._tell(happening)
-                if self._out.is_terminal:
+                if self._is_live:
                     board.expect(self._client.threads.pending(thread_id))
                 on_happening(happening)
         return self._client.runs.status(thread_id, run_id)
 
     def _tell(self, happening: Happening) -> None:
-        if self._writes or isinstance(happening, LogEntry):
+        if not self._writes and not isinstance(happening, LogEntry):
+            return
+        if self._as_json:
+            print_line(record_of(happening))
+        else:
             self._out.print(line_of(happening), soft_wrap=True)
 
+    @property
+    def _is_live(self) -> bool:
+        return self._out.is_terminal and not self._as_json
+
     def _live(self, board: Board) -> Any:
-        if not self._out.is_terminal:
+        if not self._is_live:
             return nullcontext()
         return Live(get_renderable=lambda: table_of(board), console=self._out, transient=True, refresh_per_second=8)
 

@@ -79,6 +79,14 @@ def print_line(value: Any) -> None:
     click.echo(compact(value))
 
 
+def say(out: Console, text: str, style: str = "", *, as_json: bool) -> None:
+    """Say something to a person, or as one line of JSON to a program."""
+    if as_json:
+        print_line({"says": text})
+    else:
+        out.print(text, style=style, markup=False, soft_wrap=True)
+
+
 def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]], *, empty: str) -> None:
     """Print rows below their columns' names, or a sentence when there are none."""
     ready = [[styled(str(cell)) for cell in row] for row in rows]

@@ -89,9 +89,9 @@ def test_a_question_is_answered_from_the_command_line(home: Home) -> None:
     up.until(" ready.")
     asked = home.run(*TREADLE, "run", "supervisor", "--thread", "t-1", "--input", '{"question": "What is a lease?"}')
 
-    answered = home.run(*TREADLE, "resume", "--thread", "t-1", "--answer", "true")
+    answered = home.run(*TREADLE, "resume", "t-1", "--answer", "true")
 
-    assert "treadle resume --thread t-1 --answer JSON" in asked.stderr
+    assert "treadle resume t-1 --answer JSON" in asked.stderr
     assert json.loads(answered.stdout)["approved"] is True, answered.stderr
     assert up.stop() == 0
 
@@ -114,7 +114,8 @@ def test_what_dies_is_started_again(home: Home) -> None:
 
 def test_flower_answers_only_those_who_know_its_password(home: Home, free_port: int) -> None:
     up = Up(home, "--flower-port", str(free_port))
-    up.until("Visit me at")
+    up.until(f"http://127.0.0.1:{free_port}")
+    until(lambda: answers(free_port))
 
     password = next(line for line in up.output if "password" in line).split("password ")[1].split()[0]
     shown = home.run("curl", "-s", "-u", f"treadle:{password}", f"http://127.0.0.1:{free_port}/tasks")
@@ -135,6 +136,12 @@ def test_the_children_of_a_killed_parent_end_by_themselves(home: Home) -> None:
 
     until(lambda: all("redis-server" in line for line in home.left()))
     up.process.communicate()
+
+
+def answers(port: int) -> bool:
+    """Return whether somebody listens on a port."""
+    with socket.socket() as one:
+        return one.connect_ex(("127.0.0.1", port)) == 0
 
 
 @pytest.fixture

@@ -3,7 +3,9 @@
 import click
 
 from .. import acl as access
+from ..rendering import print_json
 from ..settings import WorkerSettings
+from .arguments import json_option
 
 
 @click.command()
@@ -11,17 +13,20 @@ from ..settings import WorkerSettings
     "--db", default=0, show_default=True, type=click.IntRange(min=0), help="The database of TREADLE_REDIS_URL."
 )
 @click.option("--new-passwords", is_flag=True, help="Print new passwords instead, as lines for an .env file.")
-def acl(db: int, new_passwords: bool) -> None:
+@json_option
+def acl(db: int, new_passwords: bool, as_json: bool) -> None:
     """Print an ACL file for Redis 7 or newer, or Valkey: a user for each role, with the rights that it needs.
 
     The file has the hashes of the passwords in TREADLE_REDIS_PASSWORD_WORKER, _SCHEDULER, _CLIENT, _OPERATOR, _FLOWER
     and _BACKUP. There are no default ones, and nobody gets in without.
 
     \b
-    Example:
+    Examples:
       treadle acl --new-passwords >> .env
-      set -a; . ./.env; treadle acl > users.acl
-      redis-server deploy/redis.conf --aclfile users.acl
+      set -a; . ./.env; set +a; treadle acl > users.acl
     """
-    for line in access.new_passwords() if new_passwords else access.lines(WorkerSettings(), db):
-        click.echo(line)
+    found = list(access.new_passwords() if new_passwords else access.lines(WorkerSettings(), db))
+    if as_json:
+        print_json(dict(line.split("=", 1) for line in found) if new_passwords else {"users": found})
+    else:
+        click.echo("\n".join(found))

@@ -12,7 +12,7 @@ from scheduler.errors import StoreUnavailable
 from ..desk import Desk
 from ..exits import ExitCode
 from ..rendering import print_json, print_line
-from .arguments import Span, json_option, with_desk
+from .arguments import Span, json_of_each_option, json_option, with_desk
 
 
 class Which(TypedDict):
@@ -42,7 +42,7 @@ class Pruned(TypedDict):
 )
 @click.option("--idle-for", type=Span(), default=None, help="All threads that rest for so long: 30d, 12h.")
 @click.option("--waiting", is_flag=True, help="With --idle-for: also those that wait for a person.")
-@json_option
+@json_of_each_option
 @with_desk
 @click.pass_context
 def archive(ctx: click.Context, desk: Desk, thread_id: str | None, url: str | None, **options: Unpack[Which]) -> None:
@@ -54,8 +54,8 @@ def archive(ctx: click.Context, desk: Desk, thread_id: str | None, url: str | No
 
     \b
     Examples:
-      treadle archive my-1 --to /srv/archive
-      treadle archive --idle-for 30d --to s3://bucket/threads
+      treadle archive my-1 --to archive
+      treadle archive --idle-for 30d --to archive --json
     """
     idle_for, as_json = options["idle_for"], options["as_json"]
     if (thread_id is None) is (idle_for is None):
@@ -88,7 +88,7 @@ def restore(desk: Desk, source: str, as_id: str | None, as_json: bool) -> None:
     \b
     Examples:
       treadle restore my-1
-      treadle restore s3://bucket/threads/my-1.0a1b2c3d4e5f6071.treadle --as my-1-audit
+      treadle restore archive/my-1.*.treadle --as my-1-audit
     """
     thread_id = desk.client.archives.restore(source, as_id)
     if as_json:
@@ -101,7 +101,7 @@ def restore(desk: Desk, source: str, as_id: str | None, as_json: bool) -> None:
 @click.argument("thread_id", metavar="[THREAD]", required=False)
 @click.option("--all", "every", is_flag=True, help="All threads that rest.")
 @click.option("--keep", type=click.IntRange(min=1), required=True, metavar="N", help="So many of the newest stay.")
-@json_option
+@json_of_each_option
 @with_desk
 @click.pass_context
 def prune(ctx: click.Context, desk: Desk, thread_id: str | None, **options: Unpack[Pruned]) -> None:

@@ -84,6 +84,10 @@ class Span(click.ParamType[int]):
         return int(found[1]) * _UNITS[found[2]] * 1_000
 
 
+def _json(told: str) -> Callable[[Callback], Callback]:
+    return click.option("--json", "as_json", is_flag=True, help=told)
+
+
 def _text(value: str) -> str:
     if value == "-":
         return sys.stdin.read()
@@ -95,14 +99,19 @@ def thread_argument(callback: Callback) -> Callback:
     return click.argument("thread_id", metavar="THREAD")(callback)
 
 
-def thread_option(callback: Callback) -> Callback:
-    """Add the option --thread, the id of a thread."""
-    return click.option("--thread", "thread_id", metavar="ID", required=True, help="The thread's id.")(callback)
-
-
 def json_option(callback: Callback) -> Callback:
-    """Add the option --json: an answer for programs."""
-    return click.option("--json", "as_json", is_flag=True, help="Answer in JSON, for programs.")(callback)
+    """Add the option --json: an answer for programs, one document."""
+    return _json("Answer in JSON, for programs.")(callback)
+
+
+def json_of_each_option(callback: Callback) -> Callback:
+    """Add the option --json to a command about one thread or about many."""
+    return _json("Answer in JSON, for programs; of several threads with one object a line.")(callback)
+
+
+def json_lines_option(callback: Callback) -> Callback:
+    """Add the option --json to what tells of one thing after the other."""
+    return _json("Answer in JSON, for programs: one object a line.")(callback)
 
 
 def wait_option(callback: Callback) -> Callback:

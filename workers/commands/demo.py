@@ -6,6 +6,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from shlex import quote
 from types import FrameType
@@ -23,13 +24,18 @@ from ..desk import Desk
 from ..documents import documents_here, documents_in
 from ..exits import ExitCode
 from ..fleet import Fleet, Tell
-from ..rendering import console, visible
+from ..rendering import console, say, visible
 from ..settings import WorkerSettings
+from .arguments import json_lines_option
 
 _FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
 _FILE = click.Path(path_type=Path)
 #: Shorter than the defaults, so that one need not wait long to see a loss being noticed.
 _LEASE_MS, _QUEUE_WAIT_MS = 3_000, 3_000
+
+
+#: Says something to the person, in a style.
+Say = Callable[..., None]
 
 
 class Options(TypedDict):
@@ -42,6 +48,7 @@ class Options(TypedDict):
     workers: int
     question: str
     thread_id: str | None
+    as_json: bool
 
 
 @click.command()
@@ -54,24 +61,26 @@ class Options(TypedDict):
 )
 @click.option("--question", default="", metavar="TEXT", help="What the report shall be about.")
 @click.option("--thread", "thread_id", default=None, metavar="ID", help="Go on with the thread of an earlier demo.")
+@json_lines_option
 @click.pass_context
 def demo(ctx: click.Context, **options: Unpack[Options]) -> None:
     """Let a graph read a folder of documents in parallel, ask you, and write a report.
 
     It starts a Redis of its own, a scheduler and workers, and stops them all at its end. Without FOLDER it reads the
     Markdown that lies on this machine. With --crash a worker is killed, and you see the thread go on without it.
-    Without a terminal and without --approve the thread stays paused, and you are told how to go on with it.
+    Without a terminal, or with --json, and without --approve the thread stays paused, and you are told how to go on.
 
     \b
     Examples:
       treadle demo
-      treadle demo ~/notes --crash --question 'What is left to do?'
+      treadle demo . --crash --question 'What is left to do?'
       treadle demo --crash --approve --output /tmp/report.md
     """
     out, home = console(), default_folder().expanduser().resolve() / "demo"
+    tell_person = partial(say, out, as_json=options["as_json"])
     signal.signal(signal.SIGTERM, _end)
     signal.signal(signal.SIGHUP, _end)
-    with EmbeddedRedis(home) as redis, _logs(home / "logs") as tell, Fleet(tell, _announced(out)) as fleet:
+    with EmbeddedRedis(home) as redis, _logs(home / "logs") as tell, Fleet(tell, _announced(tell_person)) as fleet:
         # What the environment says of another deployment must not count: its runs are not the demo's.
         settings = WorkerSettings(
             redis_url=redis.url,
@@ -83,21 +92,22 @@ def demo(ctx: click.Context, **options: Unpack[Options]) -> None:
             queue_wait_ms=_QUEUE_WAIT_MS,
         )
         desk, plan = Desk(settings), _plan(options, home, _environment(settings), out)
-        out.print(f"Redis: {redis.describe()}", markup=False, soft_wrap=True)
-        out.print(f"Documents: {plan.documents.count} {plan.documents.told}", markup=False, soft_wrap=True)
-        out.print(f"Thread: {plan.thread_id}; the workers' output is in {home / 'logs'}", markup=False, soft_wrap=True)
-        code = _play(Demo(plan, desk, fleet, out), plan)
+        tell_person(f"Redis: {redis.describe()}")
+        tell_person(f"Documents: {plan.documents.count} {plan.documents.told}")
+        tell_person(f"Thread: {plan.thread_id}; the workers' output is in {home / 'logs'}")
+        code = _play(Demo(plan, desk, fleet, out, as_json=options["as_json"]), plan, tell_person)
         resting = desk.client.threads.get(plan.thread_id).status
         if resting in (ThreadStatus.PAUSED, ThreadStatus.RUNNING):
-            _tell_how_to_go_on(plan.thread_id, home, durable=redis.durable)
+            tell_person(_how_to_go_on(plan.thread_id, home, durable=redis.durable))
     ctx.exit(code)
 
 
-def _play(demo: Demo, plan: Plan) -> ExitCode:
+def _play(demo: Demo, plan: Plan, tell_person: Say) -> ExitCode:
     try:
         return demo.play()
     except KeyboardInterrupt:
-        click.echo(f"\nYou left. Thread {plan.thread_id} stands where it stood.")
+        click.echo("", err=True)
+        tell_person(f"You left. Thread {plan.thread_id} stands where it stood.")
         return ExitCode.INTERRUPTED
 
 
@@ -111,21 +121,21 @@ def _plan(options: Options, home: Path, environment: dict[str, str], out: Consol
         options["question"],
         options["crash"],
         options["workers"],
-        _judge(out, approve=options["approve"]),
+        _judge(out, options),
         environment,
     )
 
 
-def _announced(out: Console) -> Tell:
-    return lambda name, line: out.print(f"{name} {line}", style="bold red", markup=False, soft_wrap=True)
+def _announced(tell_person: Say) -> Tell:
+    return lambda name, line: tell_person(f"{name} {line}", "bold red")
 
 
-def _judge(out: Console, *, approve: bool) -> Callable[[str], Verdict | None]:
+def _judge(out: Console, options: Options) -> Callable[[str], Verdict | None]:
     def judge(draft: str) -> Verdict | None:
-        if approve:
-            out.print("It is approved, because of --approve.")
+        if options["approve"]:
+            say(out, "It is approved, because of --approve.", as_json=options["as_json"])
             return Verdict(approved=True)
-        return _asked(draft, out) if sys.stdin.isatty() and out.is_terminal else None
+        return _asked(draft, out) if sys.stdin.isatty() and out.is_terminal and not options["as_json"] else None
 
     return judge
 
@@ -167,18 +177,17 @@ def _end(number: int, frame: FrameType | None) -> None:
     raise SystemExit(128 + number)  # the fleet and Redis are stopped on the way out
 
 
-def _tell_how_to_go_on(thread_id: str, home: Path, *, durable: bool) -> None:
+def _how_to_go_on(thread_id: str, home: Path, *, durable: bool) -> str:
     if not durable:
-        click.echo("There is no redis-server on this machine, so the thread ends here. Use --approve, or a terminal.")
-        return
+        return "There is no redis-server on this machine, so the thread ends here. Use --approve, or a terminal."
     data = f"TREADLE_DATA={quote(str(home.parent))} " if "TREADLE_DATA" in os.environ else ""
     at = f"TREADLE_DATA={quote(str(home))} treadle"
-    click.echo(
+    return (
         f"Nothing is lost and nothing runs. Go on whenever you like:\n"
         f"  {data}treadle demo --thread {thread_id}             # asks you, at a terminal\n"
         f"  {data}treadle demo --thread {thread_id} --approve   # approves it\n"
         f"or, by hand, with `{at} up` in another terminal:\n"
         f"  {at} state {thread_id}\n"
-        f'  {at} update --thread {thread_id} --values \'{{"approved": false, "comment": "why"}}\'   # to reject it\n'
-        f"  {at} resume --thread {thread_id}"
+        f'  {at} update {thread_id} --values \'{{"approved": false, "comment": "why"}}\'   # to reject it\n'
+        f"  {at} resume {thread_id}"
     )

@@ -6,11 +6,11 @@ import click
 
 from ..desk import Desk, config_for
 from ..rendering import print_json
-from .arguments import Json, json_option, thread_option, with_desk
+from .arguments import Json, json_option, thread_argument, with_desk
 
 
 @click.command()
-@thread_option
+@thread_argument
 @click.option("--values", type=Json(), required=True, metavar="JSON", help="What to write; @FILE or - reads it.")
 @click.option("--as-node", default=None, metavar="NODE", help="The node that seems to have written it.")
 @json_option
@@ -22,7 +22,7 @@ def update(desk: Desk, thread_id: str, values: Any, as_node: str | None, as_json
 
     \b
     Example:
-      treadle update --thread my-1 --values '{"approved": false, "comment": "too long"}'
+      treadle update my-1 --values '{"approved": false, "comment": "too long"}'
     """
     written = desk.client.editor.update(desk.graph(thread_id), config_for(thread_id), values, as_node)
     checkpoint = written["configurable"]["checkpoint_id"]

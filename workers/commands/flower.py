@@ -2,12 +2,14 @@
 
 import click
 
+from ..json_logs import json_logs_option
 from ..leash import follow_parent, leashed_option
 
 
 @click.command(context_settings={"ignore_unknown_options": True, "allow_extra_args": True})
 @click.option("--port", type=click.IntRange(1, 65535), default=5555, show_default=True, help="Where it listens.")
 @click.option("--address", default="127.0.0.1", show_default=True, help="On which of the machine's addresses.")
+@json_logs_option
 @leashed_option
 @click.pass_context
 def flower(ctx: click.Context, port: int, address: str, leashed: bool) -> None:

@@ -23,7 +23,7 @@ def graphs(as_json: bool) -> None:
 
     \b
     Example:
-      TREADLE_GRAPHS=shop.support:graph treadle graphs
+      TREADLE_GRAPHS=mygraphs:graph treadle graphs
     """
     settings = WorkerSettings()
     found = [_record(graph, settings) for graph in bootstrap.registry(settings).values()]
@@ -43,7 +43,8 @@ def graphs(as_json: bool) -> None:
 @click.option("--xray", is_flag=True, help="Draw nodes that are graphs with their inside.")
 @click.option("--ascii", "as_text", is_flag=True, help="Draw it as text.")
 @click.option("--png", type=click.Path(dir_okay=False, path_type=Path), help="Paint it into this file.")
-def draw(graph: str, xray: bool, as_text: bool, png: Path | None) -> None:
+@json_option
+def draw(graph: str, xray: bool, as_text: bool, png: Path | None, as_json: bool) -> None:
     """Draw a graph, in Mermaid's language: many editors and code hosts show it as a picture.
 
     \b
@@ -54,8 +55,11 @@ def draw(graph: str, xray: bool, as_text: bool, png: Path | None) -> None:
     drawn = drawing(bootstrap.registry(WorkerSettings())[graph], xray)
     if png is not None:
         drawn.draw_png(png)
-    else:
-        click.echo(drawn.draw_ascii() if as_text else drawn.draw_mermaid())
+        if as_json:
+            print_json({"graph": graph, "file": str(png.resolve())})
+        return
+    picture = drawn.draw_ascii() if as_text else drawn.draw_mermaid()
+    print_json({"graph": graph, "drawing": picture}) if as_json else click.echo(picture)
 
 
 def _record(graph: Graph, settings: WorkerSettings) -> dict[str, Any]:

@@ -25,7 +25,6 @@ def inputs() -> None:
     \b
     Examples:
       treadle inputs list my-1
-      treadle inputs move my-1 3f2a 0
       treadle inputs clear my-1
     """
 
@@ -64,7 +63,7 @@ def move(desk: Desk, thread_id: str, run_id: str, place: int, as_json: bool) -> 
 
     \b
     Example:
-      treadle inputs move my-1 3f2a 0
+      treadle inputs move my-1 RUN 0      # `treadle inputs list my-1` has the RUN
     """
     run_id = _whole(desk, thread_id, run_id)
     desk.client.threads.inputs(thread_id).move(run_id, place)
@@ -86,7 +85,7 @@ def remove(desk: Desk, thread_id: str, run_id: str, reason: str, as_json: bool) 
 
     \b
     Example:
-      treadle inputs remove my-1 3f2a --reason 'said twice'
+      treadle inputs remove my-1 RUN --reason 'said twice'      # `treadle inputs list my-1` has the RUN
     """
     run_id = _whole(desk, thread_id, run_id)
     removed = desk.client.threads.inputs(thread_id).remove(run_id, reason)

@@ -57,7 +57,7 @@ def reseal(ctx: click.Context, desk: Desk, file: str | None, dry: bool, as_json:
     Examples:
       treadle reseal
       treadle reseal --dry-run --json
-      treadle reseal archive/my-1.0a1b2c3d4e5f6071.treadle
+      treadle reseal archive/my-1.*.treadle
     """
     if file is not None:
         _reseal_file(desk, file, dry=dry, as_json=as_json)

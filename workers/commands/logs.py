@@ -15,7 +15,7 @@ from ..exits import ExitCode
 from ..happenings import line_of, record_of
 from ..progress import ticking
 from ..rendering import console, print_line
-from .arguments import json_option, thread_argument, with_desk
+from .arguments import json_lines_option, thread_argument, with_desk
 
 _PAUSE_S = 0.5
 
@@ -23,11 +23,11 @@ _PAUSE_S = 0.5
 @click.command()
 @thread_argument
 @click.option("--follow", "-f", is_flag=True, help="Wait for more, until Ctrl-C.")
-@json_option
+@json_lines_option
 @with_desk
 @click.pass_context
 def log(ctx: click.Context, desk: Desk, thread_id: str, follow: bool, as_json: bool) -> None:
-    """Show everything that happened to a thread, the oldest first; with --json one object a line.
+    """Show everything that happened to a thread, the oldest first.
 
     THREAD may be the file of one that is archived.
 
@@ -44,7 +44,7 @@ def log(ctx: click.Context, desk: Desk, thread_id: str, follow: bool, as_json: b
 
 @click.command()
 @thread_argument
-@json_option
+@json_lines_option
 @with_desk
 @click.pass_context
 def tail(ctx: click.Context, desk: Desk, thread_id: str, as_json: bool) -> None:

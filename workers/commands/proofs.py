@@ -17,7 +17,7 @@ from ..desk import Desk
 from ..exhibit import FileDesk, opened
 from ..exits import ExitCode
 from ..rendering import compact, print_fields, print_json, print_line
-from .arguments import json_option, with_desk
+from .arguments import json_of_each_option, with_desk
 
 
 class Options(TypedDict):
@@ -42,7 +42,7 @@ all_option = click.option("--all", "every", is_flag=True, help="Every thread.")
     default=None,
     help="A file to add to, one JSON object a line.",
 )
-@json_option
+@json_of_each_option
 @with_desk
 @click.pass_context
 def head(ctx: click.Context, desk: Desk, target: Path | None, **options: Unpack[Options]) -> None:
@@ -55,7 +55,7 @@ def head(ctx: click.Context, desk: Desk, target: Path | None, **options: Unpack[
     Examples:
       treadle head my-1
       treadle head --all --to heads.jsonl
-      treadle head --all --json | ssh auditor 'cat >> heads.jsonl'
+      treadle head --all --json >> heads.jsonl
     """
     heads, altered, every = [], [], options["every"]
     for known in _named(desk, options["thread_id"], every=every):
@@ -66,7 +66,10 @@ def head(ctx: click.Context, desk: Desk, target: Path | None, **options: Unpack[
         except ThreadNotFound:
             if not every:  # else it was deleted since the threads were listed
                 raise
-    _tell(heads, target, as_json=options["as_json"] or every)
+    if target is not None:
+        _keep(heads, target, as_json=options["as_json"])
+    else:
+        _tell(heads, as_json=options["as_json"] or every)
     for one in altered:
         click.echo(str(one), err=True)
     ctx.exit(ExitCode.FAILED if altered else ExitCode.OK)
@@ -82,7 +85,7 @@ def head(ctx: click.Context, desk: Desk, target: Path | None, **options: Unpack[
     default=None,
     help="A file of heads (`treadle head`): the log must still have all that they know.",
 )
-@json_option
+@json_of_each_option
 @with_desk
 @click.pass_context
 def verify(ctx: click.Context, desk: Desk, known: Path | None, **options: Unpack[Options]) -> None:
@@ -97,7 +100,7 @@ def verify(ctx: click.Context, desk: Desk, known: Path | None, **options: Unpack
       treadle verify my-1
       treadle verify my-1 --head heads.jsonl
       treadle verify --all --head heads.jsonl
-      treadle verify s3://bucket/archive/my-1.0a1b2c3d4e5f6071.treadle
+      treadle verify archive/my-1.*.treadle
     """
     heads, every = _by_thread(known), options["every"]
     desk, thread_id = opened(desk, options["thread_id"])
@@ -160,12 +163,19 @@ def _by_thread(known: Path | None) -> Mapping[str, list[Head]]:
     return heads
 
 
-def _tell(heads: Sequence[Head], target: Path | None, *, as_json: bool) -> None:
-    if target is not None:
+def _keep(heads: Sequence[Head], target: Path, *, as_json: bool) -> None:
+    try:
         with target.open("a", encoding="utf-8") as file:
-            file.writelines(f"{line}\n" for line in (compact(asdict(one)) for one in heads))
+            file.writelines(f"{compact(asdict(one))}\n" for one in heads)
+    except OSError as error:
+        raise click.UsageError(f"{target} cannot be written: {error.strerror}.") from error
+    if as_json:
+        print_json({"file": str(target.resolve()), "heads": len(heads)})
+    else:
         click.echo(f"{len(heads)} heads are in {target}.")
-        return
+
+
+def _tell(heads: Sequence[Head], *, as_json: bool) -> None:
     for one in heads:
         if as_json:
             print_line(asdict(one))

@@ -26,7 +26,7 @@ from .arguments import (
     config_option,
     json_option,
     on_busy_option,
-    thread_option,
+    thread_argument,
     wait_option,
     webhook_option,
     with_desk,
@@ -53,7 +53,7 @@ class Options(TypedDict):
 
 @click.command()
 @click.argument("graph", metavar="GRAPH")
-@thread_option
+@click.option("--thread", "thread_id", metavar="ID", required=True, help="The thread, which may be a new one.")
 @click.option("--input", "value", type=Json(), required=True, metavar="JSON", help="The input; @FILE or - reads it.")
 @click.option("--context", type=Json(), default=None, metavar="JSON", help="What nodes get as runtime.context.")
 @click.option("--delay", type=float, default=None, metavar="SECONDS", help="Begin it later, and return at once.")
@@ -72,9 +72,10 @@ def run(ctx: click.Context, desk: Desk, graph: str, delay: float | None, **optio
     Ctrl-C only ends the following. The output goes to the standard output, the progress to the standard error.
 
     \b
-    Example:
-      treadle run research --thread my-1 --input '{"folder": "/home/me/notes"}'
-      treadle run research --thread my-1 --input '{"folder": "/home/me/more"}' --on-busy enqueue --detach
+    Examples:
+      treadle run supervisor --thread my-1 --input '{"question": "What is a lease?"}'
+      treadle run supervisor --thread my-1 --input '{"question": "What is a token?"}' --on-busy enqueue --detach
+      treadle run map_reduce --thread my-2 --input '{"texts": ["To be.", "Or not."]}' --delay 60 --json
     """
     if options["value"] is None:
         raise click.UsageError("--input null is no input: `treadle resume` goes on with a thread.")
@@ -82,8 +83,8 @@ def run(ctx: click.Context, desk: Desk, graph: str, delay: float | None, **optio
 
 
 @click.command()
-@click.argument("graph", metavar="[GRAPH]", required=False)
-@thread_option
+@thread_argument
+@click.option("--graph", default=None, metavar="NAME", help="The graph; the one that the thread ran last if left out.")
 @click.option("--input", "value", type=Json(), default=None, metavar="JSON", help="A new input; @FILE or - reads it.")
 @click.option("--answer", type=Json(), default=None, metavar="JSON", help="The answer to the question that waits.")
 @click.option("--context", type=Json(), default=None, metavar="JSON", help="What nodes get as runtime.context.")
@@ -98,16 +99,15 @@ def run(ctx: click.Context, desk: Desk, graph: str, delay: float | None, **optio
 def resume(ctx: click.Context, desk: Desk, graph: str | None, answer: Any, **options: Unpack[Options]) -> None:
     """Go on with a thread from where it stands: paused, failed or cancelled; and follow it.
 
-    GRAPH is the graph that the thread ran last, unless another one is named. With a new input the thread begins
-    anew, on the state that it has. An answer is for the question that a node asked; of several questions each is
-    answered by its id: '{"ID": "yes"}'.
+    With a new input the thread begins anew, on the state that it has. An answer is for the question that a node asked;
+    of several questions each is answered by its id: '{"ID": "yes"}'.
 
     \b
     Examples:
-      treadle resume --thread my-1
-      treadle resume --thread my-1 --answer true
-      treadle resume --thread my-1 --budget tokens=100000
-      treadle resume --thread my-1 --input '{"question": "What has changed?"}'
+      treadle resume my-1
+      treadle resume my-1 --answer true
+      treadle resume my-1 --budget tokens=100000
+      treadle resume my-1 --input '{"question": "What has changed?"}'
     """
     if answer is not None:
         if options["value"] is not None:
@@ -117,7 +117,7 @@ def resume(ctx: click.Context, desk: Desk, graph: str | None, answer: Any, **opt
 
 
 @click.command()
-@thread_option
+@thread_argument
 @click.option("--run", "run_id", default=None, metavar="ID", help="Which run; the thread's active one when left out.")
 @click.option("--reason", default="", metavar="TEXT", help="Why, for the log.")
 @json_option
@@ -127,7 +127,7 @@ def cancel(desk: Desk, thread_id: str, run_id: str | None, reason: str, as_json:
 
     \b
     Example:
-      treadle cancel --thread my-1 --reason 'wrong folder'
+      treadle cancel my-1 --reason 'wrong folder'
     """
     run_id = run_id or desk.client.threads.get(thread_id).run_id
     cancelled = run_id is not None and desk.client.runs.cancel(
@@ -136,9 +136,7 @@ def cancel(desk: Desk, thread_id: str, run_id: str | None, reason: str, as_json:
     if as_json:
         print_json({"thread": thread_id, "run": run_id, "cancelled": cancelled})
     elif cancelled:
-        click.echo(
-            f"Run {run_id} is cancelled. `treadle resume --thread {quote(thread_id)}` takes the thread up again."
-        )
+        click.echo(f"Run {run_id} is cancelled. `treadle resume {quote(thread_id)}` takes the thread up again.")
     else:
         click.echo(f"Nothing to cancel: thread {thread_id} has no active run." if run_id is None else "It was over.")
 
@@ -155,7 +153,7 @@ def _begin(desk: Desk, graph: Graph, options: Options) -> ExitCode:
     except KeyboardInterrupt:
         click.echo(
             f"\nRun {run_id} goes on without you: `treadle tail {quote(thread_id)}` follows it, "
-            f"`treadle cancel --thread {quote(thread_id)}` stops it.",
+            f"`treadle cancel {quote(thread_id)}` stops it.",
             err=True,
         )
         return ExitCode.INTERRUPTED
@@ -250,13 +248,13 @@ def _how_to_raise(run: Run) -> str:
     first = f"`treadle budget {named} --set {' --set '.join(over)}` raises the thread's limit. " if over else ""
     own = "".join(f" --budget {one['unit']}=LIMIT" for one in run.breach if one["scope"] == "run")
     reason = words_of(json.dumps([dict(one) for one in run.breach]))
-    return f"Paused, {reason}. {first}`treadle resume --thread {named}{own}` goes on."
+    return f"Paused, {reason}. {first}`treadle resume {named}{own}` goes on."
 
 
 def _how_to_go_on(thread_id: str, *, asked: bool = False) -> str:
     named = quote(thread_id)
     how = " --answer JSON" if asked else ""
     return (
-        f"`treadle resume --thread {named}{how}` goes on, `treadle state {named}` shows what it knows, "
-        f"`treadle update --thread {named} --values JSON` changes that."
+        f"`treadle resume {named}{how}` goes on, `treadle state {named}` shows what it knows, "
+        f"`treadle update {named} --values JSON` changes that."
     )

@@ -47,7 +47,7 @@ def schedule() -> None:
 
     \b
     Examples:
-      treadle schedule create nightly research --cron '0 2 * * *' --zone Europe/Berlin --input '{"folder": "/notes"}'
+      treadle schedule create nightly map_reduce --cron '0 2 * * *' --zone Europe/Berlin --input '{"texts": ["To be."]}'
       treadle schedule list
       treadle schedule show nightly
     """
@@ -89,7 +89,7 @@ def create(desk: Desk, schedule_id: str, graph: str, replace: bool, as_json: boo
 
     \b
     Example:
-      treadle schedule create nightly research --cron '0 2 * * *' --zone Europe/Berlin --input '{"folder": "/notes"}'
+      treadle schedule create nightly map_reduce --cron '0 2 * * *' --zone Europe/Berlin --input '{"texts": ["To be."]}'
     """
     found = desk.graphs[graph]
     given = with_webhook(options["config"] or {}, options["webhook"])

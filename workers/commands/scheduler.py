@@ -15,7 +15,7 @@ from scheduler.watchdog import Watchdog
 from scheduler.webhook_post import Post
 
 from .. import bootstrap
-from ..json_logs import set_up
+from ..json_logs import json_logs_option, set_up
 from ..leash import follow_parent, leashed_option
 from ..measuring import measured
 from ..pulse import READY, WAITING, Pulse
@@ -35,6 +35,7 @@ _LEVELS = click.Choice(["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"], case_s
 )
 @click.option("--metrics-address", help="On which of the machine's addresses.  [default: 127.0.0.1]")
 @click.option("--metrics-queue", multiple=True, help="A queue whose length is told, beside those of the known graphs.")
+@json_logs_option
 @leashed_option
 def scheduler(
     level: str, metrics_port: int | None, metrics_address: str | None, metrics_queue: tuple[str, ...], leashed: bool

@@ -55,7 +55,7 @@ def state(desk: Desk, thread_id: str, checkpoint: str | None, as_json: bool) -> 
     \b
     Examples:
       treadle state my-1
-      treadle state archive/my-1.0a1b2c3d4e5f6071.treadle
+      treadle state archive/my-1.*.treadle
     """
     desk, thread_id = opened(desk, thread_id)
     thread = desk.client.threads.get(thread_id)

@@ -1,5 +1,6 @@
 """The command that runs a whole deployment in one terminal."""
 
+import json
 import os
 import secrets
 import signal
@@ -7,6 +8,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
+from typing import Any
 
 import click
 
@@ -14,7 +16,9 @@ from scheduler.embedded import EmbeddedRedis
 
 from .. import bootstrap
 from ..fleet import Fleet, Role
+from ..json_logs import is_json, json_logs_option
 from ..pools import without_pool
+from ..rendering import print_line
 from ..settings import WorkerSettings
 from ..version_queues import queues_of
 
@@ -30,6 +34,7 @@ _COLOURS = {"worker": "cyan", "scheduler": "magenta", "flower": "green", "redis"
 @click.option("-c", "--concurrency", type=click.IntRange(min=1), default=None, help="How many steps at once.")
 @click.option("--flower/--no-flower", "with_flower", default=True, help="Whether Flower is started too.")
 @click.option("--flower-port", type=click.IntRange(1, 65535), default=5555, show_default=True, help="Its port.")
+@json_logs_option
 def up(concurrency: int | None, with_flower: bool, flower_port: int) -> None:
     """Run Redis, a worker, a scheduler and Flower in this terminal; Ctrl-C stops them all.
 
@@ -42,7 +47,7 @@ def up(concurrency: int | None, with_flower: bool, flower_port: int) -> None:
     \b
     Examples:
       treadle up
-      TREADLE_GRAPHS=shop.support:graph treadle up -c 8 --no-flower
+      TREADLE_GRAPHS=mygraphs:graph treadle up -c 8 --no-flower
       TREADLE_POOLS=pools.toml treadle up
     """
     settings = WorkerSettings()
@@ -92,8 +97,9 @@ def _redis(settings: WorkerSettings) -> Iterator[str]:
 
 def _workers(settings: WorkerSettings, concurrency: int | None) -> Iterator[tuple[str, tuple[str, ...]]]:
     """Yield the names of the workers and their arguments: one for each pool, or one for all queues."""
-    queues = queues_of(bootstrap.registry(settings).values(), settings.default_queue)
-    pools = settings.read_pools()
+    graphs, pools = bootstrap.registry(settings), settings.read_pools()
+    queues = queues_of(graphs.values(), settings.default_queue)
+    _print("treadle", f"graphs: {', '.join(sorted(graphs)) or 'none; name some in TREADLE_GRAPHS'}")
     if not pools:
         many = ("-c", str(concurrency)) if concurrency is not None else ()
         yield "worker", ("worker", "--leashed", "-Q", ",".join(queues), *many)
@@ -112,9 +118,21 @@ def _flower(environment: dict[str, str], port: int) -> Role:
         password = secrets.token_urlsafe(12)
         _print("flower", f"user treadle, password {password} ({_PASSWORD} sets one of your own)")
     _print("flower", f"http://127.0.0.1:{port}")
-    arguments = ("flower", "--leashed", "--port", str(port))
+    arguments = ("flower", "--leashed", "--port", str(port), "--logging=error")  # else it lists every task of Celery's
     return Role("flower", arguments, {**environment, _PASSWORD: password}, stage=2, restarts=False)
 
 
 def _print(name: str, line: str) -> None:
-    click.echo(f"{click.style(f'{name:<{_NAME_WIDTH}} |', fg=_COLOURS.get(name, 'white'))} {line}")
+    if is_json():
+        print_line({"of": name, **_fields(line)})
+    else:
+        click.echo(f"{click.style(f'{name:<{_NAME_WIDTH}} |', fg=_COLOURS.get(name, 'white'))} {line}")
+
+
+def _fields(line: str) -> dict[str, Any]:
+    """Return what a child logs; what it prints beside that, as the message of a line."""
+    try:
+        found = json.loads(line)
+    except ValueError:
+        found = None
+    return found if isinstance(found, dict) else {"message": line}

@@ -8,13 +8,13 @@ from scheduler.deliveries import Deliveries
 
 from ..desk import Desk
 from ..rendering import moment, print_json, print_table
-from .arguments import json_option, with_desk
+from .arguments import json_option, thread_argument, with_desk
 from .scheduler import sender
 
 
 @click.command()
-@click.argument("thread_id", metavar="THREAD")
-@click.option("-n", "--limit", type=click.IntRange(min=1), default=20, show_default=True, help="How many runs at most.")
+@thread_argument
+@click.option("--limit", type=click.IntRange(min=1), default=20, show_default=True, help="How many runs at most.")
 @click.option("--again", "run_id", metavar="RUN", default=None, help="Deliver the webhook of this run once more.")
 @json_option
 @with_desk
@@ -27,7 +27,7 @@ def webhooks(desk: Desk, thread_id: str, limit: int, run_id: str | None, as_json
     \b
     Examples:
       treadle webhooks my-1
-      treadle webhooks my-1 --again 01JD...
+      treadle webhooks my-1 --again RUN      # the first column has it
     """
     desk.client.threads.get(thread_id)  # so that a thread that is not there is an error, and no empty list
     deliveries = Deliveries(desk.engine.connection, desk.client.runs, sender(desk.settings))

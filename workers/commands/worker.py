@@ -1,11 +1,13 @@
 """The command that runs a worker in this process."""
 
 import os
+import warnings
 from pathlib import Path
 from typing import Any, TypedDict, Unpack
 
 import click
 
+from ..json_logs import is_json, json_logs_option
 from ..leash import follow_parent, leashed_option
 from ..pools import VARIABLE, find_pool, read_pools
 
@@ -40,6 +42,7 @@ class Options(TypedDict):
 )
 @click.option("-n", "--name", default=None, metavar="NAME", help="Its name: gpu, or gpu@%h with %h for the host's.")
 @click.option("-l", "--level", type=_LEVELS, default="INFO", show_default=True, help="What it logs.")
+@json_logs_option
 @leashed_option
 @click.pass_context
 def worker(ctx: click.Context, leashed: bool, **options: Unpack[Options]) -> None:
@@ -57,7 +60,10 @@ def worker(ctx: click.Context, leashed: bool, **options: Unpack[Options]) -> Non
     """
     if leashed:
         follow_parent()
-    argv = ["worker", *_celery_options(options), "--without-gossip", "--without-mingle", *ctx.args]
+        warnings.filterwarnings("ignore", "You're running the worker with superuser")  # as whoever started it does
+    # Celery's banner is for a terminal of its own, and no JSON.
+    quiet = ["--quiet"] if leashed or is_json() else []
+    argv = [*quiet, "worker", *_celery_options(options), "--without-gossip", "--without-mingle", *ctx.args]
     # Imported here: gevent must patch Python before anything else that uses threads or sockets is imported, and the
     # module of the app reads the settings and opens the store, which a mere --help does not want.
     import celery

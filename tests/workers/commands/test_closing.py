@@ -63,7 +63,7 @@ def test_terminate_closes_a_thread_for_good(treadle: Treadle, finished: str) -> 
     result = treadle("terminate", finished)
 
     assert result.exit_code == 0
-    assert treadle("resume", "--thread", finished, "--input", '{"text": "x"}').exit_code == 4
+    assert treadle("resume", finished, "--input", '{"text": "x"}').exit_code == 4
 
 
 def test_terminate_of_a_running_thread_is_refused(treadle: Treadle, store: str) -> None:

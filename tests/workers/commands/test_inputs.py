@@ -44,7 +44,7 @@ def test_inputs_are_enqueued_listed_reordered_and_dropped(treadle: Treadle, stor
     assert answer(treadle, "inputs", "remove", "t-1", one, "--reason", "twice") == {"thread": "t-1", "removed": True}
     assert treadle("inputs", "remove", "t-1", one).exit_code != 0
     assert not answer(treadle, "inputs", "release", "t-1", "--yes")["released"]
-    assert answer(treadle, "cancel", "--thread", "t-1", "--run", two)["cancelled"]
+    assert answer(treadle, "cancel", "t-1", "--run", two)["cancelled"]
     assert answer(treadle, "inputs", "clear", "t-1", "--yes")["removed"] == 1
     assert "No input waits" in treadle("inputs", "list", "t-1").stdout
     assert "enqueued" in treadle("log", "t-1").stdout

@@ -40,7 +40,7 @@ def test_a_run_that_pauses_says_how_to_go_on(treadle: Treadle, store: str) -> No
     assert result.exit_code == 0
     assert json.loads(result.stdout)["text"] == "x"
     assert "Paused before first" in result.stderr
-    assert "treadle resume --thread t-1" in result.stderr
+    assert "treadle resume t-1" in result.stderr
 
 
 def test_a_run_shows_what_happens_beside_its_output(treadle: Treadle, store: str) -> None:
@@ -88,14 +88,14 @@ def test_what_a_graph_says_of_its_runs_counts_here_too(
 
 
 def test_an_answer_is_for_the_question_that_waits(treadle: Treadle, asking: str) -> None:
-    treadle("resume", "--thread", asking, "--answer", "true", "--detach")
+    treadle("resume", asking, "--answer", "true", "--detach")
 
     assert Desk().client.runs.recent(asking, 1)[0].status is RunStatus.PENDING
     assert json.loads(treadle("state", asking, "--json").stdout)["interrupts"] == []
 
 
 def test_an_answer_and_a_new_input_are_not_one_call(treadle: Treadle, asking: str) -> None:
-    result = treadle("resume", "--thread", asking, "--answer", "true", "--input", "{}")
+    result = treadle("resume", asking, "--answer", "true", "--input", "{}")
 
     assert result.exit_code == 2
     assert "one of them" in result.stderr
@@ -182,7 +182,7 @@ def test_a_failed_run_is_told_to_a_program(treadle: Treadle, store: str) -> None
 def test_resume_takes_the_graph_that_the_thread_ran(treadle: Treadle, graph: CompiledStateGraph) -> None:
     graph.invoke({"text": "x"}, {"thread_id": "t-1"}, interrupt_before=["second"])
 
-    result = treadle("resume", "--thread", "t-1", "--detach")
+    result = treadle("resume", "t-1", "--detach")
 
     assert result.exit_code == 0
     assert [step.node for step in Desk().client.threads.pending("t-1")] == ["second"]
@@ -191,7 +191,7 @@ def test_resume_takes_the_graph_that_the_thread_ran(treadle: Treadle, graph: Com
 def test_resume_with_an_input_begins_anew(treadle: Treadle, graph: CompiledStateGraph) -> None:
     graph.invoke({"text": "x"}, {"thread_id": "t-1"})
 
-    result = treadle("resume", "--thread", "t-1", "--input", '{"text": "y"}', "--config", PAUSE_AT_ONCE)
+    result = treadle("resume", "t-1", "--input", '{"text": "y"}', "--config", PAUSE_AT_ONCE)
 
     assert json.loads(result.stdout)["text"] == "y"
     assert json.loads(result.stdout)["steps"] == ["first", "second"]
@@ -200,7 +200,7 @@ def test_resume_with_an_input_begins_anew(treadle: Treadle, graph: CompiledState
 def test_resume_of_a_thread_that_never_ran_is_a_usage_error(treadle: Treadle, graph: CompiledStateGraph) -> None:
     graph.threads.create("t-1")
 
-    result = treadle("resume", "--thread", "t-1")
+    result = treadle("resume", "t-1")
 
     assert result.exit_code == 2
     assert "name the graph" in result.stderr
@@ -209,7 +209,7 @@ def test_resume_of_a_thread_that_never_ran_is_a_usage_error(treadle: Treadle, gr
 def test_cancel_ends_the_active_run(treadle: Treadle, store: str) -> None:
     treadle(*begun("--detach"))
 
-    result = treadle("cancel", "--thread", "t-1", "--reason", "wrong folder")
+    result = treadle("cancel", "t-1", "--reason", "wrong folder")
 
     assert result.exit_code == 0
     assert Desk().client.threads.get("t-1").status == "cancelled"
@@ -219,7 +219,7 @@ def test_cancel_ends_the_active_run(treadle: Treadle, store: str) -> None:
 def test_cancel_of_a_thread_that_rests_does_nothing(treadle: Treadle, graph: CompiledStateGraph) -> None:
     graph.invoke({"text": "x"}, {"thread_id": "t-1"})
 
-    result = treadle("cancel", "--thread", "t-1", "--json")
+    result = treadle("cancel", "t-1", "--json")
 
     assert result.exit_code == 0
     assert json.loads(result.stdout) == {"thread": "t-1", "run": None, "cancelled": False}
@@ -228,13 +228,13 @@ def test_cancel_of_a_thread_that_rests_does_nothing(treadle: Treadle, graph: Com
 def test_cancel_of_a_run_that_is_not_there_is_a_usage_error(treadle: Treadle, graph: CompiledStateGraph) -> None:
     graph.threads.create("t-1")
 
-    assert treadle("cancel", "--thread", "t-1", "--run", "nothing").exit_code == 2
+    assert treadle("cancel", "t-1", "--run", "nothing").exit_code == 2
 
 
 def test_update_writes_to_the_state(treadle: Treadle, graph: CompiledStateGraph) -> None:
     graph.invoke({"text": "x"}, {"thread_id": "t-1"}, interrupt_before=["second"])
 
-    result = treadle("update", "--thread", "t-1", "--values", '{"text": "edited"}')
+    result = treadle("update", "t-1", "--values", '{"text": "edited"}')
 
     assert result.exit_code == 0
     assert graph.get_state({"thread_id": "t-1"}).values["text"] == "edited"
@@ -243,7 +243,7 @@ def test_update_writes_to_the_state(treadle: Treadle, graph: CompiledStateGraph)
 def test_update_as_a_node_makes_what_follows_it_due(treadle: Treadle, graph: CompiledStateGraph) -> None:
     graph.invoke({"text": "x"}, {"thread_id": "t-1"})
 
-    treadle("update", "--thread", "t-1", "--values", '{"steps": ["by hand"]}', "--as-node", "first")
+    treadle("update", "t-1", "--values", '{"steps": ["by hand"]}', "--as-node", "first")
 
     assert graph.get_state({"thread_id": "t-1"}).next == ("second",)
 
@@ -251,7 +251,7 @@ def test_update_as_a_node_makes_what_follows_it_due(treadle: Treadle, graph: Com
 def test_update_as_an_unknown_node_is_a_usage_error(treadle: Treadle, graph: CompiledStateGraph) -> None:
     graph.invoke({"text": "x"}, {"thread_id": "t-1"})
 
-    result = treadle("update", "--thread", "t-1", "--values", "{}", "--as-node", "third")
+    result = treadle("update", "t-1", "--values", "{}", "--as-node", "third")
 
     assert result.exit_code == 2
     assert "Node 'third' does not exist" in result.stderr

@@ -95,6 +95,6 @@ def test_a_run_that_begins_later_is_pending_and_can_be_cancelled(
 
     (waiting,) = answer(treadle, "pending", "t-9")
     assert (waiting["run_id"], waiting["state"]) == (begun["run"], "delayed")
-    assert answer(treadle, "cancel", "--thread", "t-9", "--run", begun["run"])["cancelled"]
+    assert answer(treadle, "cancel", "t-9", "--run", begun["run"])["cancelled"]
     assert Desk().client.runs.status("t-9", begun["run"]) == "cancelled"
     assert "There is no thread" in treadle("pending", "t-9").stderr
