@@ -25,6 +25,7 @@ from .app import make_app
 from .dispatcher import CeleryDispatcher
 from .engine import Engine, default_store, open_engine
 from .settings import WorkerSettings
+from .tracing import tracing_of
 
 #: The graphs that come with Treadle; a worker knows them unless its settings say otherwise.
 EXAMPLES: tuple[str, ...] = (
@@ -65,13 +66,16 @@ def redis_client(settings: Settings, *, patience_s: float | None = None) -> redi
 
 def connect(settings: Settings) -> Engine:
     """Return the engine of a client whose runs are executed by Celery workers."""
-    worker_settings = WorkerSettings(**settings.model_dump(exclude_unset=True))
-    return open_engine(open_connection(redis_client(settings), settings, dispatcher(worker_settings)), durable=True)
+    way = dispatcher(WorkerSettings(**settings.model_dump(exclude_unset=True)))
+    return open_engine(
+        open_connection(redis_client(settings), settings, way, tracing_of(settings.traces)), durable=True
+    )
 
 
 def connection(settings: WorkerSettings, *, patience_s: float | None = None) -> Connection:
     """Return a connection that dispatches to Celery workers: for workers, schedulers and the command line."""
-    return open_connection(redis_client(settings, patience_s=patience_s), settings, dispatcher(settings))
+    client = redis_client(settings, patience_s=patience_s)
+    return open_connection(client, settings, dispatcher(settings), tracing_of(settings.traces))
 
 
 def dispatcher(settings: WorkerSettings) -> CeleryDispatcher:
