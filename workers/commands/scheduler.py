@@ -9,7 +9,6 @@ from typing import Any
 
 import click
 
-from graphs.errors import InvalidGraph
 from scheduler.deliveries import Courier, Deliveries
 from scheduler.runs import RunStore
 from scheduler.watchdog import Watchdog
@@ -58,8 +57,7 @@ def scheduler(
     connection = bootstrap.connection(settings, patience_s=0)
     stop = _asked_to_stop()
     logger.info("scheduler started, prefix %r, one sweep every %d ms", settings.prefix, settings.sweep_ms)
-    if settings.traces:
-        _let_graphs_set_a_provider(settings)
+    bootstrap.set_up_traces(settings)
     beats = None if settings.health_file is None else Pulse(settings.health_file, "scheduler")
     if beats is not None:
         beats.beat()  # whatever the last process has left there counts no more
@@ -75,14 +73,6 @@ def scheduler(
 def sender(settings: WorkerSettings) -> Post:
     """Return what sends webhooks, as the settings allow."""
     return Post(settings.webhook_timeout_s, private=settings.webhook_allow_private, plain=settings.webhook_allow_http)
-
-
-def _let_graphs_set_a_provider(settings: WorkerSettings) -> None:
-    """Import the graphs, one of whose modules may say where spans go; a scheduler needs none, and may have none."""
-    try:
-        bootstrap.registry(settings)
-    except InvalidGraph as error:
-        logger.warning("graphs not known, so nothing they set up for traces is there: %s", error)
 
 
 def _beat(beats: Pulse | None, answered: bool) -> None:
