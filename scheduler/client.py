@@ -4,7 +4,7 @@ import re
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from graphs.checks import shown
@@ -70,6 +70,18 @@ class Client:
             ThreadArchived: it is in a file, and the config does not say to restore it.
             EmptyInputError, InvalidInput, CheckpointNotFound, TransitionNotAllowed: it cannot begin.
         """
+        if config.trace is not None:  # it has waited, and goes on with the trace of whoever let it wait
+            return self._start(graph, config, value, context)
+
+        def start(trace: str | None) -> Started:
+            return self._start(graph, replace(config, trace=trace), value, context)
+
+        return self.connection.witness.begin(graph.name, config.thread_id, start, self._before)
+
+    def _before(self, started: Started) -> Run | None:
+        return self.runs.before(started.run)
+
+    def _start(self, graph: Graph, config: RunConfig, value: Any, context: Any) -> Started:
         while True:
             try:
                 return self._starter.start(graph, config, value, context)

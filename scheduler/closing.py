@@ -141,7 +141,7 @@ class Closing(Leases):
             [] if failure is None else [self._connection.stored(failure, "The failure", place.named("run"), "error")],
         )
         answer, _ = self._connection.scripts.end_run(place, request)
-        return Progress(ended=status) if answer == "ended" else Progress()
+        return self._ended(claim, status) if answer == "ended" else Progress()
 
     def _advance(self, claim: Claim, graph: Graph, results: Sequence[Result], *, single: bool) -> Progress:
         before, run = claim.stored.checkpoint, claim.run
@@ -173,7 +173,11 @@ class Closing(Leases):
         move = replace(move, entries=[*move.entries, *self._ending_entries(claim, last, failure, breach)])
         if self._commit(claim, move, blobs, single=single, **ending) != "committed":
             return Progress()  # somebody else closed it first
-        return Progress(ended=_STATUS[last]) if claim.frame.caller is None else _given_back(claim)
+        return self._ended(claim, _STATUS[last]) if claim.frame.caller is None else _given_back(claim)
+
+    def _ended(self, claim: Claim, status: RunStatus) -> Progress:
+        self._connection.witness.ended(lambda: claim.run, status)
+        return Progress(ended=status)
 
     def _commit(self, claim: Claim, move: Move, blobs: Sequence[bytes] = (), *, single: bool, **more: Any) -> str:
         fenced = _closer(claim) if single else {"closer": _closer(claim)}

@@ -12,6 +12,7 @@ from .keys import Keys, ThreadKeys
 from .scripts import Place, Scripts
 from .sealing import Sealing
 from .serde import Serde
+from .witness import NOBODY, Witness
 
 if TYPE_CHECKING:  # pydantic would be a third of what a client imports, and is needed only once one connects
     from .settings import Settings
@@ -31,6 +32,8 @@ class Connection:
     sealing: Sealing
     checkpoints: CheckpointStore
     dispatcher: Dispatcher
+    #: Who is told of runs that begin and end.
+    witness: Witness = NOBODY
 
     def place(self, thread_id: str, run_id: str = "", ns: str = "") -> Place:
         """Return the keys of a thread, one of its runs and one of its frames."""
@@ -61,7 +64,9 @@ class Connection:
         return int(self.redis.hget(self.keys.of_thread(thread_id).thread, "seq") or 0)
 
 
-def open_connection(client: Redis, settings: "Settings", dispatcher: Dispatcher) -> Connection:
+def open_connection(
+    client: Redis, settings: "Settings", dispatcher: Dispatcher, witness: Witness = NOBODY
+) -> Connection:
     """Return a connection over a Redis client that returns bytes."""
     serde, sealing, reader = Serde(limit_bytes=settings.max_value_bytes), settings.sealing(), reading(client)
     return Connection(
@@ -74,4 +79,5 @@ def open_connection(client: Redis, settings: "Settings", dispatcher: Dispatcher)
         sealing,
         CheckpointStore(reader, serde, sealing, settings.max_state_bytes),
         dispatcher,
+        witness,
     )

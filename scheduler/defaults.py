@@ -18,7 +18,7 @@ from .openings import Known, pending, reopened
 from .run import Run
 from .runs import RunStore
 from .scripts import Request
-from .storing import Planned, Storing
+from .storing import Planned, Started, Storing
 from .thread import Thread
 from .threads import ThreadStore
 
@@ -44,8 +44,14 @@ class Defaults(Storing):
         if head is None or not late:
             self._forget(thread, waits)
             return False
+        asked = self._runs.recent(thread_id, 1)[0]
+        planned = self._planned(asked, thread, head, known, late)
+
+        def start(trace: str | None) -> Started:
+            return self.store(replace(planned, run=replace(planned.run, trace=trace)))
+
         try:
-            self.store(self._planned(thread, head, known, late))
+            self._connection.witness.begin(asked.graph, thread_id, start, lambda _: asked)
         except (ThreadBusy, CursorMoved, TransitionNotAllowed):
             return False
         return True
@@ -59,8 +65,9 @@ class Defaults(Storing):
         checkpoints.forget(keys)  # the state is nothing to a scheduler
         return head, checkpoints.results(keys, "", head.steps)
 
-    def _planned(self, thread: Thread, head: Checkpoint, known: Known, late: Mapping[str, Overdue]) -> Planned:
-        asked = self._runs.recent(thread.id, 1)[0]
+    def _planned(
+        self, asked: Run, thread: Thread, head: Checkpoint, known: Known, late: Mapping[str, Overdue]
+    ) -> Planned:
         run = replace(asked, id=new_run_id(), inline=self._connection.dispatcher.inline)
         beginning = reopened(self._connection, head, known, {id_: one.default for id_, one in late.items()})
         records = {one.step["id"]: one.step for one in late.values()}

@@ -15,6 +15,7 @@ from .connection import Connection
 from .dialogue import Dialogue
 from .dispatch import StepOrder, StepRef, frame_of
 from .failure import parked
+from .log import Log, LogEntry
 from .mistrust import KeyMissing, SealBroken
 from .run import Run
 from .runs import RunStore
@@ -115,6 +116,10 @@ class Leases:
             place, run=run.id, before=run.fingerprint, after=fingerprint, worker=self._worker
         )
         return replace(claim, run=replace(run, fingerprint=fingerprint)) if done else None
+
+    def cut_short(self, claim: Claim) -> LogEntry | None:
+        """Return how the attempt before a claim ended, where its worker did not write that down itself."""
+        return Log(self._connection).cut_short(claim) if claim.started_ms != claim.first_ms else None
 
     def publish(self, claim: Claim, event: bytes) -> None:
         """Publish what a node writes while it runs."""

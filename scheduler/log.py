@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from .bytes_redis import StreamEntries, StreamEntry
+from .claim import Claim
 from .connection import Connection
 from .errors import InvalidConfig, ThreadNotFound
 from .heads import Head
@@ -21,6 +22,8 @@ from .signing import Signer, check_signature
 from .whereabouts import refuse_archived
 
 _PAGE = 500
+#: How an attempt ends whose end others write down.
+_CUT_SHORT = frozenset({"lost worker", "timed out", "released"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +89,16 @@ class Log:
             empty = False
         if empty:
             refuse_archived(self._connection, thread_id, "be read here")
+
+    def cut_short(self, claim: Claim) -> LogEntry | None:
+        """Return how the attempt before a claim ended, where the log's newest page has that others wrote it down."""
+        keys = self._connection.place(claim.ref.thread_id).keys
+        for seq, fields in self._connection.redis.xrevrange(keys.log, "+", "-", count=_PAGE):
+            entry = entry_of(self._connection.sealing, keys, seq, fields)
+            if entry.data.get("step") != claim.ref.step_id or entry.data.get("token") == claim.fence:
+                continue
+            return entry if entry.kind in _CUT_SHORT else None
+        return None
 
     def verify(self, thread_id: str, heads: Head | Iterable[Head] = ()) -> str | None:
         """Check a log against its own chain and heads taken earlier; None: it holds, else what is wrong first.

@@ -12,6 +12,7 @@ from .failure import cancelled
 from .lifecycle import RunStatus
 from .moves import ended, finish_entries
 from .run import Run
+from .runs import RunStore
 from .scripts import Request
 from .start_scripts import StartScripts
 from .storing import Started
@@ -61,6 +62,8 @@ class Queues:
         key = connection.place(run.thread_id, run.id).named("run")
         if StartScripts(connection.client).put_input(place, request, key) != "waits":
             return None
+        if "ended" in stops:
+            connection.witness.ended(lambda: RunStore(connection).get(run.thread_id, active), RunStatus.CANCELLED)
         return Started(run, (), None, connection.log_end(run.thread_id), queued=True)
 
     def _stopping(self, config: RunConfig, active: str, run_id: str) -> tuple[dict[str, Any], list[bytes]]:

@@ -66,6 +66,11 @@ class RunStore:
             raise RunNotFound(thread_id, run_id)
         return RunStatus(status.decode())
 
+    def before(self, run: Run) -> Run | None:
+        """Return the run that a thread had before its newest one; None where this is not its newest, or its first."""
+        newest = self.recent(run.thread_id, 2)
+        return newest[1] if len(newest) > 1 and newest[0].id == run.id else None
+
     def recent(self, thread_id: str, limit: int = 20) -> list[Run]:
         """Return a thread's runs, the newest first."""
         if limit < 1:
@@ -121,6 +126,8 @@ class RunStore:
             [self._connection.stored(failure, "The failure", place.named("run"), "error")],
         )
         answer, _ = self._connection.scripts.end_run(place, request)
+        if answer == "ended":
+            self._connection.witness.ended(lambda: self.load(thread_id, run_id), status)
         return answer == "ended"
 
     def look_at(self, thread_id: str, run_id: str) -> str:

@@ -117,6 +117,8 @@ class Storing:
         move.done(self._connection)
         self._log_blocks.pack(run.thread_id, answer[1])
         self._chunk_blocks.pack(place, beginning.encoded[-1].stored.refs if beginning.encoded else {})
+        if planned.end is not None:
+            self._connection.witness.ended(lambda: run, planned.end)
         return Started(run, tuple(move.orders), planned.end, answer[1])
 
     def _check(self, run: Run, event: ThreadEvent, answer: Sequence[Any]) -> None:

@@ -1,6 +1,7 @@
 """Where the floors meet: settings become a connection, an engine, a worker's process."""
 
 import atexit
+import logging
 import sys
 from functools import cache
 from pathlib import Path
@@ -10,6 +11,7 @@ import redis
 from celery import Celery
 
 from graphs.cache import BaseCache
+from graphs.errors import InvalidGraph
 from graphs.registry import Registry, load
 from graphs.store import BaseStore
 from scheduler.connection import Connection, open_connection
@@ -25,6 +27,9 @@ from .app import make_app
 from .dispatcher import CeleryDispatcher
 from .engine import Engine, default_store, open_engine
 from .settings import WorkerSettings
+from .tracing import tracing_of
+
+logger = logging.getLogger(__name__)
 
 #: The graphs that come with Treadle; a worker knows them unless its settings say otherwise.
 EXAMPLES: tuple[str, ...] = (
@@ -65,13 +70,16 @@ def redis_client(settings: Settings, *, patience_s: float | None = None) -> redi
 
 def connect(settings: Settings) -> Engine:
     """Return the engine of a client whose runs are executed by Celery workers."""
-    worker_settings = WorkerSettings(**settings.model_dump(exclude_unset=True))
-    return open_engine(open_connection(redis_client(settings), settings, dispatcher(worker_settings)), durable=True)
+    way = dispatcher(WorkerSettings(**settings.model_dump(exclude_unset=True)))
+    return open_engine(
+        open_connection(redis_client(settings), settings, way, tracing_of(settings.traces)), durable=True
+    )
 
 
 def connection(settings: WorkerSettings, *, patience_s: float | None = None) -> Connection:
     """Return a connection that dispatches to Celery workers: for workers, schedulers and the command line."""
-    return open_connection(redis_client(settings, patience_s=patience_s), settings, dispatcher(settings))
+    client = redis_client(settings, patience_s=patience_s)
+    return open_connection(client, settings, dispatcher(settings), tracing_of(settings.traces))
 
 
 def dispatcher(settings: WorkerSettings) -> CeleryDispatcher:
@@ -92,6 +100,15 @@ def registry(settings: WorkerSettings) -> Registry:
         InvalidGraph: an address cannot be imported, or two different graphs have one name.
     """
     return Registry(compiled.graph for compiled in _compiled(settings))
+
+
+def set_up_traces(settings: WorkerSettings) -> None:
+    """Import the graphs where this process traces: a module of theirs may say where spans go."""
+    try:
+        if settings.traces:
+            registry(settings)
+    except InvalidGraph as error:  # a process that runs no steps needs none, and may have none
+        logger.warning("graphs not known, so what they set up for traces is not there: %s", error)
 
 
 def stores(settings: WorkerSettings, connection: Connection) -> dict[str, BaseStore]:

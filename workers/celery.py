@@ -5,7 +5,7 @@ from typing import Any
 
 from celery import signals
 
-from . import bootstrap, flower, liveness, tasks, version_queues
+from . import bootstrap, flower, liveness, tasks, tracing, version_queues
 from .json_logs import format_handlers
 from .pulse import Pulse
 from .settings import WorkerSettings
@@ -26,6 +26,12 @@ signals.import_modules.connect(flower.guard, weak=False)
 def _log_as_told(logger: logging.Logger, **_: Any) -> None:
     """Let a worker log as JSON, where it is told so."""
     format_handlers(logger)
+
+
+@signals.worker_process_shutdown.connect(weak=False)
+def _flush(**_: Any) -> None:
+    """Let spans leave a process of a pool: it ends past what Python does at the end of a process."""
+    tracing.flush()
 
 
 @signals.import_modules.connect(weak=False)

@@ -238,7 +238,7 @@ class CompiledStateGraph(AsyncFace, Batches, Times):
         run_config = replace(self._run_config(config, options), heard=heard, drain_reason=control.drain_reason)
         if run_config.webhook is not None and not engine.durable:
             raise InvalidConfig("A scheduler delivers webhooks, and none looks after a MemorySaver: use a RedisSaver.")
-        started = engine.start(self.graph, run_config, input, context_of(self.graph.context, context))
+        started = engine.client.start(self.graph, run_config, input, context_of(self.graph.context, context))
         runner = self._saver.runner(self.store, self.cache) if engine.inline else None
         turns = None if runner is None or ephemeral else self._saver.turns(self.graph, runner)
         return Execution(engine.client, self.graph, started, runner, control, turns, ephemeral=ephemeral)

@@ -26,6 +26,7 @@ class Desk:
     @cached_property
     def engine(self) -> Engine:
         """The connection, whose runs are executed by Celery workers."""
+        bootstrap.set_up_traces(self.settings)
         return bootstrap.connect(self.settings)
 
     @property

@@ -7,18 +7,15 @@ from os import getpid
 from typing import Any
 
 from graphs.cache import BaseCache
-from graphs.graph import Graph
 from graphs.store import BaseStore
 from scheduler.calls import Calls
 from scheduler.client import Client
-from scheduler.config import RunConfig
 from scheduler.connection import Connection
 from scheduler.dispatch import Inline, StepRef
 from scheduler.memory import RedisStore
 from scheduler.records import Records
 from scheduler.runs import RunStore
 from scheduler.steps import Steps
-from scheduler.storing import Started
 
 from .attempt import Means
 from .body import Nesting
@@ -26,7 +23,7 @@ from .executor import Executor
 from .heartbeat import Heartbeat
 from .inline import InlineRunner
 from .loop import call as call_anywhere
-from .tracing import Tracing, tracing_of
+from .tracing import tracing_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,15 +40,6 @@ class Engine:
         """Whether this process executes the steps of the runs it begins."""
         return self.connection.dispatcher.inline
 
-    @property
-    def tracing(self) -> Tracing:
-        """What records spans, where the settings say so."""
-        return tracing_of(self.connection.settings.traces)
-
-    def start(self, graph: Graph, config: RunConfig, value: Any, context: Any = None) -> Started:
-        """Begin a run as ``Client.start`` does, and its trace."""
-        return self.tracing.begin(graph.name, config, lambda traced: self.client.start(graph, traced, value, context))
-
     def runner(self, store: BaseStore | None, cache: BaseCache | None = None) -> InlineRunner:
         """Return what executes runs in this process, with a long-term memory and a cache for their nodes."""
         worker = f"inline@{socket.gethostname()}:{getpid()}"
@@ -59,7 +47,8 @@ class Engine:
         running: dict[StepRef, str] = {}
         heartbeat = Heartbeat(self.connection, steps, running.copy) if self.durable else None
         memory = store if store is not None else default_store(self.connection)
-        means = Means(steps, self.connection.serde, store=memory, cache=cache, tracing=self.tracing)
+        traced = tracing_of(self.connection.settings.traces)
+        means = Means(steps, self.connection.serde, store=memory, cache=cache, tracing=traced)
         calls = Calls(self.connection, call_anywhere)
         executor = Executor(means, calls, nesting(self.connection, worker, means))
         return InlineRunner(executor, self.client.runs, running, heartbeat)

@@ -117,10 +117,11 @@ class Executor:
             return Outcome(self._steps.close(claim, graph), word="closed")
         attempt = Attempt(claim, graph, self._means, local, self._clock(claim, graph))
         if claim.verdict != "run":
+            self._means.tracing.given_up(claim, self._steps.cut_short)
             return self._doomed(attempt)
         with attempt.local.control.heard_by(lambda reason: self._steps.drain(claim, reason)):
             child = graph.children.get(claim.step.node)
-            return self._means.tracing.attempt(claim, lambda: self._attempt(attempt, child))
+            return self._means.tracing.attempt(claim, lambda: self._attempt(attempt, child), self._steps.cut_short)
 
     def _attempt(self, attempt: Attempt, child: Child | None) -> Outcome:
         claim = attempt.claim

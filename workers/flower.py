@@ -9,6 +9,8 @@ from typing import Any, Final
 import click
 from celery.events.state import Task
 
+from .json_logs import is_json, set_up
+
 #: The name to log in with.
 USER = "treadle"
 
@@ -63,7 +65,7 @@ def options() -> dict[str, Any]:
 
 
 def guard(**_: Any) -> None:
-    """Close a Flower that was started in Celery's own way and would let in everybody, from every address.
+    """Let Flower log as it is told, and close one, started in Celery's own way, that would let in everybody.
 
     Raises:
         click.ClickException: there is none.
@@ -71,6 +73,8 @@ def guard(**_: Any) -> None:
     starting = click.get_current_context(silent=True)
     if starting is None or starting.info_name != "flower":
         return  # somebody else whom Celery tells that it imports its modules
+    if is_json():
+        set_up("INFO", "")  # Flower leaves a log alone that somebody has set up
     from tornado.options import options as given  # here: it takes a worker 0.1 s
 
     if not (any(given.basic_auth) or given.auth):

@@ -28,6 +28,8 @@ from scheduler.redis_at import redis_at
 from scheduler.runs import RunStore
 from scheduler.settings import Settings
 
+from .json_logs import set_up
+
 logger = logging.getLogger(__name__)
 
 _BEATS_PER_LEASE = 6
@@ -165,6 +167,7 @@ def main() -> None:
     """Watch the parent process."""
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGQUIT, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)  # it ends after the worker, and with it
+    set_up("INFO", "%(asctime)s %(levelname)s %(name)s: %(message)s")
     worker, worker_pid, settings = sys.argv[1], int(sys.argv[2]), Settings()
     connection = open_connection(redis_at(str(settings.redis_url), Patience()), settings, _Nobody())
     leases = Leases(connection, RunStore(connection), worker)

@@ -20,6 +20,7 @@ from scheduler.tuples import CheckpointTuple, Tuples
 from .engine import Engine, open_engine
 from .inline import InlineRunner
 from .succession import Succession
+from .tracing import tracing_of
 
 _FOREVER_MS = 10 * 365 * 24 * 3600 * 1000
 
@@ -184,7 +185,7 @@ class MemorySaver(Saver):
 
         # What never leaves this process need not be sealed.
         settings = Settings(lease_ms=_FOREVER_MS, encryption_keys=SecretStr(""), encryption_strict=False)
-        connection = open_connection(fake_redis(fake_server()), settings, Inline())
+        connection = open_connection(fake_redis(fake_server()), settings, Inline(), tracing_of(settings.traces))
         return open_engine(connection, durable=False)
 
 
@@ -224,7 +225,8 @@ class RedisSaver(Saver):
         settings = Settings() if self._url is None else Settings(redis_url=self._url)
         if not self._inline:
             return connect(settings)
-        return open_engine(open_connection(redis_client(settings), settings, Inline()), durable=True)
+        traced = tracing_of(settings.traces)
+        return open_engine(open_connection(redis_client(settings), settings, Inline(), traced), durable=True)
 
 
 def check_parts(checkpointer: object, store: object, cache: object) -> None:

@@ -5,25 +5,30 @@ all the same: its ids follow from the run's.
 """
 
 import hashlib
-from collections.abc import Callable, Mapping
-from dataclasses import replace
+import sys
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, Protocol, TypeVar
 
 from graphs.errors import MissingExtra
-from scheduler.claim import Claim, Progress
-from scheduler.config import RunConfig
-from scheduler.storing import Started
+from scheduler.claim import Claim
+from scheduler.lifecycle import RunStatus
+from scheduler.log import LogEntry
+from scheduler.run import Run
+from scheduler.witness import Begun, Witness
 
 _TRACE_BYTES, _SPAN_BYTES = 16, 8
 _NS_PER_MS: Final = 1_000_000
+_FAILED: Final = (RunStatus.ERROR, RunStatus.TIMEOUT)
+#: How long what was recorded may take to leave a process that ends.
+_FLUSH_MS = 5_000
 
 
 class Told(Protocol):
     """What came of an attempt, as far as a span says it."""
 
     @property
-    def progress(self) -> Progress:
-        """What the step made ready, or ended."""
+    def word(self) -> str:
+        """What came of it where it did not fail."""
 
     @property
     def error(self) -> BaseException | None:
@@ -43,19 +48,20 @@ class Told(Protocol):
 
 
 T = TypeVar("T", bound=Told)
-Start = Callable[[RunConfig], Started]
+B = TypeVar("B", bound=Begun)
+#: Returns how the attempt before a claim ended, where its worker did not say that itself.
+CutShort = Callable[[Claim], LogEntry | None]
 
 
-class Tracing:
+class Tracing(Witness):
     """Without OpenTelemetry: nothing is recorded."""
 
-    def begin(self, graph: str, config: RunConfig, start: Start) -> Started:
-        """Begin a run."""
-        return start(config)
-
-    def attempt(self, claim: Claim, call: Callable[[], T]) -> T:
+    def attempt(self, claim: Claim, call: Callable[[], T], cut_short: CutShort) -> T:
         """Make an attempt at a step."""
         return call()
+
+    def given_up(self, claim: Claim, cut_short: CutShort) -> None:
+        """Hear that there is no further attempt at a step."""
 
 
 class OpenTelemetry(Tracing):
@@ -65,29 +71,35 @@ class OpenTelemetry(Tracing):
         self._trace = _library()
         self._tracer = self._trace.get_tracer("treadle")
 
-    def begin(self, graph: str, config: RunConfig, start: Start) -> Started:
-        """Begin a run: its trace goes on the caller's, where there is one."""
+    def begin(
+        self, graph: str, thread_id: str, start: Callable[[str | None], B], before: Callable[[B], Run | None]
+    ) -> B:
+        """Begin a run: its trace goes on the caller's, where there is one, and links to that of the run before it."""
         from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
-        known = {"treadle.graph": graph, "treadle.thread": config.thread_id}
+        known = {"treadle.graph": graph, "treadle.thread": thread_id}
         kind = self._trace.SpanKind.PRODUCER
         with self._tracer.start_as_current_span(f"run {graph}", kind=kind, attributes=known, **_SILENT) as span:
             carrier: dict[str, str] = {}
             TraceContextTextMapPropagator().inject(carrier)
             try:
-                started = start(replace(config, trace=carrier.get("traceparent")))
+                started = start(carrier.get("traceparent"))
             except BaseException as error:
                 self._failed(span, error)
                 raise
             span.set_attribute("treadle.run", started.run.id)
+            earlier = before(started) if span.is_recording() else None
+            if earlier is not None:
+                context = self._trace.get_current_span(self._of_run(earlier)).get_span_context()
+                span.add_link(context, {"treadle.run": earlier.id})
             return started
 
-    def attempt(self, claim: Claim, call: Callable[[], T]) -> T:
+    def attempt(self, claim: Claim, call: Callable[[], T], cut_short: CutShort) -> T:
         """Make an attempt at a step, as a child of its run; what its node records is below it."""
-        parent, kind = self._parent(claim), self._trace.SpanKind.CONSUMER
-        name = f"{claim.run.graph}.{claim.step.node}"
+        parent, kind = self._of_run(claim.run), self._trace.SpanKind.CONSUMER
+        links = self._cut_short(claim, cut_short)
         with self._tracer.start_as_current_span(
-            name, context=parent, kind=kind, attributes=_known(claim), **_SILENT
+            _name(claim), context=parent, kind=kind, attributes=_known(claim), links=links, **_SILENT
         ) as span:
             try:
                 told = call()
@@ -98,25 +110,55 @@ class OpenTelemetry(Tracing):
             span.set_attribute("treadle.outcome", _outcome(told))
             if told.error is not None:
                 self._failed(span, told.error)
-        if told.progress.ended is not None:
-            self._ended(claim, told.progress.ended.value, parent)
         return told
 
-    def _ended(self, claim: Claim, status: str, parent: Any) -> None:
-        """Record a whole run, by whoever closed it."""
-        known = {"treadle.graph": claim.run.graph, "treadle.thread": claim.ref.thread_id, "treadle.run": claim.run.id}
-        began_ns = claim.run.started_ms * _NS_PER_MS if claim.run.started_ms else None
-        attributes = {**known, "treadle.status": status}
-        self._tracer.start_span(
-            f"{claim.run.graph} {status}", context=parent, attributes=attributes, start_time=began_ns
-        ).end()
+    def given_up(self, claim: Claim, cut_short: CutShort) -> None:
+        """Record the last attempt at a step, which took its worker with it, or overran its time with it."""
+        self._cut_short(claim, cut_short)
 
-    def _parent(self, claim: Claim) -> Any:
-        if claim.run.trace is not None:
+    def ended(self, run: Callable[[], Run], status: RunStatus) -> None:
+        """Record a whole run, by whoever ended it."""
+        over = run()
+        known = {"treadle.graph": over.graph, "treadle.thread": over.thread_id, "treadle.run": over.id}
+        began_ns = over.started_ms * _NS_PER_MS if over.started_ms else None
+        span = self._tracer.start_span(
+            f"{over.graph} {status}",
+            context=self._of_run(over),
+            attributes={**known, "treadle.status": str(status)},
+            start_time=began_ns,
+        )
+        if status in _FAILED:
+            span.set_status(self._trace.Status(self._trace.StatusCode.ERROR))
+        span.end()
+
+    def _cut_short(self, claim: Claim, cut_short: CutShort) -> Sequence[Any]:
+        """Record an attempt whose own process may never have said how it ended; return a link to it."""
+        entry = cut_short(claim)
+        if entry is None:
+            return ()
+        at_ns, data = entry.at_ms * _NS_PER_MS, entry.data
+        span = self._tracer.start_span(
+            f"{_name(claim)} {entry.kind}",
+            context=self._of_run(claim.run),
+            attributes={
+                **_known(claim),
+                **{f"treadle.{name}": data[name] for name in ("attempt", "worker", "why") if name in data},
+                "treadle.outcome": entry.kind,
+            },
+            start_time=at_ns - int(data.get("ms", 0)) * _NS_PER_MS,
+        )
+        if entry.kind != "released":
+            span.set_status(self._trace.Status(self._trace.StatusCode.ERROR))
+        span.end(at_ns)
+        return (self._trace.Link(span.get_span_context()),)
+
+    def _of_run(self, run: Run) -> Any:
+        """Return the context of a run: that of the span with which it began."""
+        if run.trace is not None:
             from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
-            return TraceContextTextMapPropagator().extract({"traceparent": claim.run.trace})
-        digest = hashlib.sha256(claim.run.id.encode()).digest()
+            return TraceContextTextMapPropagator().extract({"traceparent": run.trace})
+        digest = hashlib.sha256(run.id.encode()).digest()
         trace_id, span_id = digest[:_TRACE_BYTES], digest[_TRACE_BYTES : _TRACE_BYTES + _SPAN_BYTES]
         sampled = self._trace.TraceFlags(self._trace.TraceFlags.SAMPLED)
         ids = (int.from_bytes(trace_id, "big"), int.from_bytes(span_id, "big"))
@@ -145,6 +187,18 @@ def tracing_of(enabled: bool) -> Tracing:
     return OpenTelemetry() if enabled else OFF
 
 
+def flush() -> None:
+    """Let what this process has recorded leave it before it ends in a way that no exporter notices."""
+    trace = sys.modules.get("opentelemetry.trace")
+    force_flush = None if trace is None else getattr(trace.get_tracer_provider(), "force_flush", None)
+    if force_flush is not None:  # the SDK's
+        force_flush(_FLUSH_MS)
+
+
+def _name(claim: Claim) -> str:
+    return f"{claim.run.graph}.{claim.step.node}"
+
+
 def _known(claim: Claim) -> dict[str, Any]:
     return {
         "treadle.thread": claim.ref.thread_id,
@@ -162,7 +216,7 @@ def _outcome(told: Told) -> str:
     if told.abandoned is not None:
         return "abandoned"
     if told.error is None:
-        return "done"
+        return told.word
     if told.retry_s is not None:
         return "retried"
     return "handed over" if told.handled else "failed"

@@ -124,6 +124,18 @@ def test_without_a_password_it_says_what_to_do_and_ends(environment: Mapping[str
     assert "Error: TREADLE_FLOWER_PASSWORD is not set." in told
 
 
+@pytest.mark.parametrize("way", ["with our settings", "by treadle"])
+def test_it_logs_as_it_is_told(environment: Mapping[str, str], way: str) -> None:
+    port, told = free_port(), {"TREADLE_FLOWER_PASSWORD": PASSWORD, "TREADLE_LOG_FORMAT": "json"}
+    with started(port, {**environment, **told}, WAYS[way]) as process:
+        ready(port)
+        process.terminate()
+        _, printed = process.communicate(timeout=30)
+
+    lines = [json.loads(line) for line in printed.splitlines()]
+    assert f"Visit me at http://127.0.0.1:{port}" in {line["message"] for line in lines}
+
+
 def test_what_was_shown_is_still_there_and_found_after_a_restart(
     environment: Mapping[str, str], tmp_path: Path
 ) -> None:

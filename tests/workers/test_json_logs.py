@@ -2,6 +2,8 @@
 
 import json
 import logging
+import os
+import subprocess
 import sys
 from typing import Any
 
@@ -84,3 +86,18 @@ def test_handlers_write_json_where_the_process_is_told_so(
     format_handlers(logger)
 
     assert isinstance(logger.handlers[0].formatter, JsonLines) is json_lines
+
+
+def test_the_process_beside_a_worker_logs_so_too() -> None:
+    code = """import logging, sys
+from workers import keeper
+keeper.watch = lambda *_: logging.getLogger("scheduler.leases").error("lease not renewed", extra={"thread_id": "t"})
+sys.argv = ["keeper", "w@1", "1"]
+keeper.main()
+"""
+    environment = {**os.environ, "TREADLE_LOG_FORMAT": "json", "TREADLE_REDIS_URL": "redis://127.0.0.1:1/0"}
+
+    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=environment)
+
+    told = [json.loads(line) for line in ended.stderr.splitlines()]
+    assert [(one["message"], one["thread_id"]) for one in told] == [("lease not renewed", "t")]

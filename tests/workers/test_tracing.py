@@ -2,8 +2,8 @@
 
 import subprocess
 import sys
-from collections.abc import Iterator
-from dataclasses import dataclass
+import time
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -20,12 +20,15 @@ from scheduler.fake import fake_redis, fake_server
 from scheduler.lifecycle import RunStatus
 from scheduler.settings import Settings
 from scheduler.steps import Steps
+from scheduler.storing import Started
+from scheduler.witness import NOBODY, Witness
 from tests.fakes import RecordingDispatcher
 from tests.scheduler.stage import claim, line
 from treadle.checkpoint.memory import MemorySaver
 from treadle.errors import MissingExtra
 from treadle.graph import START, StateGraph
 from treadle.types import RetryPolicy
+from workers.outcome import Outcome
 from workers.tracing import OFF, OpenTelemetry, tracing_of
 
 EXPORTER = InMemorySpanExporter()
@@ -45,13 +48,21 @@ def spans(monkeypatch: pytest.MonkeyPatch) -> Iterator[InMemorySpanExporter]:
     EXPORTER.clear()
 
 
-@dataclass(frozen=True)
-class Told:
-    progress: Progress
-    error: BaseException | None = None
-    retry_s: float | None = None
-    handled: bool = False
-    abandoned: Claim | None = None
+def clients(count: int, witness: Witness | None = None) -> list[Client]:
+    server, witness = fake_server(), witness or OpenTelemetry()
+    return [
+        Client(open_connection(fake_redis(server), Settings(), RecordingDispatcher(), witness), lambda call: call())
+        for _ in range(count)
+    ]
+
+
+def claimed(client: Client, started: Started, worker: str) -> Claim:
+    return claim(Steps(client.connection, client.runs, worker), started.orders[0].ref)
+
+
+def make_attempt(client: Client, started: Started, call: Callable[[], Outcome], worker: str = "w1") -> None:
+    steps = Steps(client.connection, client.runs, worker)
+    OpenTelemetry().attempt(claim(steps, started.orders[0].ref), call, steps.cut_short)
 
 
 def by_name(spans: InMemorySpanExporter) -> dict[str, ReadableSpan]:
@@ -93,7 +104,7 @@ def test_a_run_is_one_trace_with_a_span_for_each_step(spans: InMemorySpanExporte
     assert parent_of(step) == parent_of(whole) == run.context.span_id
     assert parent_of(model) == step.context.span_id
     assert (said(step, "thread"), said(step, "graph"), said(step, "node")) == ("t", "g", "think")
-    assert (said(step, "attempt"), said(step, "outcome")) == (1, "done")
+    assert (said(step, "attempt"), said(step, "outcome")) == (1, "committed")
     assert said(step, "run") == said(run, "run") == said(whole, "run")
     assert said(whole, "status") == "success"
     assert (whole.start_time or 0) <= (step.end_time or 0)
@@ -124,46 +135,74 @@ def test_every_attempt_has_a_span_and_none_tells_what_an_error_says(spans: InMem
 
 
 def test_another_process_goes_on_with_the_trace(spans: InMemorySpanExporter) -> None:
-    server = fake_server()
-    here, there = (
-        Client(open_connection(fake_redis(server), Settings(), RecordingDispatcher()), lambda call: call())
-        for _ in range(2)
-    )
-    graph, traced = line("a"), OpenTelemetry()
-    started = traced.begin("line", parse({"thread_id": "t"}), lambda config: here.start(graph, config, {}))
+    here, there = clients(2)
+    started = here.start(line("a"), parse({"thread_id": "t"}), {})
 
-    claimed = claim(Steps(there.connection, there.runs, "w2"), started.orders[0].ref)
-    traced.attempt(claimed, lambda: Told(Progress(ended=RunStatus.SUCCESS)))
+    make_attempt(there, started, lambda: Outcome(Progress()))
 
     assert len(trace_ids(spans)) == 1
-    assert said(by_name(spans)["line.a"], "worker") == "w2"
+    assert said(by_name(spans)["line.a"], "worker") == "w1"
 
 
 def test_a_run_begun_without_a_trace_has_one_all_the_same(spans: InMemorySpanExporter) -> None:
-    client = Client(open_connection(fake_redis(fake_server()), Settings(), RecordingDispatcher()), lambda call: call())
+    (client,) = clients(1, NOBODY)
     started = client.start(line("a"), parse({"thread_id": "t"}), {})
-    claimed = claim(Steps(client.connection, client.runs, "w1"), started.orders[0].ref)
 
-    for _ in range(2):
-        OpenTelemetry().attempt(claimed, lambda: Told(Progress()))
+    make_attempt(client, started, lambda: Outcome(Progress()))
+    OpenTelemetry().ended(lambda: client.runs.get("t", started.run.id), RunStatus.SUCCESS)
 
     assert len(spans.get_finished_spans()) == 2
     assert len(trace_ids(spans)) == 1
 
 
 def test_an_attempt_that_is_lost_says_so(spans: InMemorySpanExporter) -> None:
-    client = Client(open_connection(fake_redis(fake_server()), Settings(), RecordingDispatcher()), lambda call: call())
+    (client,) = clients(1)
     started = client.start(line("a"), parse({"thread_id": "t"}), {})
-    claimed = claim(Steps(client.connection, client.runs, "w1"), started.orders[0].ref)
 
-    def loses() -> Told:
+    def loses() -> Outcome:
         raise KeyError(SECRET)
 
     with pytest.raises(KeyError):
-        OpenTelemetry().attempt(claimed, loses)
+        make_attempt(client, started, loses)
 
     assert said(by_name(spans)["line.a"], "outcome") == "lost"
     assert SECRET not in by_name(spans)["line.a"].to_json()
+
+
+@pytest.mark.parametrize("kind", ["lost worker", "timed out", "released"])
+def test_an_attempt_whose_process_said_nothing_is_recorded_by_the_next_one(
+    spans: InMemorySpanExporter, kind: str
+) -> None:
+    (client,) = clients(1)
+    started = client.start(line("a"), parse({"thread_id": "t"}), {})
+    first = claimed(client, started, "w1")
+    time.sleep(0.01)  # two leases in one millisecond count as one
+
+    Steps(client.connection, client.runs, "w1").release(first.ref, first.delivery, kind, "signal 9 (SIGKILL)")
+    make_attempt(client, started, lambda: Outcome(Progress()), "w2")
+
+    cut, next_one = by_name(spans)[f"line.a {kind}"], by_name(spans)["line.a"]
+    assert len(trace_ids(spans)) == 1
+    assert (said(cut, "worker"), said(cut, "attempt"), said(cut, "outcome")) == ("w1", 1, kind)
+    assert said(cut, "why") == "signal 9 (SIGKILL)"
+    assert cut.start_time and cut.end_time and cut.end_time - cut.start_time >= 10_000_000
+    assert cut.status.is_ok == (kind == "released")
+    assert [link.context for link in next_one.links] == [cut.context]
+
+
+def test_a_second_attempt_after_one_that_said_how_it_ended_takes_nothing_over(spans: InMemorySpanExporter) -> None:
+    tries: list[int] = []
+
+    def fails(state: Any) -> Any:
+        tries.append(1)
+        if len(tries) == 1:
+            raise OSError
+        return {"n": 1}
+
+    graph_of(fails=fails).invoke({"n": 0}, {"thread_id": "t"})
+
+    names = sorted(span.name for span in spans.get_finished_spans())
+    assert names == ["g success", "g.fails", "g.fails", "run g"]
 
 
 def test_nothing_is_recorded_or_needed_unless_it_is_wanted() -> None:

@@ -58,6 +58,7 @@ def scheduler(
     connection = bootstrap.connection(settings, patience_s=0)
     stop = _asked_to_stop()
     logger.info("scheduler started, prefix %r, one sweep every %d ms", settings.prefix, settings.sweep_ms)
+    bootstrap.set_up_traces(settings)
     beats = None if settings.health_file is None else Pulse(settings.health_file, "scheduler")
     if beats is not None:
         beats.beat()  # whatever the last process has left there counts no more
