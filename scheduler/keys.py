@@ -212,6 +212,14 @@ class Keys:
         """Sorted set: those entries of the memory that expire, by when (ms)."""
         return f"{self.prefix}:{{memory}}:expiry"
 
+    def memory_vectors(self) -> str:
+        """Vector set: the vectors of the memory's items, where the server has such."""
+        return f"{self.prefix}:{{memory}}:vectors"
+
+    def memory_gathered(self) -> str:
+        """Hash: how far that vector set has come."""
+        return f"{self.prefix}:{{memory}}:gathered"
+
     def memory_item(self, namespace: Iterable[str], key: str) -> str:
         """Hash: one item of the long-term memory."""
         path = ".".join(map(_escaped, namespace))  # labels have no dot

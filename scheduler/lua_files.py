@@ -57,7 +57,7 @@ def commands(name: str) -> frozenset[str]:
 
 def _sent(text: str, functions: Mapping[str, str]) -> frozenset[str]:
     code = re.sub(r"--.*", "", text)
-    sent = frozenset(command.lower() for command in re.findall(r'redis\.call\("(\w+)"', code))
+    sent = frozenset(command.lower() for command in re.findall(r'redis\.p?call\("(\w+)"', code))
     others = {called: body for called, body in functions.items() if body != text}
     return sent.union(*(_sent(body, others) for called, body in others.items() if re.search(rf"\b{called}\(", code)))
 

@@ -2,9 +2,8 @@
 
 import asyncio
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
 from itertools import islice
-from typing import Any, cast
+from typing import Any
 
 import redis
 
@@ -27,32 +26,27 @@ from .calling import Call
 from .errors import InvalidSettings
 from .keys import Keys
 from .meanings import NOTHING, Meanings, SemanticIndex
-from .memory_items import MemoryItems, Record, Write
+from .memory_items import SWEEP, MemoryItems, Record, Write
 from .memory_scripts import MemoryScripts
 from .namespaces import Span, below, from_entry, select, span_of, to_entry
+from .nearest import Nearest
 from .patience import Patience
-from .ranking import Ranking
 from .redis_at import redis_at
 from .sealing import PLAIN, Sealing, configured
 from .serde import Serde
+from .vector_index import VectorIndex
 
 #: How many entries or namespaces one round trip reads at most.
 PAGE = 200
-#: How many expired entries one script forgets at most; every write forgets up to so many.
-SWEEP = 200
-
-#: How many bytes of vectors one round trip reads, about.
-_VECTORS_BYTES = 8 * 1024 * 1024
-#: The entries that one of them reads at the most.
-_RANKED_PAGE = 2_000
 
 
 class RedisStore(BaseStore):
     """The long-term memory in one Redis, which any number of threads and processes may share.
 
     All its keys lie in one Redis Cluster slot. Expiry is Redis's own: nothing finds an expired item. With an index,
-    items are embedded when they are put, and a query finds the nearest of them: every vector below the prefix is
-    compared, none is left out.
+    items are embedded when they are put, and a query finds the nearest of them. Up to two thousand items below the
+    prefix are all compared; of more, a server with vector sets (Redis 8) finds nearly all of the nearest, unless the
+    values are sealed.
 
     Args:
         client: a client that returns bytes.
@@ -75,8 +69,14 @@ class RedisStore(BaseStore):
         self._redis = client
         self._keys = keys
         self._scripts = MemoryScripts(client, keys)
-        self._items = MemoryItems(client, self._scripts, serde, configured() if sealing is None else sealing)
+        sealed = configured() if sealing is None else sealing
+        self._items = MemoryItems(client, self._scripts, keys, serde, sealed)
         self._index = None if index is None else SemanticIndex(index)
+        self._nearest: Nearest | None = None
+        if self._index is not None:
+            # An index would hold sealed vectors in the clear.
+            found = None if sealed.key_id else VectorIndex(client, self._scripts, keys, self._index.dims)
+            self._nearest = Nearest(self._items, self._index.dims, found)
 
     @classmethod
     def from_conn_string(
@@ -110,7 +110,13 @@ class RedisStore(BaseStore):
         self._redis.close()
 
     def setup(self) -> None:
-        """Do nothing: there are no tables to make."""
+        """Have the server index the vectors of all items now, where it can; else searches do so bit by bit.
+
+        It takes a millisecond or two for each item, and keeps nobody else waiting.
+        """
+        with available("index the long-term memory"):
+            if self._nearest is not None:
+                self._nearest.gather()
 
     @property
     def index_config(self) -> dict[str, Any] | None:
@@ -161,46 +167,26 @@ class RedisStore(BaseStore):
         return [record.item if record else None for record in records]
 
     def _search(self, op: SearchOp, query: bytes | None) -> list[SearchItem]:
-        matching = self._matching(op) if query is None else self._nearest(op, query)
+        if not op.limit:
+            return []
+        matching = self._matching(op) if query is None or self._nearest is None else self._nearest.search(op, query)
         found = list(islice(matching, op.offset, op.offset + op.limit))
         if op.refresh_ttl:
             self._refresh(found)
         return [_found(record) for record in found]
 
-    def _nearest(self, op: SearchOp, query: bytes) -> Iterator[Record]:
-        """Yield what matches, by how near it is to the query: all vectors are read, a page at a time."""
-        assert self._index is not None  # nosec B101  # nobody else makes queries
-        dims = self._index.dims
-        ranking: Ranking[Record] = Ranking(query, dims, op.offset + op.limit)
-        page = max(1, min(_RANKED_PAGE, _VECTORS_BYTES // (4 * dims)))
-        for entries in self._entries(below(op.namespace_prefix), page):
-            read = self._items.fetch_with_vectors(entries)
-            if None in read:
-                self._sweep()
-            ranking.add([found for found in read if found and op.accepts(found[0].item.value)])
-        return (replace(record, score=score) for record, score in ranking.items())
-
     def _matching(self, op: SearchOp) -> Iterator[Record]:
         page = PAGE if op.filter else min(op.offset + op.limit, PAGE)  # without a filter, every item read is wanted
-        for entries in self._entries(below(op.namespace_prefix), page):
+        for entries in self._items.pages(below(op.namespace_prefix), page):
             records = self._items.fetch(entries)
             if None in records:
-                self._sweep()
+                self._items.sweep()
             yield from (record for record in records if record and op.accepts(record.item.value))
 
     def _list_namespaces(self, op: ListNamespacesOp) -> list[Namespace]:
-        while self._sweep() == SWEEP:
+        while self._items.sweep():
             pass
         return select(self._namespaces(span_of(op)), op)
-
-    def _entries(self, span: Span, page: int) -> Iterator[list[bytes]]:
-        while True:
-            reply = self._redis.zrangebylex(self._keys.memory_index(), span.first, span.last, 0, page)
-            entries = cast(list[bytes], reply)
-            yield entries
-            if len(entries) < page:
-                return
-            span = span.after(entries[-1])
 
     def _namespaces(self, span: Span) -> Iterator[Namespace]:
         while tokens := self._scripts.namespaces(span, PAGE):
@@ -210,10 +196,6 @@ class RedisStore(BaseStore):
     def _refresh(self, records: Iterable[Record]) -> None:
         self._scripts.send(*(self._scripts.refresh(record.entry) for record in records if record.expires))
 
-    def _sweep(self) -> int:
-        (forgotten,) = self._scripts.send(self._scripts.sweep(SWEEP))
-        return int(forgotten)
-
     def _apply(self, writes: Sequence[Write]) -> None:
         if writes:
             sweep = self._scripts.sweep(SWEEP)  # so that expired entries cannot pile up
@@ -222,7 +204,7 @@ class RedisStore(BaseStore):
     def _call(self, write: Write) -> Call:
         if write.value is None:
             return self._scripts.delete(write.entry)
-        return self._scripts.put(write.entry, write.value, write.ttl_ms, write.vectors)
+        return self._scripts.put(write.entry, write.value, write.ttl_ms, write.vectors, write.dims)
 
 
 class InMemoryStore(RedisStore):

@@ -1,22 +1,27 @@
 """The items of the long-term memory as they lie in Redis: each one's value and vectors, sealed for their place."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from typing import cast
 
 import redis
 
 from graphs.store import Item, PutOp
 
+from .keys import Keys
 from .meanings import Meanings, SemanticIndex
 from .memory_scripts import MemoryScripts
-from .namespaces import from_entry, to_entry
+from .namespaces import Span, from_entry, to_entry
 from .sealing import Sealing
 from .serde import Serde
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MS_PER_MINUTE = 60_000
 _FIELDS = ("value", "created_us", "updated_us", "ttl_ms")
+
+#: How many expired entries one script forgets at most; every write forgets up to so many.
+SWEEP = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +43,8 @@ class Write:
     value: bytes | None
     ttl_ms: int | None
     vectors: bytes = b""
+    #: How long these are; None where they are sealed.
+    dims: int | None = None
 
 
 class MemoryItems:
@@ -46,12 +53,28 @@ class MemoryItems:
     Args:
         client: a client that returns bytes.
         scripts: those of the memory, on the same client.
+        keys: the names of its keys.
         serde: encodes the values.
         sealing: seals values and vectors.
     """
 
-    def __init__(self, client: redis.Redis, scripts: MemoryScripts, serde: Serde, sealing: Sealing) -> None:
-        self._redis, self._scripts, self._serde, self._sealing = client, scripts, serde, sealing
+    def __init__(self, client: redis.Redis, scripts: MemoryScripts, keys: Keys, serde: Serde, sealing: Sealing) -> None:
+        self._redis, self._scripts, self._keys, self._serde, self._sealing = client, scripts, keys, serde, sealing
+
+    def pages(self, span: Span, size: int) -> Iterator[list[bytes]]:
+        """Yield the entries in a range, so many at a time."""
+        while True:
+            reply = self._redis.zrangebylex(self._keys.memory_index(), span.first, span.last, 0, size)
+            entries = cast(list[bytes], reply)
+            yield entries
+            if len(entries) < size:
+                return
+            span = span.after(entries[-1])
+
+    def sweep(self) -> bool:
+        """Forget some entries whose items have expired; return whether more of them may be left."""
+        (forgotten,) = self._scripts.send(self._scripts.sweep(SWEEP))
+        return int(forgotten) == SWEEP
 
     def fetch(self, entries: Sequence[bytes]) -> list[Record | None]:
         """Return the items, in one round trip; None for one that has expired."""
@@ -78,7 +101,8 @@ class MemoryItems:
             return Write(entry, None, ttl_ms)
         value = self._sealed(entry, self._serde.dumps(op.value, where), "value")
         vectors = index.vectors(op, meanings) if index else b""
-        return Write(entry, value, ttl_ms, vectors and self._sealed(entry, vectors, "vectors"))
+        dims = index.dims if index and not self._sealing.key_id else None
+        return Write(entry, value, ttl_ms, vectors and self._sealed(entry, vectors, "vectors"), dims)
 
     def _read(self, entries: Sequence[bytes], fields: Sequence[str]) -> list[list[bytes | None]]:
         pipeline = self._redis.pipeline(transaction=False)

@@ -2,7 +2,8 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from itertools import groupby, islice
+from hashlib import blake2b
+from itertools import accumulate, groupby, islice
 
 from graphs.store import ListNamespacesOp, Namespace
 
@@ -10,6 +11,8 @@ from graphs.store import ListNamespacesOp, Namespace
 # and the first two NULs in a row end the namespace: whatever the key holds, the parts can be told apart.
 _SEPARATOR = b"\0"
 _END = b"\0\0"
+#: Of how many outer namespaces, with itself, a namespace has short names.
+_DEEPEST = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +45,21 @@ def from_entry(entry: bytes) -> tuple[Namespace, str]:
     """Return the namespace and the key of an entry; the key of a mere token is empty."""
     labels, _, key = entry.partition(_END)
     return tuple(label.decode() for label in labels.split(_SEPARATOR)), key.decode()
+
+
+def labels_of(namespace: Namespace) -> dict[str, str]:
+    """Return a short name for the namespace and for each that it lies in, by depth: what a server may filter by.
+
+    Two namespaces may have one name, and beyond a depth there are none: what is found by them is to be looked at.
+    """
+    path = accumulate(namespace[:_DEEPEST], lambda outer, label: f"{outer}\0{label}")
+    return {f"d{depth}": blake2b(name.encode(), digest_size=6).hexdigest() for depth, name in enumerate(path, 1)}
+
+
+def filter_of(prefix: Namespace) -> str:
+    """Return the expression by which a server finds what lies below a prefix; an empty one where all does."""
+    named = list(labels_of(prefix).items())
+    return f'.{named[-1][0]} == "{named[-1][1]}"' if named else ""
 
 
 def below(prefix: Namespace) -> Span:

@@ -11,12 +11,15 @@ from typing import Any, Final
 from graphs.checks import shown
 
 from .errors import InvalidEmbedding
+from .sealing import MARK
 
 _FLOAT: Final = 4
+#: What the first byte is where it would be the mark of what is sealed: the lowest bits of a number, so nothing is lost.
+_UNMARKED: Final = bytes([MARK[0] ^ 1])
 
 
 def packed(vector: Any, dims: int) -> bytes:
-    """Return a vector of length 1, as 32-bit floats in little-endian order.
+    """Return a vector of length 1, as 32-bit floats in little-endian order; it begins as nothing does that is sealed.
 
     Raises:
         InvalidEmbedding: it is no vector of so many dimensions.
@@ -32,7 +35,8 @@ def packed(vector: Any, dims: int) -> bytes:
     # By the largest first: neither very large nor very small numbers may be lost while they are squared.
     largest = max(map(abs, floats)) or 1.0
     length = math.hypot(*(number / largest for number in floats)) or 1.0
-    return _little_endian(array("f", [number / largest / length for number in floats])).tobytes()
+    found = _little_endian(array("f", [number / largest / length for number in floats])).tobytes()
+    return _UNMARKED + found[1:] if found[:1] == MARK else found
 
 
 def count_of(vectors: bytes, dims: int) -> int:

@@ -14,7 +14,7 @@ LUA = Path(lua_files.__file__).parent / "lua"
 def test_the_commands_of_a_script_are_those_that_it_sends_itself_and_more_only_through_what_it_calls(name: str) -> None:
     text = re.sub("--.*", "", (LUA / f"{name}.lua").read_text(encoding="utf-8"))
     functions = re.findall(r"^local function (\w+)", "\n".join(lua_files.shared()), re.MULTILINE)
-    own = {command.lower() for command in re.findall(r'redis.call\("(\w+)"', text)}
+    own = {command.lower() for command in re.findall(r'redis.p?call\("(\w+)"', text)}
 
     found = lua_files.commands(name)
 

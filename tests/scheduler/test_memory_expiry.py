@@ -9,7 +9,8 @@ from redis import Redis
 
 from graphs.store import BaseStore, Item, Namespace, PutOp, SearchItem
 from scheduler.keys import Keys
-from scheduler.memory import SWEEP, RedisStore
+from scheduler.memory import RedisStore
+from scheduler.memory_items import SWEEP
 from scheduler.namespaces import to_entry
 from scheduler.serde import Serde
 

@@ -9,7 +9,7 @@ import pytest
 from redis import Redis
 
 from graphs.store import GetOp, PutOp, SearchItem, SearchOp
-from scheduler import memory, vectors
+from scheduler import nearest, vectors
 from scheduler.errors import InvalidEmbedding
 from scheduler.keys import Keys
 from scheduler.memory import InMemoryStore, RedisStore
@@ -229,7 +229,7 @@ def test_many_items_take_few_round_trips_and_are_all_compared(redis: Redis, monk
     store = opened(redis, fields=["text"])
     store.batch([PutOp(USER, f"{number:04}", {"text": "sea"}) for number in range(60)])
     store.put(USER, "0055", {"text": "tea"})
-    monkeypatch.setattr(memory, "_RANKED_PAGE", 20)
+    monkeypatch.setattr(nearest, "_PAGE", 20)
     trips: list[int] = []
     read = store._items.fetch_with_vectors
 

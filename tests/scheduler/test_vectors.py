@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from scheduler import vectors
 from scheduler.errors import InvalidEmbedding
+from scheduler.sealing import MARK
 from scheduler.vectors import count_of, packed, similarities
 
 VECTORS = st.lists(st.floats(-1e300, 1e300), min_size=3, max_size=3)
@@ -32,6 +33,13 @@ def test_vectors_of_other_dimensions_are_none() -> None:
     assert count_of(array("f", [1, 2, 3]).tobytes(), 2) == 0
     assert count_of(b"", 2) == 0
     assert count_of(packed([1, 2], 2) * 3, 2) == 3
+
+
+def test_no_vector_begins_as_what_is_sealed_does() -> None:
+    found = [packed([number, 1], 2) for number in range(5_000)]
+
+    assert [vector for vector in found if vector[:1] == MARK] == []
+    assert all(math.isclose(similarities(vector, [vector], 2)[0], 1, abs_tol=1e-6) for vector in found)
 
 
 @given(st.lists(VECTORS, min_size=1, max_size=6), VECTORS)
