@@ -10,12 +10,11 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
 
-import click
-
 from scheduler import lua_files
 from scheduler.keys import Keys
 
 from .app import queue_prefix
+from .exits import Refused
 from .flower import PASSWORD as FLOWER_LOGIN
 from .settings import WorkerSettings
 
@@ -168,11 +167,11 @@ def lines(settings: WorkerSettings, database: int = 0) -> Iterator[str]:
     """Yield the lines of the ACL file; the passwords are those of the environment.
 
     Raises:
-        click.ClickException: the environment lacks the password of a role.
+        Refused: the environment lacks the password of a role.
     """
     missing = [variable for name in ROLES if not os.environ.get(variable := variable_of(name))]
     if missing:
-        raise click.ClickException(
+        raise Refused(
             f"{', '.join(missing)} are not set, and there are no default passwords: "
             "`treadle acl --new-passwords >> .env` makes some, and `set -a; . ./.env` sets them."
         )

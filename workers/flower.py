@@ -9,6 +9,8 @@ from typing import Any, Final
 import click
 from celery.events.state import Task
 
+from .exits import Refused
+
 #: The name to log in with.
 USER = "treadle"
 
@@ -49,7 +51,7 @@ def options() -> dict[str, Any]:
     """Return Flower's options by name; what its command line says wins over them.
 
     Raises:
-        click.ClickException: the environment has no password, or one that Flower cannot compare.
+        Refused: the environment has no password, or one that Flower cannot compare.
     """
     return {
         "address": _LOOPBACK,  # Flower's own choice is every address of the machine
@@ -66,7 +68,7 @@ def guard(**_: Any) -> None:
     """Close a Flower that was started in Celery's own way and would let in everybody, from every address.
 
     Raises:
-        click.ClickException: there is none.
+        Refused: there is none.
     """
     starting = click.get_current_context(silent=True)
     if starting is None or starting.info_name != "flower":
@@ -144,10 +146,10 @@ def _is_lost(task: Task) -> bool:
 def _login() -> str:
     password = os.environ.get(PASSWORD, "")
     if not password:
-        raise click.ClickException(
+        raise Refused(
             f"{PASSWORD} is not set. Flower shows thread ids and the errors of nodes to everybody who reaches its "
             f"port, so it does not start without a password: set one, and log in as {USER!r}."
         )
     if not password.isascii():
-        raise click.ClickException(f"{PASSWORD} has characters outside of ASCII, with which no login would succeed.")
+        raise Refused(f"{PASSWORD} has characters outside of ASCII, with which no login would succeed.")
     return f"{USER}:{password}"
