@@ -258,7 +258,7 @@ def reseal(url: str, sealing: Sealing) -> bool:
         InvalidConfig: there is no key to seal with.
     """
     if not sealing.key_id:
-        raise InvalidConfig("There is no key in TREADLE_ENCRYPTION_KEYS to seal with.")
+        raise InvalidConfig("TREADLE_ENCRYPTION_KEYS has no key to seal with: `treadle keys generate` makes one.")
     data = resealed(url, depot.read(url), sealing)
     if data is not None:
         depot.write(url, data)

@@ -52,7 +52,7 @@ class Resealing:
 
     def __init__(self, connection: Connection, *, dry: bool = False) -> None:
         if not connection.sealing.key_id:
-            raise InvalidConfig("There is no key in TREADLE_ENCRYPTION_KEYS to seal with.")
+            raise InvalidConfig("TREADLE_ENCRYPTION_KEYS has no key to seal with: `treadle keys generate` makes one.")
         self._connection, self._dry = connection, dry
         self.tally = Tally()
 

@@ -24,7 +24,7 @@ from .mistrust import KeyMissing, SealBroken
 MARK: Final = b"\xc1"
 
 _KEY_BYTES, _NONCE_BYTES = 32, 12
-_KEY_ID = re.compile(r"[A-Za-z0-9_.-]{1,32}")
+KEY_ID = re.compile(r"[A-Za-z0-9_.-]{1,32}")
 _TEXT: Final = "sealed:"
 #: The places whose cipher keys are remembered.
 _PLACES = 8_192
@@ -199,7 +199,7 @@ def _key(part: str) -> tuple[str, bytes]:
         key = base64.b64decode(written, validate=True)
     except (binascii.Error, ValueError):
         key = b""
-    if not _KEY_ID.fullmatch(key_id) or len(key) != _KEY_BYTES:
+    if not KEY_ID.fullmatch(key_id) or len(key) != _KEY_BYTES:
         raise InvalidConfig(
             f"TREADLE_ENCRYPTION_KEYS is id:base64 for each key of {_KEY_BYTES} bytes, separated by commas, and "
             f"{key_id!r:.40} is none; `treadle keys generate` makes one."

@@ -10,12 +10,11 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
 
-import click
-
 from scheduler import lua_files
 from scheduler.keys import Keys
 
 from .app import queue_prefix
+from .exits import Refused
 from .flower import PASSWORD as FLOWER_LOGIN
 from .settings import WorkerSettings
 
@@ -46,6 +45,10 @@ _CLOSING = (
     "put_schedule", "set_schedule", "advance_schedule", "delete_schedule",
 )  # fmt: skip
 
+#: Nobody logs in as it, for it is off. It has all rights, because Redis loads its append-only file with those of this
+#: user: what they do not allow of a script's writes (MULTI ... EXEC there) is dropped, and Redis starts without it.
+_DEFAULT = "user default reset off ~* &* +@all"
+
 # No more of a connection than to open it: not to see those of others, or to close them.
 _TO_CONNECT = ("+@connection", "-@dangerous", "-@admin")
 _TO_RUN_SCRIPTS = ("eval", "evalsha", "script|load", "script|exists", "time", "wait")
@@ -68,6 +71,8 @@ _TO_CONSUME = (
 _TO_MEASURE = ("info", "memory|usage", "zscan")
 #: What KEDA sends: a script, for which Redis asks for all rights on the key, and which may then only look.
 _TO_COUNT = ("eval", "evalsha", "llen", "type")
+#: What `treadle reseal` sends beside its scripts.
+_TO_RESEAL = ("get", "hscan", "zscan")
 _TO_COPY_THREADS = ("dump", "restore", "type", "hset", "pexpire", "rpush", "sadd", "unlink", "xadd")
 
 
@@ -145,7 +150,7 @@ def roles(settings: WorkerSettings, database: int = 0) -> Iterator[Role]:
     yield Role("client", for_clients, (threads, schedules, *shared, bindings), (), (queues,), (events,), by_clients)
     yield Role(
         "operator",
-        (*for_clients, *_TO_ASK_WORKERS, "acl|whoami", "info"),
+        (*for_clients, *_TO_ASK_WORKERS, *_TO_RESEAL, "acl|whoami", "info"),
         (threads, schedules, *shared, bindings, replies),
         (),
         (queues,),
@@ -168,15 +173,15 @@ def lines(settings: WorkerSettings, database: int = 0) -> Iterator[str]:
     """Yield the lines of the ACL file; the passwords are those of the environment.
 
     Raises:
-        click.ClickException: the environment lacks the password of a role.
+        Refused: the environment lacks the password of a role.
     """
     missing = [variable for name in ROLES if not os.environ.get(variable := variable_of(name))]
     if missing:
-        raise click.ClickException(
+        raise Refused(
             f"{', '.join(missing)} are not set, and there are no default passwords: "
             "`treadle acl --new-passwords >> .env` makes some, and `set -a; . ./.env` sets them."
         )
-    yield "user default reset off"
+    yield _DEFAULT
     for role in roles(settings, database):
         yield role.line(os.environ[variable_of(role.name)])
 

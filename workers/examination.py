@@ -7,6 +7,7 @@ import kombu.exceptions
 import redis
 
 from graphs.errors import InvalidGraph
+from scheduler.ailments import ailment_of
 from scheduler.connection import Connection
 from scheduler.errors import InvalidSettings, StoreUnavailable
 from scheduler.lifecycle import RunStatus, ThreadStatus
@@ -33,7 +34,7 @@ def examine(desk: Desk) -> Iterator[Finding]:
         servers = servers_of(connection.client)
         told = dict.fromkeys(finding for server in servers for finding in _server(server, desk.settings.wait_replicas))
     except (redis.RedisError, StoreUnavailable) as error:
-        yield Finding(Level.FAIL, "redis", f"{bootstrap.described(desk.settings)} does not answer: {error}")
+        yield Finding(Level.FAIL, "redis", _unanswered(desk, error))
         return
     yield Finding(Level.OK, "redis", bootstrap.described(desk.settings))
     yield from told
@@ -45,8 +46,18 @@ def examine(desk: Desk) -> Iterator[Finding]:
     yield diagnosis.of_workers(workers)
     yield from _graphs(desk, workers)  # whose modules may have set something on the app
     yield diagnosis.of_pushing(_why_not_pushed(desk))
-    yield diagnosis.of_overdue(_overdue(connection))
-    yield from _threads(desk, workers)
+    try:
+        yield diagnosis.of_overdue(_overdue(connection))
+        yield from _threads(desk, workers)
+    except redis.exceptions.NoPermissionError as error:
+        yield Finding(Level.FAIL, "rights", f"{error}: give the URL of the operator, which `treadle acl` makes")
+
+
+def _unanswered(desk: Desk, error: Exception) -> str:
+    where, ailment = bootstrap.described(desk.settings), ailment_of(error)
+    if ailment is None:
+        return f"{where} does not answer: {error}"
+    return f"{where} is of no use: {ailment.told}. {ailment.remedy} ({error})"
 
 
 def _server(client: redis.Redis, wanted_replicas: int) -> Iterator[Finding]:

@@ -9,6 +9,7 @@ from typing import Any, Final
 import click
 from celery.events.state import Task
 
+from .exits import Refused
 from .json_logs import is_json, set_up
 
 #: The name to log in with.
@@ -51,7 +52,7 @@ def options() -> dict[str, Any]:
     """Return Flower's options by name; what its command line says wins over them.
 
     Raises:
-        click.ClickException: the environment has no password, or one that Flower cannot compare.
+        Refused: the environment has no password, or one that Flower cannot compare.
     """
     return {
         "address": _LOOPBACK,  # Flower's own choice is every address of the machine
@@ -68,7 +69,7 @@ def guard(**_: Any) -> None:
     """Let Flower log as it is told, and close one, started in Celery's own way, that would let in everybody.
 
     Raises:
-        click.ClickException: there is none.
+        Refused: there is none.
     """
     starting = click.get_current_context(silent=True)
     if starting is None or starting.info_name != "flower":
@@ -148,10 +149,10 @@ def _is_lost(task: Task) -> bool:
 def _login() -> str:
     password = os.environ.get(PASSWORD, "")
     if not password:
-        raise click.ClickException(
+        raise Refused(
             f"{PASSWORD} is not set. Flower shows thread ids and the errors of nodes to everybody who reaches its "
             f"port, so it does not start without a password: set one, and log in as {USER!r}."
         )
     if not password.isascii():
-        raise click.ClickException(f"{PASSWORD} has characters outside of ASCII, with which no login would succeed.")
+        raise Refused(f"{PASSWORD} has characters outside of ASCII, with which no login would succeed.")
     return f"{USER}:{password}"

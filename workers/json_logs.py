@@ -1,4 +1,4 @@
-"""Logs as JSON, one line for each record, with the ids that it carries: TREADLE_LOG_FORMAT=json."""
+"""What logs look like: records with the ids that they carry, as text or, with TREADLE_LOG_FORMAT=json, as JSON."""
 
 import json
 import logging
@@ -15,6 +15,8 @@ from graphs.context import current
 _VARIABLE: Final = "TREADLE_LOG_FORMAT"
 #: The names that every record has; what else one has was given to it as ``extra``.
 _USUAL: Final = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
+#: Whose records carry what belongs to their message; what others carry is for their own handlers.
+_OURS: Final = frozenset({"scheduler", "workers"})
 #: What a line says itself, which nobody's ``extra`` may overwrite.
 _OWN: Final = ("at", "level", "logger", "message", "process", "thread_name", "exception")
 
@@ -28,12 +30,28 @@ class JsonLines(logging.Formatter):
         line: dict[str, Any] = {"at": at, "level": record.levelname, "logger": record.name}
         line["message"] = record.getMessage()
         line |= {"process": record.process, "thread_name": record.threadName} | _step()
-        line |= {key: value for key, value in vars(record).items() if key not in _USUAL and key not in _OWN}
+        line |= {key: value for key, value in _carried(record).items() if key not in _OWN}
         if record.exc_info and record.exc_info[0] is not None:
             line["exception"] = "".join(traceback.format_exception(*record.exc_info))
         elif record.exc_text:
             line["exception"] = record.exc_text
         return _dumped(line)
+
+
+class TextLines(logging.Formatter):
+    """Writes a record as another formatter does, and what one of ours carries behind its message."""
+
+    def __init__(self, inner: logging.Formatter) -> None:
+        super().__init__()
+        self._inner = inner
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return the text; a traceback has lines of its own."""
+        text, carried = self._inner.format(record), _carried(record)
+        if not carried or record.name.partition(".")[0] not in _OURS:
+            return text
+        first, newline, more = text.partition("\n")
+        return f"{first} ({', '.join(f'{key}={_shown(value)}' for key, value in carried.items())}){newline}{more}"
 
 
 def is_json() -> bool:
@@ -54,10 +72,12 @@ def json_logs_option(callback: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def format_handlers(logger: logging.Logger) -> None:
-    """Let what a logger's handlers write be JSON, where this process is told so."""
-    if is_json():
-        for handler in logger.handlers:
+    """Let what a logger's handlers write be JSON, where this process is told so, and else text with what it carries."""
+    for handler in logger.handlers:
+        if is_json():
             handler.setFormatter(JsonLines())
+        elif not isinstance(handler.formatter, TextLines):
+            handler.setFormatter(TextLines(handler.formatter or logging.Formatter()))
 
 
 def set_up(level: str, text: str) -> None:
@@ -65,6 +85,10 @@ def set_up(level: str, text: str) -> None:
     logging.basicConfig(level=level.upper(), format=text, force=True)  # a command knows better than the group above it
     format_handlers(logging.getLogger())
     logging.captureWarnings(is_json())  # else Python writes them as they are
+
+
+def _carried(record: logging.LogRecord) -> dict[str, Any]:
+    return {key: value for key, value in vars(record).items() if key not in _USUAL}
 
 
 def _step() -> dict[str, Any]:

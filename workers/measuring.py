@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-import click
 from celery import Celery
 from kombu.connection import Connection as Broker
 from kombu.exceptions import OperationalError
@@ -19,6 +18,7 @@ from scheduler.redis_at import servers_of
 from scheduler.sweep import Sweep
 
 from . import bootstrap, readings
+from .exits import Refused
 from .metrics import Shared, Sources, Sweeps, keep_counting, serve
 from .pushing import pushing
 from .settings import WorkerSettings
@@ -35,7 +35,7 @@ def measured(
     """Answer Prometheus meanwhile, where the settings name a port; yield what is to be told of each sweep.
 
     Raises:
-        click.ClickException: the port is taken, or the address is none of this machine.
+        Refused: the port is taken, or the address is none of this machine.
     """
     if not settings.metrics_port:
         yield lambda sweep: None
@@ -63,7 +63,7 @@ def _served(registry: CollectorRegistry, settings: WorkerSettings) -> Any:
         told = (
             f"The metrics cannot be at {where}: {error.strerror}. Choose another --metrics-port or --metrics-address."
         )
-        raise click.ClickException(told) from error
+        raise Refused(told) from error
 
 
 def sources(

@@ -60,13 +60,20 @@ def refusal_of(error: Exception) -> Refusal | None:
 
 
 def _told(error: Exception) -> str:
+    if isinstance(error, redis.exceptions.NoPermissionError):
+        role = "`treadle acl` says what each role may, and most commands are for the operator."
+        return f"The user in TREADLE_REDIS_URL may not do this: {_sentence(error)} {role}"
     if isinstance(error, redis.RedisError):
-        return f"Redis does not answer as it should: {error} Look with `treadle doctor`."
+        return f"Redis does not answer as it should: {_sentence(error)} Look with `treadle doctor`."
     if isinstance(error, kombu.exceptions.OperationalError):
-        return f"The broker does not answer: {error} Look at TREADLE_BROKER_URL and `treadle doctor`."
+        return f"The broker does not answer: {_sentence(error)} Look at TREADLE_BROKER_URL and with `treadle doctor`."
     if isinstance(error, pydantic.ValidationError):
         return "\n".join([f"{error.title} is not valid:", *map(_said, error.errors())])
     return str(error)
+
+
+def _sentence(error: Exception) -> str:
+    return f"{str(error).rstrip('.')}."
 
 
 def _said(detail: Any) -> str:

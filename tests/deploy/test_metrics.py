@@ -105,16 +105,16 @@ def test_several_schedulers_are_put_together_as_the_help_says(expression: str) -
             assert set(around) <= {how[family.documentation.partition(":")[0]], "rate", "increase"}
 
 
-def test_each_alert_says_what_is_wrong_and_has_a_line_in_the_runbook() -> None:
-    runbook = (DEPLOY / "README.md").read_text()
+def test_each_alert_says_what_is_wrong_and_has_a_section_in_the_runbook() -> None:
+    alerts = (DEPLOY / "README.md").read_text().partition("\n## Alerts\n")[2]
+    sections = re.findall(r"^### (Treadle\w+)\n\n\S", alerts, re.MULTILINE)
 
     for rule in RULES:
         assert rule["alert"].startswith("Treadle")
         assert rule["labels"]["severity"] in {"warning", "critical"}
         assert rule["annotations"]["summary"].endswith(".")
-        assert f"| `{rule['alert']}` |" in runbook
-    assert set(re.findall(r"^\| `(Treadle\w+)` \|", runbook, re.MULTILINE)) == {rule["alert"] for rule in RULES}
-    assert len({rule["alert"] for rule in RULES}) == len(RULES)
+    assert sections == [rule["alert"] for rule in RULES]
+    assert len(set(sections)) == len(sections)
 
 
 def test_the_panels_do_not_lie_on_each_other() -> None:

@@ -176,9 +176,18 @@ def test_the_command_line_and_the_doctor_work(guarded: Guarded) -> None:
     for command in ("threads", "state", "history", "log", "pending", "verify", "graphs"):
         guarded.treadle(command, *(() if command in ("threads", "graphs") else ("cli",)))
     guarded.treadle("prune", "cli", "--keep", "1")
+    guarded.treadle("budget", "cli", "--set", "usd=1")
+    guarded.treadle("schedule", "list")
+    for command in ("head", "webhooks"):
+        guarded.treadle(command, "cli")
     guarded.treadle("archive", "cli", "--to", str(guarded.folder / "archive"))
     guarded.treadle("restore", "cli")
     guarded.treadle("delete", "cli", "--yes")
+
+    key = guarded.treadle("keys", "generate").strip().partition("=")[2]
+    guarded.settings["TREADLE_ENCRYPTION_KEYS"] = key
+    guarded.treadle("reseal", "--dry-run")
+    del guarded.settings["TREADLE_ENCRYPTION_KEYS"]
 
     assert "Bot: I received -> Hello" in run
     assert "worker@test (other, treadle)" in told

@@ -4,12 +4,18 @@ import hashlib
 
 import click
 import pytest
+import redis as redis_py
 from click.testing import CliRunner
 
 from scheduler import lua_files
+from tests.conftest import RealRedis
+from tests.workers.commands.sample import builder
+from treadle.checkpoint.redis import RedisSaver
 from workers import acl
 from workers.cli import main
 from workers.settings import WorkerSettings
+
+Factory = pytest.TempPathFactory
 
 #: What no role may ever do; "backup" alone reads everything, by replication.
 FORBIDDEN = {
@@ -30,10 +36,31 @@ def passwords(monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
 def test_every_role_has_a_line_with_the_hash_of_its_password(passwords: dict[str, str]) -> None:
     default, *lines = acl.lines(WorkerSettings())
 
-    assert default == "user default reset off"
+    assert default.startswith("user default reset off ")
     for (name, password), line in zip(passwords.items(), lines, strict=True):
         assert line.startswith(f"user {name} reset on #{hashlib.sha256(password.encode()).hexdigest()} ")
         assert password not in line
+
+
+def test_what_is_stored_outlives_a_restart(passwords: dict[str, str], tmp_path_factory: Factory) -> None:
+    folder = tmp_path_factory.mktemp("a")
+    (folder / "users.acl").write_text("\n".join((*acl.lines(WorkerSettings()), "user admin on >admin ~* &* +@all\n")))
+    server = RealRedis(folder, "--appendonly", "yes", "--aclfile", str(folder / "users.acl"))
+    server.url = f"unix://admin:admin@{server.socket}"
+    saver = RedisSaver(f"unix://client:{passwords['client']}@{server.start().socket}", inline=True)
+    try:
+        builder.compile(checkpointer=saver, name="sample").invoke({"text": "x"}, {"thread_id": "t-1"})
+        server.stop()
+        server.start()
+
+        assert saver.threads.find("t-1") is not None
+        assert saver.client.log.verify("t-1") is None
+        with redis_py.Redis(unix_socket_path=str(server.socket)) as stranger:
+            for command in ("PING", "AUTH default ''", "AUTH default x"):
+                with pytest.raises(redis_py.AuthenticationError):
+                    stranger.execute_command(*command.split())
+    finally:
+        server.stop()
 
 
 @pytest.mark.parametrize("name", acl.ROLES)
@@ -55,7 +82,8 @@ def test_each_script_is_some_roles_and_what_it_sends_is_allowed_there(passwords:
 
 
 def test_keys_and_channels_are_below_the_prefix(passwords: dict[str, str]) -> None:
-    for line in acl.lines(WorkerSettings(prefix="shop"), 3):
+    _, *lines = acl.lines(WorkerSettings(prefix="shop"), 3)
+    for line in lines:
         patterns = [word.partition("~")[2] for word in line.split() if "~" in word]
         channels = [word[1:] for word in line.split() if word.startswith("&")]
 

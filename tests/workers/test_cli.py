@@ -6,32 +6,18 @@ import sys
 import click
 import pytest
 from click.testing import CliRunner
+from kombu.exceptions import OperationalError
+from redis.exceptions import NoPermissionError
 
 from scheduler.errors import StoreUnavailable, ThreadBusy
+from tests.workers.commands.walk import examples, leaves
 from workers.cli import COMMANDS, main
 from workers.desk import Desk
 from workers.exits import MEANINGS, ExitCode
 
 NAMES = [name for section in COMMANDS.values() for name in section]
-#: Commands that only ever talk to a person, or run until they are stopped.
-WITHOUT_JSON = {
-    "acl",
-    "demo",
-    "up",
-    "draw",
-    "worker",
-    "scheduler",
-    "flower",
-    "inputs",
-    "schedule",
-}  # those of the last two have it
-
-
-def command(name: str) -> click.Command:
-    """Return a command."""
-    found = main.get_command(click.Context(main), name)
-    assert isinstance(found, click.Command)
-    return found
+LEAVES = list(leaves())
+each_command = pytest.mark.parametrize(("path", "command"), LEAVES, ids=[" ".join(path) for path, _ in LEAVES])
 
 
 def test_help_needs_no_library_but_click() -> None:
@@ -54,7 +40,7 @@ def test_help_names_every_command_and_every_exit_code() -> None:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_every_command_has_help_with_an_example(name: str) -> None:
+def test_the_help_of_a_command_has_an_example(name: str) -> None:
     result = CliRunner().invoke(main, [name, "--help"])
 
     assert result.exit_code == 0
@@ -62,16 +48,36 @@ def test_every_command_has_help_with_an_example(name: str) -> None:
     assert f"treadle {name}" in result.stdout
 
 
-@pytest.mark.parametrize("name", NAMES)
-def test_every_option_says_what_it_is_for(name: str) -> None:
-    options = [option for option in command(name).params if isinstance(option, click.Option)]
+@each_command
+def test_every_command_says_what_it_does_and_has_an_example(path: tuple[str, ...], command: click.Command) -> None:
+    assert command.help
+    assert any(f"treadle {' '.join(path)}" in line for line in examples(command))
+
+
+@each_command
+def test_every_option_says_what_it_is_for(path: tuple[str, ...], command: click.Command) -> None:
+    options = [option for option in command.params if isinstance(option, click.Option)]
 
     assert [option.name for option in options if not option.help] == []
 
 
-@pytest.mark.parametrize("name", [name for name in NAMES if name not in WITHOUT_JSON])
-def test_every_command_that_answers_can_answer_a_program(name: str) -> None:
-    assert "as_json" in [option.name for option in command(name).params]
+@each_command
+def test_every_command_can_answer_a_program(path: tuple[str, ...], command: click.Command) -> None:
+    assert any("--json" in option.opts for option in command.params)
+
+
+@each_command
+def test_an_option_means_the_same_in_every_command(path: tuple[str, ...], command: click.Command) -> None:
+    """What takes an id of a thread is THREAD, or --thread beside a graph or schedule; short letters mean one thing."""
+    letters = {"-f": "--follow", "-y": "--yes", "-Q": "--queues", "-c": "--concurrency", "-P": "--pool"}
+    letters |= {"-n": "--name", "-l": "--level"}
+    for option in command.params:
+        short = [opt for opt in option.opts if len(opt) == 2]
+        assert all(letters[opt] in option.opts for opt in short)
+        if option.name == "thread_id":
+            beside = path[0] in ("run", "demo", "schedule")
+            assert (option.opts == ["--thread"]) is beside
+            assert beside or "THREAD" in (option.metavar or "")
 
 
 def test_an_unknown_command_is_a_usage_error() -> None:
@@ -115,6 +121,8 @@ def test_a_setting_that_is_no_number_is_a_usage_error(monkeypatch: pytest.Monkey
     ("error", "code"),
     [
         (StoreUnavailable("Redis is gone."), ExitCode.UNAVAILABLE),
+        (NoPermissionError("this user has no permissions"), ExitCode.UNAVAILABLE),
+        (OperationalError("Connection refused."), ExitCode.UNAVAILABLE),
         (ThreadBusy("t", "r", ["node"], 0), ExitCode.BUSY),
         (KeyboardInterrupt(), ExitCode.INTERRUPTED),
     ],
@@ -122,7 +130,11 @@ def test_a_setting_that_is_no_number_is_a_usage_error(monkeypatch: pytest.Monkey
 def test_an_error_decides_the_exit_code(monkeypatch: pytest.MonkeyPatch, error: BaseException, code: ExitCode) -> None:
     monkeypatch.setattr(Desk, "client", property(lambda _: raised(error)))
 
-    assert CliRunner().invoke(main, ["threads"]).exit_code == code
+    result = CliRunner().invoke(main, ["threads"])
+
+    assert result.exit_code == code
+    assert ".." not in result.stderr
+    assert "Traceback" not in result.stderr
 
 
 def test_an_error_that_nobody_expected_keeps_its_traceback(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,7 +11,7 @@ import pytest
 
 from treadle.checkpoint.memory import MemorySaver
 from treadle.graph import START, StateGraph
-from workers.json_logs import JsonLines, format_handlers
+from workers.json_logs import JsonLines, TextLines, format_handlers
 
 
 def line(message: str = "step given up", *args: Any, **extra: Any) -> dict[str, Any]:
@@ -45,6 +45,23 @@ def test_whatever_a_record_carries_the_line_is_written() -> None:
     assert "[[...]]" in line(what=ring)["what"]
     assert line(what={1, 2})["what"] == "{1, 2}"
     assert line(what="\ud800 \u2028")["what"] == "\ud800 \u2028"
+
+
+def test_a_text_has_what_a_record_of_ours_carries_behind_its_message() -> None:
+    record = logging.makeLogRecord({"name": "scheduler.watchdog", "msg": "sweep failed", "error": "it is full"})
+    others = logging.makeLogRecord({"name": "celery.app.trace", "msg": "received", "data": {"id": "x"}})
+
+    assert TextLines(logging.Formatter("! %(message)s")).format(record) == "! sweep failed (error=it is full)"
+    assert TextLines(logging.Formatter()).format(others) == "received"
+
+
+def test_a_traceback_stands_below_what_a_record_carries() -> None:
+    try:
+        raise ValueError("too bad")
+    except ValueError:
+        told = {"name": "workers", "msg": "failed", "exc_info": sys.exc_info(), "step": "s-1"}
+
+    assert TextLines(logging.Formatter()).format(logging.makeLogRecord(told)).startswith("failed (step=s-1)\nTraceback")
 
 
 def test_what_a_line_says_itself_nobody_overwrites() -> None:

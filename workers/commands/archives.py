@@ -2,11 +2,13 @@
 
 from collections.abc import Callable, Iterable
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any, TypedDict, Unpack
 
 import click
 
 from graphs.errors import TreadleError
+from scheduler.archive import SUFFIX
 from scheduler.errors import StoreUnavailable
 
 from ..desk import Desk
@@ -90,6 +92,8 @@ def restore(desk: Desk, source: str, as_id: str | None, as_json: bool) -> None:
       treadle restore my-1
       treadle restore archive/my-1.*.treadle --as my-1-audit
     """
+    if not source.endswith(SUFFIX) and Path(source).is_file():
+        raise click.UsageError(f"{source} is a file, and no archive: the name of one ends with {SUFFIX}.")
     thread_id = desk.client.archives.restore(source, as_id)
     if as_json:
         print_json({"thread": thread_id, "status": desk.client.threads.get(thread_id).status})

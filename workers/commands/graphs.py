@@ -54,7 +54,10 @@ def draw(graph: str, xray: bool, as_text: bool, png: Path | None, as_json: bool)
     """
     drawn = drawing(bootstrap.registry(WorkerSettings())[graph], xray)
     if png is not None:
-        drawn.draw_png(png)
+        try:
+            drawn.draw_png(png)
+        except OSError as error:
+            raise click.UsageError(f"{png} cannot be written: {error.strerror}.") from error
         if as_json:
             print_json({"graph": graph, "file": str(png.resolve())})
         return

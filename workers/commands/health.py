@@ -42,8 +42,8 @@ def health(ctx: click.Context, file: Path | None, old_s: float, ready: bool, as_
 
     \b
     Examples:
-      TREADLE_HEALTH_FILE=/tmp/health treadle worker
-      TREADLE_HEALTH_FILE=/tmp/health treadle health --ready
+      TREADLE_HEALTH_FILE=health treadle worker
+      TREADLE_HEALTH_FILE=health treadle health --ready
     """
     if file is None:
         raise click.UsageError(
@@ -61,8 +61,10 @@ def _seen(file: Path, old_s: float, ready: bool) -> tuple[pulse.Beat | None, str
     """Return what is in the file, and what is wrong with it, if something is."""
     try:
         beat = pulse.read(file)
-    except (OSError, ValueError) as error:
-        return None, f"no sign of life: {error}"
+    except OSError as error:
+        return None, f"no sign of life: {file} cannot be read: {error.strerror}"
+    except ValueError:
+        return None, f"no sign of life: {file} is something else"
     age_s = beat.age_s(time.monotonic())
     if age_s is None or age_s > old_s:
         told = "from before this machine was started" if age_s is None else f"{age_s:.0f} s old"

@@ -6,7 +6,7 @@ from typing import Any
 import click
 
 from scheduler.errors import RunNotFound
-from scheduler.inputs import PendingInput
+from scheduler.inputs import Inputs, PendingInput
 
 from ..desk import Desk
 from ..rendering import compact, moment, print_json, print_table
@@ -41,9 +41,7 @@ def list_(desk: Desk, thread_id: str, as_json: bool) -> None:
       treadle inputs list my-1
     """
     desk.graphs  # noqa: B018 - with them, what their states are made of can be read
-    found = desk.client.threads.inputs(thread_id).list()
-    if not found:
-        desk.client.threads.get(thread_id)
+    found = _line(desk, thread_id).list()
     if as_json:
         print_json([asdict(one) for one in found])
         return
@@ -104,7 +102,7 @@ def clear(desk: Desk, thread_id: str, yes: bool, as_json: bool) -> None:
     Example:
       treadle inputs clear my-1 --yes
     """
-    waiting = desk.client.threads.inputs(thread_id)
+    waiting = _line(desk, thread_id)
     confirmed(f"Drop all {len(waiting)} inputs that wait on thread {thread_id}?", yes=yes)
     removed = waiting.clear()
     _tell(thread_id, f"{removed} inputs are dropped.", as_json=as_json, removed=removed)
@@ -122,15 +120,24 @@ def release(desk: Desk, thread_id: str, yes: bool, as_json: bool) -> None:
     Example:
       treadle inputs release my-1
     """
+    line = _line(desk, thread_id)
     confirmed(f"Let the inputs begin, and drop what thread {thread_id} asks?", yes=yes)
-    released = desk.client.threads.inputs(thread_id).release()
+    released = line.release()
     words = "The next input begins." if released else "Nothing waits for a person's answer there."
     _tell(thread_id, words, as_json=as_json, released=released)
 
 
+def _line(desk: Desk, thread_id: str) -> Inputs:
+    """Return the line of a thread; one that has none is an error, unless inputs wait for it to begin."""
+    line = desk.client.threads.inputs(thread_id)
+    if not line:
+        desk.client.threads.get(thread_id)
+    return line
+
+
 def _whole(desk: Desk, thread_id: str, run_id: str) -> str:
     """Return the id of the input that begins with what a person wrote."""
-    found = [one for one in desk.client.threads.inputs(thread_id).run_ids() if one.startswith(run_id)]
+    found = [one for one in _line(desk, thread_id).run_ids() if one.startswith(run_id)]
     if run_id in found:
         return run_id
     if len(found) > 1:

@@ -8,7 +8,7 @@ from scheduler import depot
 from scheduler.archive import manifest_of
 from scheduler.archives import reseal as reseal_file
 from scheduler.resealing import Resealing
-from scheduler.sealing import new_key
+from scheduler.sealing import KEY_ID, new_key
 from scheduler.signing import Signer
 
 from ..desk import Desk
@@ -30,6 +30,8 @@ def keys(action: str, key_id: str | None, signing: bool, as_json: bool) -> None:
       treadle keys generate --id 2026-11
       treadle keys generate --signing
     """
+    if key_id is not None and not KEY_ID.fullmatch(key_id):
+        raise click.UsageError(f"--id is of letters, digits, and . _ -, at the most 32 of them; got {key_id!r:.40}.")
     made = {"TREADLE_ENCRYPTION_KEYS": f"{key_id or secrets.token_hex(4)}:{new_key()}"}
     if signing:
         signer, private = Signer.generate()

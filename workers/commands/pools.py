@@ -70,7 +70,7 @@ def _workers(desk: Desk) -> Workers:
     try:
         return ask_workers(desk)
     except (kombu.exceptions.OperationalError, OSError) as error:
-        raise click.ClickException(f"The broker does not answer: {error}. Look with `treadle doctor`.") from error
+        raise kombu.exceptions.OperationalError(str(error)) from error
 
 
 def _cells(row: QueueOfPool) -> tuple[object, ...]:

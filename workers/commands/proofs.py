@@ -28,7 +28,7 @@ class Options(TypedDict):
     as_json: bool
 
 
-thread_or_all = click.argument("thread_id", metavar="THREAD", required=False)
+thread_or_all = click.argument("thread_id", metavar="[THREAD]", required=False)
 all_option = click.option("--all", "every", is_flag=True, help="Every thread.")
 
 

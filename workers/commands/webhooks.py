@@ -7,6 +7,7 @@ import click
 from scheduler.deliveries import Deliveries
 
 from ..desk import Desk
+from ..exits import Refused
 from ..rendering import moment, print_json, print_table
 from .arguments import json_option, thread_argument, with_desk
 from .scheduler import sender
@@ -32,7 +33,7 @@ def webhooks(desk: Desk, thread_id: str, limit: int, run_id: str | None, as_json
     desk.client.threads.get(thread_id)  # so that a thread that is not there is an error, and no empty list
     deliveries = Deliveries(desk.engine.connection, desk.client.runs, sender(desk.settings))
     if run_id is not None and not deliveries.again(thread_id, run_id):
-        raise click.ClickException(f"Thread {thread_id!r} has no run {run_id!r} with a webhook.")
+        raise Refused(f"Thread {thread_id!r} has no run {run_id!r} with a webhook.")
     found = deliveries.of_thread(thread_id, limit)
     if as_json:
         print_json([asdict(one) for one in found])

@@ -2,11 +2,13 @@
 
 import os
 import warnings
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, TypedDict, Unpack
 
 import click
 
+from ..exits import Refused
 from ..json_logs import is_json, json_logs_option
 from ..leash import follow_parent, leashed_option
 from ..pools import VARIABLE, find_pool, read_pools
@@ -97,4 +99,6 @@ def _celery_options(options: Options) -> list[str]:
         "-n": name if name is None or "@" in name else f"{name}@%h",
     }
     said = _of_pool(options["pool_name"]) | {option: value for option, value in given.items() if value is not None}
+    if said["-P"] == "gevent" and find_spec("gevent") is None:
+        raise Refused("'gevent' is not installed: pip install 'treadle[gevent]'.")
     return [word for option, value in said.items() if value is not None for word in (option, str(value))]

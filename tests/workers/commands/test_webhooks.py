@@ -40,7 +40,7 @@ def test_a_webhook_is_sent_again_when_somebody_says_so(treadle: Treadle, run_id:
     (told,) = json.loads(treadle("webhooks", "t-1", "--again", run_id, "--json").stdout)
 
     assert (told["state"], told["attempts"], told["status"]) == ("waiting", 0, None)
-    assert treadle("webhooks", "t-1", "--again", "other").exit_code == 1
+    assert treadle("webhooks", "t-1", "--again", "other").exit_code == 2
 
 
 def test_a_thread_without_webhooks_says_so_and_an_unknown_one_is_an_error(
