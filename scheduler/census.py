@@ -26,8 +26,8 @@ class Census:
 class CensusTaker:
     """Goes round the threads, a page at each call, so that its cost a second does not grow with their number.
 
-    A round over N threads takes N / 500 calls, and one for each part of the store that has any. Each looks at the status
-    of up to 500 threads, and weighs ten of them.
+    A round over N threads takes N / 500 calls, and one for each part of the store that has any. Each looks at the
+    status of up to 500 threads, and weighs ten of them.
     """
 
     def __init__(self, connection: Connection) -> None:

@@ -85,8 +85,9 @@ def guard(**_: Any) -> None:
 def format_task(task: Task) -> Task:
     """Return a task as it is shown: attempt, step, run and thread in the words of Flower's search, and the outcome.
 
-    A row has room for some forty letters of it, and its thread stands in the task's id as well. A row that reads ``thread=user-1`` is found with ``kwargs:thread=user-1``: Flower searches what was sent, and shows
-    what this returns. So ``state:SUCCESS`` also finds what is shown as interrupted, which ``result:interrupted`` does.
+    A row has room for some forty letters of it, and the task's id begins with the thread. What reads ``thread=user-1``
+    is found with ``kwargs:thread=user-1``: Flower searches what was sent, and shows what this returns. So
+    ``state:SUCCESS`` also finds what is shown as interrupted, which ``result:interrupted`` does.
     """
     try:
         ids = ast.literal_eval(task.kwargs or "")
