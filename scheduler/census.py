@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from .connection import Connection
 from .keys import ThreadKeys
 
-_PAGE = 100
+_PAGE = 500
 _WEIGHED = 10
 
 
@@ -26,7 +26,8 @@ class Census:
 class CensusTaker:
     """Goes round the threads, a page at each call, so that its cost a second does not grow with their number.
 
-    A round over N threads takes N / 100 calls. Each looks at the status of a hundred threads, and weighs ten of them.
+    A round over N threads takes N / 500 calls, and one for each part of the store that has any. Each looks at the
+    status of up to 500 threads, and weighs ten of them.
     """
 
     def __init__(self, connection: Connection) -> None:

@@ -36,7 +36,6 @@ _FAILURES: Final[Mapping[str, str]] = {
     "RunTimeout": "TIMEOUT",
     "SoftTimeLimitExceeded": "TIMEOUT",
     "TimeLimitExceeded": "TIMEOUT",
-    "WorkerLost": "LOST",
     "WorkerLostError": "LOST",
 }
 _INNER: Final = re.compile(r"NodeFailed\(.*?node \\?'[^']*' raised (.+?)(?:\\n|'\)|\"\)|$)", re.DOTALL)
@@ -60,7 +59,7 @@ def options() -> dict[str, Any]:
         "read_only": True,  # a step that is revoked here is only sent again; runs are cancelled with Treadle
         "max_tasks": 50_000,  # about 6 KB each; the oldest leave first
         "purge_offline_workers": 86_400,  # seconds; else every container that ever ran stays in the list
-        "tasks_columns": "name,state,uuid,kwargs,result,runtime,received,worker",
+        "tasks_columns": "name,state,result,uuid,kwargs,runtime,received,worker",
         "format_task": format_task,
     }
 
@@ -85,10 +84,11 @@ def guard(**_: Any) -> None:
 
 
 def format_task(task: Task) -> Task:
-    """Return a task as it is shown: thread, step, attempt and run in the words of Flower's search, and the outcome.
+    """Return a task as it is shown: attempt, step, run and thread in the words of Flower's search, and the outcome.
 
-    A row that reads ``thread=user-1`` is found with ``kwargs:thread=user-1``: Flower searches what was sent, and shows
-    what this returns. So ``state:SUCCESS`` also finds what is shown as interrupted, which ``result:interrupted`` does.
+    A row has room for some forty letters of it, and the task's id begins with the thread. What reads ``thread=user-1``
+    is found with ``kwargs:thread=user-1``: Flower searches what was sent, and shows what this returns. So
+    ``state:SUCCESS`` also finds what is shown as interrupted, which ``result:interrupted`` does.
     """
     try:
         ids = ast.literal_eval(task.kwargs or "")
@@ -96,7 +96,7 @@ def format_task(task: Task) -> Task:
         return task
     if not isinstance(ids, dict) or not {"thread", "run", "attempt"} <= ids.keys():
         return task  # not a step of ours
-    shown = ("thread", "attempt", "run", "step")
+    shown = ("attempt", "step", "run", "thread")
     task.kwargs = " ".join(f"{name}={ids[name]}" for name in shown if name in ids)
     task.state, task.result = outcome_of(task)
     # Flower makes a link of the root, to a task of that id; ours is a run, and there is none.

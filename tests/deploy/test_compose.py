@@ -8,6 +8,7 @@ from typing import Any
 import click
 import pytest
 import yaml  # type: ignore[import-untyped]
+from flower.options import default_options
 
 from workers import acl
 from workers.cli import main
@@ -32,16 +33,22 @@ def options(service: dict[str, Any]) -> Iterator[tuple[str, str]]:
         yield name, value
 
 
-def test_only_flower_is_published_and_only_to_loopback(services: dict[str, Any]) -> None:
+def test_only_what_people_look_at_is_published_and_only_to_loopback(services: dict[str, Any]) -> None:
     published = {name: service["ports"] for name, service in services.items() if "ports" in service}
 
-    assert published == {"flower": ["127.0.0.1:5555:5555"]}
+    assert published == {
+        "flower": ["127.0.0.1:5555:5555"],
+        "prometheus": ["127.0.0.1:9090:9090"],
+        "grafana": ["127.0.0.1:3000:3000"],
+    }
 
 
-def test_flower_has_no_default_password(services: dict[str, Any]) -> None:
-    password = services["flower"]["environment"]["TREADLE_FLOWER_PASSWORD"]
+def test_what_people_look_at_has_no_default_password(services: dict[str, Any]) -> None:
+    flower = services["flower"]["environment"]["TREADLE_FLOWER_PASSWORD"]
+    grafana = services["grafana"]["environment"]["GF_SECURITY_ADMIN_PASSWORD"]
 
-    assert password.startswith("${TREADLE_FLOWER_PASSWORD:?")
+    assert flower.startswith("${TREADLE_FLOWER_PASSWORD:?")
+    assert grafana == flower
 
 
 @pytest.mark.parametrize("name", USERS)
@@ -78,7 +85,10 @@ def test_what_it_runs_is_a_command_of_treadle(services: dict[str, Any], name: st
     found = main.get_command(click.Context(main), command)
 
     assert found is not None
-    assert {argument.partition("=")[0] for argument in arguments} <= {opt for p in found.params for opt in p.opts}
+    ours = {opt for param in found.params for opt in param.opts}
+    others = {argument.partition("=")[0] for argument in arguments} - ours
+    assert not others or command == "flower"
+    assert {option.strip("-").replace("-", "_") for option in others} <= default_options.as_dict().keys()
 
 
 @pytest.mark.parametrize("name", WORKERS)
@@ -139,6 +149,33 @@ def test_redis_keeps_its_data_and_reads_our_settings(services: dict[str, Any]) -
 
 def test_a_scheduler_may_die(services: dict[str, Any]) -> None:
     assert services["scheduler"]["deploy"]["replicas"] >= 2
+
+
+def test_flower_keeps_its_history_on_a_volume_that_is_its_own(services: dict[str, Any]) -> None:
+    given, dockerfile = dict(options(services["flower"])), (ROOT / "deploy/Dockerfile").read_text(encoding="utf-8")
+    (volume,) = services["flower"]["volumes"]
+
+    assert given["--persistent"] == "True"
+    assert Path(given["--db"]).parent == Path(volume.partition(":")[2])
+    assert f"--owner=10001 --group=10001 {volume.partition(':')[2]}" in dockerfile
+
+
+def test_prometheus_scrapes_what_tells_it_something(services: dict[str, Any]) -> None:
+    config = yaml.safe_load((ROOT / "deploy/prometheus.yaml").read_text(encoding="utf-8"))
+    scraped = {
+        f"{found['names'][0]}:{found['port']}" for job in config["scrape_configs"] for found in job["dns_sd_configs"]
+    }
+
+    assert scraped == {f"scheduler:{services['scheduler']['environment']['TREADLE_METRICS_PORT']}", "flower:5555"}
+    assert {job["job_name"] for job in config["scrape_configs"]} == {"treadle-scheduler", "treadle-flower"}
+
+
+@pytest.mark.parametrize("name", ["prometheus", "grafana"])
+def test_what_is_mounted_exists(services: dict[str, Any], name: str) -> None:
+    files = [volume.partition(":")[0] for volume in services[name]["volumes"] if volume.startswith("./")]
+
+    assert files
+    assert [file for file in files if not (ROOT / file).is_file()] == []
 
 
 def test_images_are_named_without_a_host(services: dict[str, Any]) -> None:

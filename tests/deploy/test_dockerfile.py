@@ -1,6 +1,8 @@
 """deploy/Dockerfile: whose image it is, and that it holds the whole project."""
 
 import re
+import shutil
+import subprocess
 import tomllib
 from pathlib import Path
 
@@ -22,6 +24,15 @@ def given(instructions: list[tuple[str, str]], word: str) -> list[str]:
 
 def copied(instructions: list[tuple[str, str]]) -> list[str]:
     return [name for rest in given(instructions, "COPY") if not rest.startswith("--from") for name in rest.split()[:-1]]
+
+
+def test_a_linter_of_dockerfiles_finds_nothing() -> None:
+    if shutil.which("hadolint") is None:
+        pytest.skip("hadolint (extra dev, on Linux with x86-64) is not on PATH")
+
+    told = subprocess.run(["hadolint", "--no-color", ROOT / "deploy/Dockerfile"], capture_output=True, text=True)
+
+    assert (told.stdout, told.returncode) == ("", 0)
 
 
 def test_it_does_not_run_as_root(instructions: list[tuple[str, str]]) -> None:

@@ -38,7 +38,7 @@ def test_a_row_says_thread_step_attempt_and_run() -> None:
 
     row = shown(kwargs=messages.options(order)["kwargsrepr"])
 
-    assert row.kwargs == "thread=user-1 attempt=2 run=r-7 step=s-1"
+    assert row.kwargs == "attempt=2 step=s-1 run=r-7 thread=user-1"
 
 
 @pytest.mark.parametrize(
@@ -88,7 +88,7 @@ def test_a_process_that_was_killed_says_so_whatever_celery_wraps_it_in() -> None
 def test_an_error_of_a_run_does_not_repeat_what_the_row_has() -> None:
     row = shown(kwargs=STEP, state="FAILURE", exception=saferepr(WorkerLost("user-1", "a" * 32, "Node 'a' is gone")))
 
-    assert (row.state, row.result) == ("LOST", "WorkerLost: Node 'a' is gone")
+    assert (row.state, row.result) == ("FAILURE", "WorkerLost: Node 'a' is gone")
 
 
 def test_a_retry_says_what_went_wrong_before_it() -> None:

@@ -142,8 +142,8 @@ def test_what_was_shown_is_still_there_and_found_after_a_restart(
     way = ("treadle", "flower", "--persistent=True", f"--db={tmp_path / 'flower'}")
     secret = {**environment, "TREADLE_FLOWER_PASSWORD": PASSWORD}
     expected = [
-        ("support.answer", "INTERRUPTED", "thread=user-1 attempt=1 run=r-7 step=5e9"),
-        ("support.review", "TIMEOUT", "thread=user-1 attempt=2 run=r-7 step=7af"),
+        ("support.answer", "INTERRUPTED", "attempt=1 step=5e9 run=r-7 thread=user-1"),
+        ("support.review", "TIMEOUT", "attempt=2 step=7af run=r-7 thread=user-1"),
     ]
 
     port = free_port()

@@ -1,8 +1,6 @@
 """deploy/kubernetes: what the manifests say agrees with the code, with each other, and with Kubernetes."""
 
 import re
-import shutil
-import subprocess
 import tomllib
 from collections.abc import Iterator
 from functools import cache
@@ -354,47 +352,3 @@ def test_a_pool_shrinks_slower_than_a_step_is_handed_back(found: dict[str, Any])
 
     assert down["stabilizationWindowSeconds"] * 1000 > Settings.model_fields["stop_ms"].default
     assert down["policies"] == [{"type": "Pods", "value": 1, "periodSeconds": 60}]
-
-
-# As Kubernetes sees them
-
-
-@pytest.fixture
-def copy(tmp_path: Path) -> Path:
-    """The manifests, with the files that an operator makes."""
-    folder = tmp_path / "kubernetes"
-    shutil.copytree(HERE, folder)
-    for overlay in (folder / "overlays").iterdir():
-        (overlay / "passwords.env").write_text("".join(f"{line}\n" for line in acl.new_passwords()))
-        (overlay / "users.acl").write_text("user default reset off\n")
-        roles = sorted({*ROLES.values()})
-        (overlay / "urls.env").write_text("".join(f"TREADLE_REDIS_URL_{role.upper()}=rediss://r\n" for role in roles))
-        (overlay / "scaler.env").write_text("TREADLE_SCALER_ADDRESS=redis.treadle.svc:6379\n")
-    return folder
-
-
-@pytest.mark.parametrize("found", objects(), ids=lambda found: f"{found['kind']}-{name_of(found)}")
-def test_every_manifest_is_what_kubernetes_takes(found: dict[str, Any]) -> None:
-    validate = pytest.importorskip("kubernetes_validate", reason="kubernetes-validate (extra dev) is not installed")
-    if found["apiVersion"].startswith("keda.sh/"):
-        pytest.skip("KEDA's own kind: no schema of Kubernetes has it")
-
-    validate.validate(found, "1.31", strict=True)
-
-
-@pytest.mark.parametrize("overlay", [folder.name for folder in OVERLAYS])
-def test_an_overlay_is_built_as_a_whole(copy: Path, overlay: str) -> None:
-    if shutil.which("kubectl") is None:
-        pytest.skip("kubectl is not on PATH: nobody here can build an overlay")
-    built = subprocess.run(
-        ["kubectl", "kustomize", str(copy / "overlays" / overlay)], capture_output=True, text=True, check=True
-    )
-    made = [dict(found) for found in yaml.safe_load_all(built.stdout)]
-
-    secrets = {name_of(found).rpartition("-")[0]: found["data"] for found in made if found["kind"] == "Secret"}
-    for workload in [found for found in made if found["kind"] in WORKLOADS]:
-        for variable in [variable for container in containers(workload) for variable in container.get("env", [])]:
-            ref = variable.get("valueFrom", {}).get("secretKeyRef")
-            assert ref is None or ref["key"] in secrets[ref["name"].rpartition("-")[0]]
-        assert template(workload)["metadata"]["labels"]["app.kubernetes.io/part-of"] == "treadle"
-    assert "$patch" not in built.stdout

@@ -49,7 +49,7 @@ def test_the_next_round_sees_what_has_changed(client: Client) -> None:
 
 @pytest.mark.one_server
 def test_a_step_looks_at_one_page(client: Client, round_trips: list[str]) -> None:
-    for number in range(500):
+    for number in range(2_000):
         client.connection.client.zadd(client.connection.keys.thread_indexes()[0], {f"t{number}": number})
     taker = CensusTaker(client.connection)
     round_trips.clear()
