@@ -14,7 +14,7 @@ from typing import Any, Final
 
 import ormsgpack
 
-from .absence import ArchiveBroken
+from .absence import ArchiveBroken, ArchiveTooNew
 from .heads import Head, head_of
 from .holdings import KINDS, Part, counted
 from .keys import Keys
@@ -114,7 +114,8 @@ def unpacked(url: str, data: bytes, sealing: Sealing) -> Archive:
     """Return what a file holds; ``url`` names it in errors.
 
     Raises:
-        ArchiveBroken: it is no archive, was cut short or altered, or is of a later form.
+        ArchiveBroken: it is no archive, or was cut short or altered.
+        ArchiveTooNew: it is of a later form.
         KeyMissing: it is sealed with a key that is not here.
         SealBroken: it was altered, or the key is another one.
     """
@@ -138,7 +139,7 @@ def resealed(url: str, data: bytes, sealing: Sealing) -> bytes | None:
     """Return a file sealed with the key that seals now; None where it is already.
 
     Raises:
-        ArchiveBroken, KeyMissing, SealBroken: as ``unpacked`` does.
+        ArchiveBroken, ArchiveTooNew, KeyMissing, SealBroken: as ``unpacked`` does.
     """
     manifest, compressed = _opened(url, data, sealing)
     _content(url, manifest, compressed)
@@ -149,7 +150,8 @@ def manifest_of(url: str, data: bytes) -> Manifest:
     """Return the first line of a file, for which no key is needed.
 
     Raises:
-        ArchiveBroken: it is none, was altered, or is of a later form.
+        ArchiveBroken: it is none, or was altered.
+        ArchiveTooNew: it is of a later form.
     """
     line = data.partition(b"\n")[0]
     if not line.startswith(_BEGINS):
@@ -157,7 +159,7 @@ def manifest_of(url: str, data: bytes) -> Manifest:
     try:
         known = json.loads(line)
         if known["treadle_archive"] > FORMAT:
-            raise ArchiveBroken(url, f"it is of form {known['treadle_archive']}, and this version reads {FORMAT}")
+            raise ArchiveTooNew(url, known["treadle_archive"], FORMAT)
         manifest = Manifest(**{field.name: known[field.name] for field in fields(Manifest)})
     except (ValueError, KeyError, TypeError) as error:
         raise ArchiveBroken(url, f"its first line cannot be read ({error})") from error

@@ -9,7 +9,7 @@ from typing import Any
 import ormsgpack
 import pytest
 
-from scheduler.absence import ArchiveBroken
+from scheduler.absence import ArchiveBroken, ArchiveTooNew
 from scheduler.archive import FORMAT, Manifest, broken_log, manifest_of, packed, resealed, unpacked
 from scheduler.heads import Head
 from scheduler.holdings import Part
@@ -115,7 +115,9 @@ def test_a_file_that_is_right_and_no_thread_is_refused(content: Any) -> None:
 def test_a_later_form_is_refused_by_its_number() -> None:
     later = forged({}, treadle_archive=FORMAT + 1)
 
-    with pytest.raises(ArchiveBroken, match=f"form {FORMAT + 1}"):
+    with pytest.raises(
+        ArchiveTooNew, match=f"form {FORMAT + 1}, and this version of Treadle reads forms up to {FORMAT}"
+    ):
         unpacked("file", later, PLAIN)
 
 
