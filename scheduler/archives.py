@@ -13,7 +13,7 @@ from urllib.parse import quote, unquote
 
 from . import depot, holdings
 from .absence import ArchiveBroken, ArchiveUnavailable
-from .archive import SUFFIX, Archive, Manifest, broken_log, packed, resealed, unpacked
+from .archive import SUFFIX, Archive, Manifest, broken_log, checked, packed, resealed, unpacked
 from .connection import Connection
 from .copying import COPIED_FIELDS, COPIED_OF_FRAMES
 from .deliveries import telling
@@ -225,7 +225,7 @@ class ArchiveStore:
 
     def _holds(self, file: str, data: bytes, manifest: Manifest) -> bool:
         """Return whether a file holds the content; it is decompressed to know."""
-        return unpacked(file, data, self._connection.sealing).manifest.content_sha256 == manifest.content_sha256
+        return checked(file, data, self._connection.sealing).content_sha256 == manifest.content_sha256
 
     def _restore(self, manifest: Manifest, url: str, thread_id: str, parts: Sequence[Part]) -> str:
         place = self._connection.place(thread_id)
