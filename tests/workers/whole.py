@@ -10,6 +10,7 @@ from typing import Annotated, Any, TypedDict
 from pydantic import SecretStr
 from redis import Redis
 
+from graphs.sleeping import Asleep
 from scheduler.client import Client
 from scheduler.config import parse
 from scheduler.connection import Connection, open_connection
@@ -17,8 +18,9 @@ from scheduler.delayed import DelayedRuns, Start
 from scheduler.dispatch import Inline
 from scheduler.keys import Keys, ThreadKeys
 from scheduler.settings import Settings
+from scheduler.steps import Steps
 from tests.fakes import RecordingDispatcher
-from tests.scheduler.stage import everything
+from tests.scheduler.stage import claim, everything
 from treadle import StateGraph, interrupt
 from treadle.graph import START, CompiledStateGraph
 from treadle.runtime import Runtime
@@ -30,6 +32,8 @@ THREAD: str = "whole/1"
 CONFIG: Any = {"thread_id": THREAD}
 #: More turns than a block of the log has entries.
 TURNS = 14
+#: When what sleeps wakes up.
+LATE_MS = 4_000_000_000_000
 HOOK = {"url": "https://hooks.example/runs", "include": ["output"]}
 
 
@@ -108,8 +112,11 @@ class Deployment:
         DelayedRuns(self.client).put(Start(self.graph.graph, later, {"want": "later"}, at=3600))
 
     def run(self) -> None:
-        """Let a run be active on it, whose steps go one by one."""
-        self.client.start(self.graph.graph, parse({**CONFIG, "max_concurrency": 1}), {"want": "spread"})
+        """Let a run be active on it, whose steps go one by one; the first one sleeps."""
+        config = parse({**CONFIG, "max_concurrency": 1})
+        order, *_ = self.client.start(self.graph.graph, config, {"want": "spread"}).orders
+        steps = Steps(self.client.connection, self.client.runs, "w1")
+        steps.sleep(claim(steps, order.ref), Asleep(LATE_MS, {"1a": LATE_MS}))
 
 
 class _Here(Saver):
