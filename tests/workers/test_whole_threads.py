@@ -17,7 +17,7 @@ from tests.scheduler.stage import everything
 from tests.scheduler.stage import kinds as logged
 from treadle.types import Command
 
-from .whole import CONFIG, THREAD, Deployment, had, kinds, own
+from .whole import CONFIG, SECRET, THREAD, Deployment, had, kinds, own
 
 pytest.importorskip("cryptography")
 
@@ -56,7 +56,7 @@ def ran(house: Deployment) -> None:
     """Let a run be cancelled in the middle."""
     house.run()
     thread = house.client.threads.get(THREAD)
-    house.client.runs.cancel(THREAD, thread.run_id or "")
+    house.client.runs.cancel(THREAD, thread.run_id or "", SECRET)
 
 
 Stage = Callable[[Deployment], None]
@@ -87,6 +87,14 @@ def test_together_the_stages_have_every_key_that_a_thread_may_have(redis: Redis,
     Deployment(redis, OLD).rest()
     Deployment(redis, OLD).run()
     assert had(redis) >= IN_FLIGHT
+
+
+@pytest.mark.parametrize("stage", [rests, waits, runs, ran])
+def test_nothing_that_users_put_in_is_read_in_redis(redis: Redis, house: Deployment, stage: Stage) -> None:
+    stage(house)
+
+    assert SECRET not in repr(everything(redis))
+    assert SECRET in repr(held(house))
 
 
 @pytest.mark.parametrize("stage", [rests, waits, ran])

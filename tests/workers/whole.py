@@ -32,9 +32,11 @@ THREAD: str = "whole/1"
 CONFIG: Any = {"thread_id": THREAD}
 #: More turns than a block of the log has entries.
 TURNS = 14
+#: What is in everything that users put in.
+SECRET = "Xq7-secret"
 #: When what sleeps wakes up.
 LATE_MS = 4_000_000_000_000
-HOOK = {"url": "https://hooks.example/runs", "include": ["output"]}
+HOOK = {"url": f"https://hooks.example/{SECRET}", "include": ["output"]}
 
 
 class State(TypedDict, total=False):
@@ -49,12 +51,12 @@ class Inner(TypedDict, total=False):
 
 def says(state: State, runtime: Runtime[Any]) -> dict[str, Any]:
     runtime.spend(usd=0.01)
-    runtime.stream_writer({"shown": "live"})
-    return {"said": ["says"]}
+    runtime.stream_writer({"shown": SECRET})
+    return {"said": [SECRET]}
 
 
 def asks(state: Inner) -> dict[str, Any]:
-    return {"answer": interrupt("Really?", deadline=3600, default="no") if state["want"] == "ask" else "nothing"}
+    return {"answer": interrupt(f"{SECRET}?", deadline=3600, default=SECRET) if state["want"] == "ask" else "nothing"}
 
 
 def begins(state: State) -> list[Send]:
@@ -92,12 +94,12 @@ class Deployment:
 
     def say(self, want: str, **config: Any) -> Any:
         """Run the graph in this process."""
-        return [*self.graph.stream({"said": ["hi"], "want": want}, CONFIG | config, stream_mode=["custom", "values"])]
+        return [*self.graph.stream({"said": [SECRET], "want": want}, CONFIG | config, stream_mode=["custom", "values"])]
 
     def rest(self) -> None:
         """Make the thread; in the end it rests, and waits for a person."""
         limits = {"budget": {"usd": 9}, "timeout_s": 600.0, "ttl_s": 3600.0}
-        self.graph.threads.create(THREAD, {"case": 42}, **limits)
+        self.graph.threads.create(THREAD, {"case": SECRET}, **limits)
         for number in range(TURNS):
             self.say(f"turn {number}")
         self.say("ask")
@@ -107,14 +109,14 @@ class Deployment:
         self.say("told", webhook=HOOK)
         self.say("ask")
         config = parse({**CONFIG, "on_busy": "enqueue"})
-        assert self.client.start(self.graph.graph, config, {"want": "in line"}).queued
+        assert self.client.start(self.graph.graph, config, {"want": "in line", "said": [SECRET]}).queued
         later = parse({**CONFIG, "on_busy": "wait"})
-        DelayedRuns(self.client).put(Start(self.graph.graph, later, {"want": "later"}, at=3600))
+        DelayedRuns(self.client).put(Start(self.graph.graph, later, {"want": "later", "said": [SECRET]}, at=3600))
 
     def run(self) -> None:
         """Let a run be active on it, whose steps go one by one; the first one sleeps."""
         config = parse({**CONFIG, "max_concurrency": 1})
-        order, *_ = self.client.start(self.graph.graph, config, {"want": "spread"}).orders
+        order, *_ = self.client.start(self.graph.graph, config, {"want": "spread", "said": [SECRET]}).orders
         steps = Steps(self.client.connection, self.client.runs, "w1")
         steps.sleep(claim(steps, order.ref), Asleep(LATE_MS, {"1a": LATE_MS}))
 
