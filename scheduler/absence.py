@@ -27,6 +27,22 @@ class ArchiveBroken(SchedulerError):
         return f"{self.url} is not to be trusted: {self.why}."
 
 
+class ArchiveTooNew(SchedulerError):
+    """An archive has a form that only a later version of Treadle reads."""
+
+    def __init__(self, url: str, form: int, known: int) -> None:
+        self.url = url
+        self.form = form
+        self.known = known
+        super().__init__(url, form, known)
+
+    def __str__(self) -> str:
+        return (
+            f"{self.url} is an archive of form {self.form}, and this version of Treadle reads forms up to "
+            f"{self.known}: a later one reads it, such as wrote it."
+        )
+
+
 class ThreadArchived(TransitionNotAllowed):
     """The thread is in a file, and not in the store."""
 

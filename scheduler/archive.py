@@ -8,13 +8,13 @@ import gzip
 import hashlib
 import json
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from typing import Any, Final
 
 import ormsgpack
 
-from .absence import ArchiveBroken
+from .absence import ArchiveBroken, ArchiveTooNew
 from .heads import Head, head_of
 from .holdings import KINDS, Part, counted
 from .keys import Keys
@@ -26,6 +26,8 @@ from .sealing import Sealing
 FORMAT: Final = 1
 #: What names of files end with.
 SUFFIX: Final = ".treadle"
+#: How much of a content is decompressed at a time.
+_PIECE: Final = 64 * 1024
 #: What the first line begins with.
 _BEGINS: Final = b'{"treadle_archive":'
 
@@ -87,7 +89,7 @@ def packed(thread_id: str, prefix: str, parts: Sequence[Part], head: Head, seali
     """Return a thread as a file, and its manifest; the same content always has the same digest."""
     thread = next(part for part in parts if part.name == "thread").fields()
     rows = [[part.name, part.of, part.kind, part.value] for part in parts]
-    content = ormsgpack.packb({"thread": thread_id, "prefix": prefix, "parts": rows})
+    compressed, size, digest = _compressed({"thread": thread_id, "prefix": prefix, "parts": rows})
     # The head is not of the content: the moment at which it was taken is another one each time.
     return _sealed(
         Manifest(
@@ -100,12 +102,12 @@ def packed(thread_id: str, prefix: str, parts: Sequence[Part], head: Head, seali
             int(thread.get("updated", b"0")),
             {**counted(parts), "entries": head.entries},
             asdict(head),
-            len(content),
-            hashlib.sha256(content).hexdigest(),
+            size,
+            digest,
             0,
             "",
         ),
-        gzip.compress(content, mtime=0),
+        compressed,
         sealing,
     )
 
@@ -114,12 +116,15 @@ def unpacked(url: str, data: bytes, sealing: Sealing) -> Archive:
     """Return what a file holds; ``url`` names it in errors.
 
     Raises:
-        ArchiveBroken: it is no archive, was cut short or altered, or is of a later form.
+        ArchiveBroken: it is no archive, or was cut short or altered.
+        ArchiveTooNew: it is of a later form.
         KeyMissing: it is sealed with a key that is not here.
         SealBroken: it was altered, or the key is another one.
     """
     manifest, compressed = _opened(url, data, sealing)
-    content = _content(url, manifest, compressed)
+    content = bytearray()
+    for piece in _inflated(url, manifest, compressed):
+        content += piece
     try:
         known = ormsgpack.unpackb(content)
         parts = [Part(*row) for row in known["parts"]]
@@ -138,18 +143,32 @@ def resealed(url: str, data: bytes, sealing: Sealing) -> bytes | None:
     """Return a file sealed with the key that seals now; None where it is already.
 
     Raises:
-        ArchiveBroken, KeyMissing, SealBroken: as ``unpacked`` does.
+        ArchiveBroken, ArchiveTooNew, KeyMissing, SealBroken: as ``unpacked`` does.
+    """
+    manifest = checked(url, data, sealing)
+    if manifest.key == sealing.key_id:
+        return None
+    return _sealed(manifest, bytes(_opened(url, data, sealing)[1]), sealing)[1]
+
+
+def checked(url: str, data: bytes, sealing: Sealing) -> Manifest:
+    """Return the first line of a file whose content is the one that was written: it is read, and nothing of it kept.
+
+    Raises:
+        ArchiveBroken, ArchiveTooNew, KeyMissing, SealBroken: as ``unpacked`` does.
     """
     manifest, compressed = _opened(url, data, sealing)
-    _content(url, manifest, compressed)
-    return None if manifest.key == sealing.key_id else _sealed(manifest, compressed, sealing)[1]
+    for _ in _inflated(url, manifest, compressed):
+        pass
+    return manifest
 
 
 def manifest_of(url: str, data: bytes) -> Manifest:
     """Return the first line of a file, for which no key is needed.
 
     Raises:
-        ArchiveBroken: it is none, was altered, or is of a later form.
+        ArchiveBroken: it is none, or was altered.
+        ArchiveTooNew: it is of a later form.
     """
     line = data.partition(b"\n")[0]
     if not line.startswith(_BEGINS):
@@ -157,7 +176,7 @@ def manifest_of(url: str, data: bytes) -> Manifest:
     try:
         known = json.loads(line)
         if known["treadle_archive"] > FORMAT:
-            raise ArchiveBroken(url, f"it is of form {known['treadle_archive']}, and this version reads {FORMAT}")
+            raise ArchiveTooNew(url, known["treadle_archive"], FORMAT)
         manifest = Manifest(**{field.name: known[field.name] for field in fields(Manifest)})
     except (ValueError, KeyError, TypeError) as error:
         raise ArchiveBroken(url, f"its first line cannot be read ({error})") from error
@@ -195,26 +214,38 @@ def _sealed(manifest: Manifest, compressed: bytes, sealing: Sealing) -> tuple[Ma
     return stamped, stamped.line() + b"\n" + payload
 
 
-def _opened(url: str, data: bytes, sealing: Sealing) -> tuple[Manifest, bytes]:
+def _opened(url: str, data: bytes, sealing: Sealing) -> tuple[Manifest, bytes | memoryview]:
     """Return the manifest of a file, and its content, compressed."""
     manifest = manifest_of(url, data)
-    payload = data.partition(b"\n")[2]
+    payload = memoryview(data)[data.find(b"\n") + 1 :]
     if len(payload) != manifest.payload_bytes:
         raise ArchiveBroken(url, f"it has {len(payload)} bytes below its first line, and not {manifest.payload_bytes}")
     if hashlib.sha256(payload).hexdigest() != manifest.payload_sha256:
         raise ArchiveBroken(url, "what lies below its first line was altered")
-    return manifest, sealing.unsealed(payload, _place(manifest))
+    return manifest, sealing.unsealed(bytes(payload), _place(manifest)) if manifest.key else payload
 
 
-def _content(url: str, manifest: Manifest, compressed: bytes) -> bytes:
-    try:
-        inflater = zlib.decompressobj(wbits=31)  # never more than it says, whatever it is
-        content = inflater.decompress(compressed, manifest.content_bytes + 1)
-    except zlib.error as error:
-        raise ArchiveBroken(url, f"its content cannot be decompressed ({error})") from error
-    if hashlib.sha256(content).hexdigest() != manifest.content_sha256:
+def _compressed(content: Any) -> tuple[bytes, int, str]:
+    """Return a content compressed, and its size and digest when it is not."""
+    raw = ormsgpack.packb(content)
+    return gzip.compress(raw, mtime=0), len(raw), hashlib.sha256(raw).hexdigest()
+
+
+def _inflated(url: str, manifest: Manifest, compressed: bytes | memoryview) -> Iterator[bytes]:
+    """Yield a content a piece at a time; whoever has the last one has what was written."""
+    inflater, digest, left = zlib.decompressobj(wbits=31), hashlib.sha256(), manifest.content_bytes
+    for start in range(0, len(compressed), _PIECE):
+        try:
+            piece = inflater.decompress(compressed[start : start + _PIECE], left + 1)
+        except zlib.error as error:
+            raise ArchiveBroken(url, f"its content cannot be decompressed ({error})") from error
+        digest.update(piece)
+        left -= len(piece)
+        if left < 0 or inflater.unconsumed_tail:  # never more than it says, whatever it is
+            break
+        yield piece
+    if digest.hexdigest() != manifest.content_sha256:
         raise ArchiveBroken(url, "its content is not the one that was written")
-    return content
 
 
 def _place(manifest: Manifest) -> str:

@@ -13,7 +13,7 @@ from urllib.parse import quote, unquote
 
 from . import depot, holdings
 from .absence import ArchiveBroken, ArchiveUnavailable
-from .archive import SUFFIX, Archive, Manifest, broken_log, packed, resealed, unpacked
+from .archive import SUFFIX, Archive, Manifest, broken_log, checked, packed, resealed, unpacked
 from .connection import Connection
 from .copying import COPIED_FIELDS, COPIED_OF_FRAMES
 from .deliveries import telling
@@ -98,7 +98,7 @@ class ArchiveStore:
             as_id: another id for it.
 
         Raises:
-            ThreadNotFound, ArchiveUnavailable, ArchiveBroken: it cannot be read.
+            ThreadNotFound, ArchiveUnavailable, ArchiveBroken, ArchiveTooNew: it cannot be read.
             TransitionNotAllowed: there is a thread of this id.
         """
         url, digest = self.whereabouts(source)
@@ -116,7 +116,8 @@ class ArchiveStore:
         """Return what a file holds.
 
         Raises:
-            ArchiveUnavailable, ArchiveBroken, KeyMissing, SealBroken: it cannot be read, or is not to be trusted.
+            ArchiveUnavailable, ArchiveBroken, ArchiveTooNew, KeyMissing, SealBroken: it cannot be read, or is not to be
+                trusted.
         """
         return unpacked(url, depot.read(url), self._connection.sealing)
 
@@ -134,30 +135,33 @@ class ArchiveStore:
             raise TransitionNotAllowed(source, thread.status, "be restored")
         return thread.archive, thread.archive_digest
 
-    def idle(self, idle_ms: int, *, waiting: bool = False) -> list[str]:
+    def idle(self, idle_ms: int, waiting: bool = False) -> list[str]:
         """Return the threads to which nothing has happened for some time, by Redis' clock, the oldest first.
 
         Those on which a run is to begin, or a webhook is to be told of one, are left out, and those that wait for a
         person, unless ``waiting`` asks for them.
         """
-        seconds, micros = self._connection.redis.time()
-        before = seconds * 1000 + micros // 1000 - idle_ms
-        left_out = {ThreadStatus.RUNNING, *(() if waiting else (ThreadStatus.PAUSED,))}
-        pipeline = self._connection.redis.pipeline(transaction=False)
+        before, pipeline = self._now_ms() - idle_ms, self._connection.redis.pipeline(transaction=False)
         for key in self._connection.keys.thread_indexes():
             pipeline.zrange(key, "-inf", before, byscore=True, withscores=True)
         scored = sorted((pair for pairs in pipeline.execute() for pair in pairs), key=lambda pair: pair[1])
         names = [unquote(token.decode()) for token, _ in scored]
-        found = filter(None, map(self._threads.find, names))
-        resting = (thread for thread in found if thread.archive is None and thread.status not in left_out)
-        return [thread.id for thread in resting if self._is_at_rest(thread)]
+        return [name for name in names if self.is_idle(name, idle_ms, waiting)]
 
-    def _is_at_rest(self, thread: Thread) -> bool:
+    def is_idle(self, thread_id: str, idle_ms: int, waiting: bool = False) -> bool:
+        """Return whether a thread is one of those that ``idle`` finds, as it is now."""
+        thread = self._threads.find(thread_id)
+        if thread is None or thread.archive is not None or thread.updated_ms > self._now_ms() - idle_ms:
+            return False
         try:
             self._check_rest(thread)
         except (ThreadBusy, InputsWaiting, TransitionNotAllowed):
             return False
-        return True
+        return waiting or thread.status is not ThreadStatus.PAUSED
+
+    def _now_ms(self) -> int:
+        seconds, micros = self._connection.redis.time()
+        return seconds * 1000 + micros // 1000
 
     def _check_rest(self, thread: Thread) -> None:
         """Refuse a thread that runs, or to which something is still to happen by itself."""
@@ -221,7 +225,7 @@ class ArchiveStore:
 
     def _holds(self, file: str, data: bytes, manifest: Manifest) -> bool:
         """Return whether a file holds the content; it is decompressed to know."""
-        return unpacked(file, data, self._connection.sealing).manifest.content_sha256 == manifest.content_sha256
+        return checked(file, data, self._connection.sealing).content_sha256 == manifest.content_sha256
 
     def _restore(self, manifest: Manifest, url: str, thread_id: str, parts: Sequence[Part]) -> str:
         place = self._connection.place(thread_id)
@@ -254,7 +258,8 @@ def reseal(url: str, sealing: Sealing) -> bool:
     """Seal a file with the first key; return whether it was sealed with another one, or not at all.
 
     Raises:
-        ArchiveUnavailable, ArchiveBroken, KeyMissing, SealBroken: it cannot be read, or is not to be trusted.
+        ArchiveUnavailable, ArchiveBroken, ArchiveTooNew, KeyMissing, SealBroken: it cannot be read, or is not to be
+            trusted.
         InvalidConfig: there is no key to seal with.
     """
     if not sealing.key_id:

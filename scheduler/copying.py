@@ -4,6 +4,7 @@ import secrets
 from collections.abc import Sequence
 from typing import Any, Final
 
+from . import staged
 from .bytes_redis import available
 from .connection import Connection
 from .keys import ThreadKeys
@@ -14,8 +15,6 @@ from .sealing import key_id_of
 COPIED_FIELDS: Final = frozenset({"graph", "fingerprint", "metadata", "timeout", "budget", "ttl_ms", "back", "waits"})
 #: And of the keys of its frames; `frames` says which those are. Deadlines and what was spent belong to runs.
 COPIED_OF_FRAMES: Final = ("frame", "checkpoints", "channels", "results")
-#: What was begun and never finished goes by itself.
-_KEPT_MS = 24 * 3600 * 1000
 
 
 def stage(connection: Connection, source: ThreadKeys, target: ThreadKeys) -> list[str]:
@@ -23,13 +22,13 @@ def stage(connection: Connection, source: ThreadKeys, target: ThreadKeys) -> lis
 
     The two threads may lie on different nodes of a cluster, so no script could copy from one to the other.
     """
-    staged, pairs = target.staged(secrets.token_hex(8)), []
+    apart, pairs = target.staged(secrets.token_hex(8)), list[str]()
     frames = ["", *(ns.decode() for ns in connection.redis.smembers(source.frames))]
-    for key, copy, own in zip(*(_held(keys, frames) for keys in (source, staged, target)), strict=True):
+    for key, copy, own in zip(*(_held(keys, frames) for keys in (source, apart, target)), strict=True):
         with available("copy a thread"):
             data = connection.client.dump(key)
             if data is not None:
-                connection.client.restore(copy, _KEPT_MS, data, replace=True)
+                connection.client.restore(copy, staged.KEPT_MS, data, replace=True)
                 _resealed(connection, key, copy, own)
                 pairs += [copy, own]
     return pairs
@@ -56,12 +55,11 @@ def _resealed_stream(connection: Connection, source: str, copy: str, own: str) -
         for id_, fields in (*client.xrange(copy, count=1), *client.xrevrange(copy, count=1)):
             sealing.open(fields[b"record"], source, id_.decode())
         return
-    entries = client.xrange(copy)
-    client.delete(copy)
-    for id_, fields in entries:
-        data = _moved(connection, fields[b"record"], source, own, id_.decode())
-        client.xadd(copy, {b"record": data}, id=id_)
-    client.pexpire(copy, _KEPT_MS)
+    moved = [
+        ("XADD", copy, id_, b"record", _moved(connection, fields[b"record"], source, own, id_.decode()))
+        for id_, fields in client.xrange(copy)
+    ]
+    staged.write_at_once(client, copy, moved)
 
 
 def _moved(connection: Connection, data: bytes, source: str, own: str, name: str) -> bytes:

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
+from . import staged
 from .bytes_redis import available
 from .connection import Connection
 from .keys import ThreadKeys
@@ -32,9 +33,6 @@ _OF_RUN: Final = frozenset({"plan", "error", "drain"})
 KINDS: Final = {**_OF_THREAD, **_OF_FRAME, "run": "hash", "due": "due"}
 #: What the due set of the partition knows of a thread that rests.
 _DUE: Final = (QUESTIONS, EXPIRY)
-#: What was begun and never finished goes by itself.
-_KEPT_MS: Final = 24 * 3600 * 1000
-_BATCH: Final = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,10 +80,10 @@ def read(connection: Connection, keys: ThreadKeys) -> list[Part]:
 
 def stage(connection: Connection, target: ThreadKeys, parts: Iterable[Part]) -> list[str]:
     """Write parts where nobody reads; return keys in pairs: where one lies, and where it belongs."""
-    staged, pairs = target.staged(secrets.token_hex(8)), list[str]()
+    apart, pairs = target.staged(secrets.token_hex(8)), list[str]()
     with available("restore a thread"):
         for part in parts:
-            key, own = key_of(staged, part.name, part.of), key_of(target, part.name, part.of)
+            key, own = key_of(apart, part.name, part.of), key_of(target, part.name, part.of)
             _write(connection, key, own, part)
             pairs += [key, own]
     return pairs
@@ -166,13 +164,8 @@ def _place(name: str, field: str) -> str:
 
 def _write(connection: Connection, key: str, own: str, part: Part) -> None:
     """Write a part into a key, sealed for the one where it belongs."""
-    pipeline: Any = connection.client.pipeline(transaction=False)
-    for number, command in enumerate(_commands(connection, key, own, part), start=1):
-        pipeline.execute_command(*command)
-        if number % _BATCH == 0:
-            pipeline.execute()
-    pipeline.pexpire(key, _KEPT_MS)
-    pipeline.execute()
+    write = staged.write if part.kind in ("hash", "set") else staged.write_at_once
+    write(connection.client, key, _commands(connection, key, own, part))
 
 
 def _commands(connection: Connection, key: str, own: str, part: Part) -> Iterator[tuple[Any, ...]]:

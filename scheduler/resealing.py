@@ -14,6 +14,7 @@ from functools import partial
 from typing import Any, Final
 from urllib.parse import unquote
 
+from . import staged
 from .bytes_redis import available
 from .connection import Connection
 from .errors import InvalidConfig
@@ -24,8 +25,6 @@ from .scripts import START
 from .sealing import key_id_of, text_key_id
 
 _PAGE: Final = 200
-#: What was begun and never finished goes by itself.
-_KEPT_MS: Final = 24 * 3600 * 1000
 _OF_RUN: Final = frozenset({"plan", "error", "drain", "start"})
 _OF_ITEM: Final = frozenset({"value", "vectors"})
 
@@ -144,21 +143,14 @@ class Resealing:
 
     def _stream(self, keys: ThreadKeys, named: Callable[[ThreadKeys], str], name: bytes, created: bytes) -> None:
         """Put a stream together anew beside the old one, and then in its place."""
-        stream, staged = named(keys), named(keys.staged(secrets.token_hex(8)))
-        last, count = "", 0
-        for id_, fields in self._entries(stream):
-            place = id_ if name == b"record" else ""
-            new = self._anew(fields[name], stream, place)
-            count += new is not fields[name]
-            if not self._dry:
-                self._connection.client.xadd(staged, {name: new}, id=id_)
-                last = id_
-        if not last:
-            return
-        self._connection.client.pexpire(staged, _KEPT_MS)
+        stream, apart = named(keys), named(keys.staged(secrets.token_hex(8)))
+        old = [(id_, fields[name]) for id_, fields in self._entries(stream)]
+        new = [(id_, self._anew(data, stream, id_ if name == b"record" else "")) for id_, data in old]
+        count = sum(before[1] is not after[1] for before, after in zip(old, new, strict=True))
         if not count:
-            self._connection.client.delete(staged)
-        elif self._connection.scripts.reseal_stream([keys.thread, stream, staged], created=created, last=last):
+            return
+        staged.write_at_once(self._connection.client, apart, (("XADD", apart, id_, name, data) for id_, data in new))
+        if self._connection.scripts.reseal_stream([keys.thread, stream, apart], created=created, last=new[-1][0]):
             self.tally.resealed += count
 
     def _entries(self, stream: str) -> Iterator[tuple[str, dict[bytes, bytes]]]:

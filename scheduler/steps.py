@@ -131,7 +131,7 @@ class Steps(Closing):
             LeaseLost: the lease is no longer ours.
         """
         place = self._place(claim)
-        known = claim.dialogue.sleeping(asleep.moments).record()
+        known = self._connection.checkpoints.encode_known(claim.dialogue.sleeping(asleep.moments).record())
         fell_asleep = self._connection.scripts.sleep_step(
             place,
             step=claim.ref.step_id,
@@ -139,7 +139,7 @@ class Steps(Closing):
             fence=claim.fence,
             until_ms=asleep.until_ms,
             entry=unfinished({"kind": "slept", **claim.ids, "until_ms": asleep.until_ms}),
-            result=self._connection.checkpoints.encode_known(known),
+            result=self._connection.sealing.seal(known, place.named("results"), claim.ref.step_id),
             spending=_encoded(claim.spending(steps=0)),
         )
         if not fell_asleep:

@@ -31,7 +31,7 @@ from graphs.errors import (
 )
 from graphs.interrupts import GraphInterrupt
 from graphs.signals import ParentCommand
-from scheduler.absence import ArchiveBroken, ArchiveUnavailable, ThreadArchived
+from scheduler.absence import ArchiveBroken, ArchiveTooNew, ArchiveUnavailable, ThreadArchived
 from scheduler.errors import (
     AlreadyResumed,
     AmbiguousAnswer,
@@ -68,6 +68,7 @@ __all__ = [
     "AlreadyResumed",
     "AmbiguousAnswer",
     "ArchiveBroken",
+    "ArchiveTooNew",
     "ArchiveUnavailable",
     "CheckpointNotFound",
     "CursorMoved",

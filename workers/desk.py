@@ -11,6 +11,7 @@ from scheduler.config import RunConfig, merged, parse
 from scheduler.errors import InvalidConfig
 from scheduler.following import Follower
 from scheduler.snapshots import StateSnapshot
+from scheduler.whereabouts import refuse_archived
 
 from . import bootstrap
 from .engine import Engine
@@ -51,18 +52,25 @@ class Desk:
         """Return where a thread stands, or one of its checkpoints, through the eyes of the graph that it ran last.
 
         Raises:
+            ThreadArchived: it is in a file.
             UnknownGraph, ThreadNotFound, InvalidConfig: as ``graph`` does.
         """
         config = config_for(thread_id, {"checkpoint_id": checkpoint_id})
-        return self.client.snapshots.current(self.graph(thread_id), config, None)
+        return self.client.snapshots.current(self._seen_by(thread_id), config, None)
 
     def history(self, thread_id: str, limit: int | None = None) -> Sequence[StateSnapshot]:
         """Return a thread's checkpoints, the newest first.
 
         Raises:
+            ThreadArchived: it is in a file.
             UnknownGraph, ThreadNotFound, InvalidConfig: as ``graph`` does.
         """
-        return self.client.snapshots.history(self.graph(thread_id), config_for(thread_id), limit=limit)
+        return self.client.snapshots.history(self._seen_by(thread_id), config_for(thread_id), limit=limit)
+
+    def _seen_by(self, thread_id: str) -> Graph:
+        """Return the graph that a thread ran last; of one that is archived it is said where it is, known or not."""
+        refuse_archived(self.engine.connection, thread_id, "be read")
+        return self.graph(thread_id)
 
     def config(self, graph: Graph, thread_id: str, more: Mapping[str, Any] | None) -> RunConfig:
         """Return the config of a run: what the graph's own says, and over it what the call says.

@@ -98,7 +98,8 @@ def opened(desk: Desk, thread: str | None) -> tuple[Desk, str | None]:
     """Return the desk and the id of a thread; of one that is named by its archive, a desk over that.
 
     Raises:
-        ArchiveUnavailable, ArchiveBroken, KeyMissing, SealBroken: it cannot be read, or is not to be trusted.
+        ArchiveUnavailable, ArchiveBroken, ArchiveTooNew, KeyMissing, SealBroken: it cannot be read, or is not to be
+            trusted.
     """
     if thread is None or not thread.endswith(SUFFIX):
         return desk, thread

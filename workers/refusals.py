@@ -8,7 +8,7 @@ import pydantic
 import redis
 
 from graphs.errors import TreadleError
-from scheduler.absence import ArchiveBroken, ArchiveUnavailable
+from scheduler.absence import ArchiveBroken, ArchiveTooNew, ArchiveUnavailable
 from scheduler.errors import (
     CursorMoved,
     EmbeddedRedisError,
@@ -39,6 +39,7 @@ _CODES: tuple[tuple[type[Exception], ExitCode], ...] = (
     (HeadRefused, ExitCode.FAILED),
     (SealBroken, ExitCode.FAILED),
     (ArchiveBroken, ExitCode.FAILED),
+    (ArchiveTooNew, ExitCode.FAILED),
     (ArchiveUnavailable, ExitCode.UNAVAILABLE),
     (TreadleError, ExitCode.USAGE),
     (pydantic.ValidationError, ExitCode.USAGE),

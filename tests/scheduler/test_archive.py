@@ -3,14 +3,15 @@
 import gzip
 import hashlib
 import json
+import random
 from dataclasses import replace
 from typing import Any
 
 import ormsgpack
 import pytest
 
-from scheduler.absence import ArchiveBroken
-from scheduler.archive import FORMAT, Manifest, broken_log, manifest_of, packed, resealed, unpacked
+from scheduler.absence import ArchiveBroken, ArchiveTooNew
+from scheduler.archive import FORMAT, Manifest, broken_log, checked, manifest_of, packed, resealed, unpacked
 from scheduler.heads import Head
 from scheduler.holdings import Part
 from scheduler.keys import Keys
@@ -74,6 +75,24 @@ def test_the_same_content_has_the_same_digest_whatever_seals_it() -> None:
     assert written() == plain
 
 
+@pytest.mark.parametrize("sealing", [PLAIN, KEYS], ids=["plain", "sealed"])
+def test_a_content_of_many_pieces_is_read_and_checked(sealing: Any) -> None:
+    large = Part("channels", "", "hash", [[b"x@1.0", random.Random(1).randbytes(300_000)], [b"x@1.1", bytes(900_000)]])
+    data = written(large, sealing=sealing)
+
+    assert unpacked("file", data, sealing).parts[-1] == large
+    assert checked("file", data, sealing) == manifest_of("file", data)
+
+
+@pytest.mark.parametrize("told", [0, 70_000, 299_999, 300_001, 10**9])
+def test_no_more_is_decompressed_than_a_file_says(told: int) -> None:
+    data = written(Part("channels", "", "hash", [[b"x@1.0", random.Random(1).randbytes(300_000)]]))
+    manifest = replace(manifest_of("file", data), content_bytes=told, content_sha256="0" * 64).stamped()
+
+    with pytest.raises(ArchiveBroken, match="not the one that was written"):
+        checked("file", manifest.line() + data[data.find(b"\n") :], PLAIN)
+
+
 def test_a_sealed_file_needs_its_key_and_no_other_place() -> None:
     sealed = written(sealing=KEYS)
     line, _, payload = sealed.partition(b"\n")
@@ -115,7 +134,9 @@ def test_a_file_that_is_right_and_no_thread_is_refused(content: Any) -> None:
 def test_a_later_form_is_refused_by_its_number() -> None:
     later = forged({}, treadle_archive=FORMAT + 1)
 
-    with pytest.raises(ArchiveBroken, match=f"form {FORMAT + 1}"):
+    with pytest.raises(
+        ArchiveTooNew, match=f"form {FORMAT + 1}, and this version of Treadle reads forms up to {FORMAT}"
+    ):
         unpacked("file", later, PLAIN)
 
 

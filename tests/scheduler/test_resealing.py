@@ -22,6 +22,7 @@ from scheduler.settings import Settings
 from scheduler.steps import Steps
 from tests.fakes import RecordingDispatcher
 
+from .faults import OF_REDIS, Faults
 from .stage import THREAD, begin, claim, everything, line, play, record, refs, state
 
 LINE = line("a")
@@ -122,25 +123,14 @@ def test_it_can_be_counted_first_what_there_is(opened: Open, redis: Redis) -> No
     assert everything(redis) == before
 
 
-@pytest.mark.parametrize("calls", [1, 5, 20])
-def test_one_that_was_cut_short_is_begun_again(
-    opened: Open, redis: Redis, monkeypatch: pytest.MonkeyPatch, calls: int
+def test_one_that_was_cut_short_is_begun_again_and_what_it_left_goes_by_itself(
+    opened: Open, redis: Redis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    known = fill(opened(OLD))
-    resealing = Resealing(opened(f"{NEW},{OLD}").connection)
-    left = [calls]
-    xadd: Any = redis.xadd
+    known, faults = fill(opened(OLD)), Faults.at_calls(monkeypatch, *OF_REDIS)
+    lasting = [key for key in everything(redis) if redis.pttl(key) == -1]
 
-    def dies(*args: Any, **options: Any) -> Any:
-        left[0] -= 1
-        if not left[0]:
-            raise KeyboardInterrupt
-        return xadd(*args, **options)
-
-    with monkeypatch.context() as patched:
-        patched.setattr(redis, "xadd", dies)
-        with pytest.raises(KeyboardInterrupt):
-            resealing.all()
+    while faults.strikes(Resealing(opened(f"{NEW},{OLD}").connection).all, at=faults.seen + 17):
+        assert [key for key in everything(redis) if redis.pttl(key) == -1] == lasting
 
     assert seen(opened(f"{NEW},{OLD}"))["state"] == known["state"]
     Resealing(opened(f"{NEW},{OLD}").connection).all()

@@ -1,14 +1,18 @@
 """Sleeping steps: what the store keeps of them, and what comes of a wake-up too early, too late or twice."""
 
 import pytest
+from pydantic import SecretStr
 from redis import Redis
 
+from graphs.commands import Command
+from graphs.interrupts import GraphInterrupt, Questions
 from graphs.sleeping import Asleep
 from scheduler.claim import Claim
 from scheduler.client import Client
-from scheduler.connection import Connection
+from scheduler.connection import Connection, open_connection
 from scheduler.dispatch import StepRef
 from scheduler.errors import LeaseLost
+from scheduler.settings import Settings
 from scheduler.steps import Steps
 from scheduler.watchdog import Watchdog
 from tests.fakes import RecordingDispatcher
@@ -63,6 +67,26 @@ def test_a_step_that_sleeps_waits_in_the_store(client: Client, steps: Steps, con
     assert kinds(client) == ["created", "started", "leased", "slept"]
     (step,) = client.threads.pending(THREAD)
     assert (step.state, step.due_ms, step.worker) == ("asleep", until_ms, None)
+
+
+def test_what_a_step_was_answered_before_it_slept_is_sealed_and_comes_back(
+    redis: Redis, dispatcher: RecordingDispatcher
+) -> None:
+    pytest.importorskip("cryptography")
+    settings = Settings(encryption_keys=SecretStr(f"k:{'A' * 43}="), encryption_strict=True)
+    client = Client(open_connection(redis, settings, dispatcher), lambda function: function())
+    steps = Steps(client.connection, client.runs, "w1")
+    asking = claim(steps, begin(client, LINE, {}).orders[0].ref)
+    with pytest.raises(GraphInterrupt) as asked:
+        Questions(asking.step.id).ask("Really?", None)
+    steps.ask(asking, LINE, asked.value)
+    (order,) = begin(client, LINE, Command(resume="Xq7-secret")).orders
+
+    fall_asleep(steps, claim(steps, order.ref), now_ms(client.connection) + HOUR_MS)
+
+    assert "Xq7-secret" not in repr(everything(redis))
+    wake(client.connection, order.ref)
+    assert [*claim(steps, order.ref).dialogue.answers.values()] == ["Xq7-secret"]
 
 
 def test_a_message_that_comes_too_early_wakes_nobody(client: Client, steps: Steps, connection: Connection) -> None:

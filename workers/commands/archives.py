@@ -1,20 +1,17 @@
 """The commands that put threads away, bring them back, and make long ones shorter."""
 
-from collections.abc import Callable, Iterable
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, TypedDict, Unpack
 
 import click
 
-from graphs.errors import TreadleError
 from scheduler.archive import SUFFIX
-from scheduler.errors import StoreUnavailable
 
 from ..desk import Desk
-from ..exits import ExitCode
-from ..rendering import print_json, print_line
+from ..rendering import print_json
 from .arguments import Span, json_of_each_option, json_option, with_desk
+from .many import Many
 
 
 class Which(TypedDict):
@@ -52,7 +49,8 @@ def archive(ctx: click.Context, desk: Desk, thread_id: str | None, url: str | No
 
     The file has state, history, runs and log, compressed. `treadle log`, `state`, `history` and `verify` read it
     without Redis; `treadle restore` brings the thread back. Cut short, the command is given again. With --idle-for, a
-    thread that cannot be archived keeps no other one from it, and the exit code is 1.
+    thread that cannot be archived is told on stderr and keeps no other one from it, and the exit code is 1; 3 where
+    Redis does not answer, or several files in a row cannot be written. One that is used meanwhile is left alone.
 
     \b
     Examples:
@@ -65,6 +63,8 @@ def archive(ctx: click.Context, desk: Desk, thread_id: str | None, url: str | No
     url = url or desk.settings.archive_url
     if url is None:
         raise click.UsageError("say where with --to, or with TREADLE_ARCHIVE_URL.")
+    if url.startswith("memory://"):
+        raise click.UsageError("what lies in memory:// is gone when this command ends.")
     if url.endswith(".json"):
         raise click.UsageError("an archive ends with .treadle, or is put into a folder; `treadle export` writes JSON.")
     if thread_id is not None:
@@ -73,8 +73,12 @@ def archive(ctx: click.Context, desk: Desk, thread_id: str | None, url: str | No
         return
     if url.endswith(".treadle"):
         raise click.UsageError("many threads go into a folder: --to names one file.")
-    names = desk.client.archives.idle(idle_for or 0, waiting=options["waiting"])
-    ctx.exit(_each(names, lambda name: asdict(desk.client.archives.put(name, url)), _told, as_json=as_json))
+    archives, rested = desk.client.archives, (idle_for or 0, options["waiting"])
+
+    def put(name: str) -> dict[str, Any] | None:
+        return asdict(archives.put(name, url)) if archives.is_idle(name, *rested) else None
+
+    ctx.exit(Many(put, _told, as_json).do(archives.idle(*rested)))
 
 
 @click.command()
@@ -131,25 +135,7 @@ def prune(ctx: click.Context, desk: Desk, thread_id: str | None, **options: Unpa
         return
     found = filter(None, map(desk.client.threads.find, desk.client.threads.ids()))
     resting = [one.id for one in found if one.run_id is None and one.archive is None]
-    ctx.exit(_each(resting, pruned, _dropped, as_json=as_json))
-
-
-def _each(
-    names: Iterable[str], act: Callable[[str], dict[str, Any]], told: Callable[[dict[str, Any]], str], *, as_json: bool
-) -> ExitCode:
-    """Do something with each of many threads, and say so; what goes wrong with one keeps no other one from it."""
-    code = ExitCode.OK
-    for name in names:
-        try:
-            answer = act(name)
-        except StoreUnavailable:
-            raise
-        except TreadleError as error:
-            click.echo(f"{name}: {error}", err=True)
-            code = ExitCode.FAILED
-            continue
-        print_line(answer) if as_json else click.echo(told(answer))
-    return code
+    ctx.exit(Many(pruned, _dropped, as_json).do(resting))
 
 
 def _told(archived: dict[str, Any]) -> str:

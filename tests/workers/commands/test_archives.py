@@ -5,7 +5,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from redis import Redis
 
+from scheduler.archives import ArchiveStore
+from scheduler.keys import Keys
 from treadle.errors import ThreadArchived
 from treadle.graph import CompiledStateGraph
 from workers.desk import Desk
@@ -105,12 +108,14 @@ def test_restore_brings_a_thread_back_once(treadle: Treadle, file: str) -> None:
 
 
 def test_whoever_uses_an_archived_thread_is_told_where_it_is(
-    treadle: Treadle, graph: CompiledStateGraph, file: str
+    treadle: Treadle, graph: CompiledStateGraph, file: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for command in ("state", "log", "verify", "history"):
-        result = treadle(command, "t/1")
-        assert result.exit_code == 4
-        assert file in result.stderr
+    for known in ("tests.workers.commands.sample:graph", ""):
+        monkeypatch.setenv("TREADLE_GRAPHS", known)
+        for command in ("state", "log", "verify", "history"):
+            result = treadle(command, "t/1")
+            assert result.exit_code == 4
+            assert file in result.stderr
     with pytest.raises(ThreadArchived):
         graph.invoke({"text": "again"}, {"thread_id": "t/1"})
 
@@ -152,6 +157,53 @@ def test_threads_that_rest_for_long_are_archived_together(
 
     assert [one["thread"] for one in archived] == [finished, "t-2"]
     assert Desk().client.threads.get("paused").status == "paused"
+
+
+def test_of_many_threads_one_that_cannot_be_archived_keeps_no_other_one_from_it(
+    treadle: Treadle, graph: CompiledStateGraph, finished: str, store: str, tmp_path: Path
+) -> None:
+    for thread in ("broken", "t-2"):
+        graph.invoke({"text": "x"}, {"thread_id": thread})
+    with Redis.from_url(store) as redis:
+        redis.xdel(Keys().of_thread("broken").log, "2-0")
+
+    result = treadle("archive", "--idle-for", "0s", "--to", str(tmp_path), "--json")
+
+    assert [json.loads(line)["thread"] for line in result.stdout.splitlines()] == [finished, "t-2"]
+    assert "broken: " in result.stderr
+    assert "2 of 3 threads done; 1 failed" in result.stderr
+    assert result.exit_code == 1
+    assert Desk().client.threads.get("broken").status == "idle"
+
+
+def test_many_threads_are_not_tried_where_no_file_can_be_written(
+    treadle: Treadle, graph: CompiledStateGraph, tmp_path: Path
+) -> None:
+    for number in range(7):
+        graph.invoke({"text": "x"}, {"thread_id": f"t-{number}"})
+    (tmp_path / "file").write_text("no folder")
+
+    result = treadle("archive", "--idle-for", "0s", "--to", str(tmp_path / "file"))
+
+    assert result.exit_code == 3
+    assert "0 of 7 threads done; 5 failed" in result.stderr
+
+
+def test_one_of_many_threads_that_is_used_meanwhile_is_left_alone(
+    treadle: Treadle, graph: CompiledStateGraph, finished: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ArchiveStore, "idle", lambda *_: [finished, "deleted"])
+
+    result = treadle("archive", "--idle-for", "30d", "--to", str(tmp_path))
+
+    assert (result.exit_code, result.stdout, result.stderr) == (0, "", "")
+    assert Desk().client.threads.get(finished).status == "idle"
+
+
+def test_a_thread_is_not_put_where_nothing_stays(treadle: Treadle, finished: str) -> None:
+    assert treadle("archive", finished, "--to", "memory://shelf").exit_code == 2
+
+    assert Desk().client.threads.get(finished).status == "idle"
 
 
 def test_archive_goes_where_the_setting_says(
