@@ -57,6 +57,9 @@ class RedisStore(BaseStore):
             a query ranks nothing.
     """
 
+    #: Whether the server's index is used, where it has one.
+    _may_index = True
+
     def __init__(
         self,
         client: redis.Redis,
@@ -75,7 +78,8 @@ class RedisStore(BaseStore):
         self._nearest: Nearest | None = None
         if self._index is not None:
             # An index would hold sealed vectors in the clear.
-            found = None if sealed.key_id else VectorIndex(client, self._scripts, keys, self._index.dims)
+            has_index = self._may_index and not sealed.key_id
+            found = VectorIndex(client, self._scripts, keys, self._index.dims) if has_index else None
             self._nearest = Nearest(self._items, self._index.dims, found)
 
     @classmethod
@@ -209,6 +213,8 @@ class RedisStore(BaseStore):
 
 class InMemoryStore(RedisStore):
     """The same store in the memory of this process, on a fakeredis of its own: for tests and notebooks."""
+
+    _may_index = False  # those of fakeredis compare everything as well, and take longer
 
     def __init__(self, *, index: Mapping[str, Any] | None = None) -> None:
         # Importing fakeredis takes 0.16 s, which nobody should pay who only works with a real Redis.

@@ -226,18 +226,18 @@ def test_an_expired_item_is_not_found_by_a_query(redis: Redis, store: RedisStore
 
 
 def test_many_items_take_few_round_trips_and_are_all_compared(redis: Redis, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(nearest, "_PAGE", 20)
     store = opened(redis, fields=["text"])
     store.batch([PutOp(USER, f"{number:04}", {"text": "sea"}) for number in range(60)])
     store.put(USER, "0055", {"text": "tea"})
-    monkeypatch.setattr(nearest, "_PAGE", 20)
     trips: list[int] = []
-    read = store._items.fetch_with_vectors
+    read = store._items.fetch_vectors
 
     def counted(entries: Sequence[bytes]) -> Any:
         trips.append(len(entries))
         return read(entries)
 
-    monkeypatch.setattr(store._items, "fetch_with_vectors", counted)
+    monkeypatch.setattr(store._items, "fetch_vectors", counted)
 
     found = store.search(USER, query="tea", limit=2)
 
@@ -271,7 +271,6 @@ def test_a_store_is_opened_by_its_url_and_needs_one(monkeypatch: pytest.MonkeyPa
     monkeypatch.delenv("TREADLE_REDIS_URL", raising=False)
 
     with RedisStore.from_conn_string("redis://localhost:1", index={"dims": 3, "embed": embed}) as store:
-        store.setup()
         assert store.index_config is not None
     with pytest.raises(ValueError, match="TREADLE_REDIS_URL"):
         RedisStore.from_conn_string()
