@@ -10,8 +10,9 @@ from ..settings import WorkerSettings
 @click.option(
     "--db", default=0, show_default=True, type=click.IntRange(min=0), help="The database of TREADLE_REDIS_URL."
 )
+@click.option("--vector-sets", is_flag=True, help="Allow an index of vectors: for Redis 8, older ones refuse the file.")
 @click.option("--new-passwords", is_flag=True, help="Print new passwords instead, as lines for an .env file.")
-def acl(db: int, new_passwords: bool) -> None:
+def acl(db: int, vector_sets: bool, new_passwords: bool) -> None:
     """Print an ACL file for Redis 7 or newer, or Valkey: a user for each role, with the rights that it needs.
 
     The file has the hashes of the passwords in TREADLE_REDIS_PASSWORD_WORKER, _SCHEDULER, _CLIENT, _OPERATOR, _FLOWER
@@ -23,5 +24,6 @@ def acl(db: int, new_passwords: bool) -> None:
       set -a; . ./.env; treadle acl > users.acl
       redis-server deploy/redis.conf --aclfile users.acl
     """
-    for line in access.new_passwords() if new_passwords else access.lines(WorkerSettings(), db):
+    found = access.lines(WorkerSettings(), db, vector_sets=vector_sets)
+    for line in access.new_passwords() if new_passwords else found:
         click.echo(line)
