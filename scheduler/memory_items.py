@@ -71,10 +71,10 @@ class MemoryItems:
                 return
             span = span.after(entries[-1])
 
-    def sweep(self) -> bool:
-        """Forget some entries whose items have expired; return whether more of them may be left."""
+    def sweep(self) -> int:
+        """Forget some entries whose items have expired; return how many, 0 where none is left."""
         (forgotten,) = self._scripts.send(self._scripts.sweep(SWEEP))
-        return int(forgotten) == SWEEP
+        return int(forgotten)
 
     def fetch(self, entries: Sequence[bytes]) -> list[Record | None]:
         """Return the items, in one round trip; None for one that has expired."""

@@ -2,7 +2,9 @@
 
 import asyncio
 import base64
+import sys
 from collections.abc import Mapping, Sequence
+from types import ModuleType
 from typing import Any
 
 import pytest
@@ -177,6 +179,26 @@ def test_asynchronous_calls_embed_with_whatever_they_were_given(redis: Redis, ki
 def test_an_asynchronous_embedder_says_where_it_can_be_used(redis: Redis, embedder: Any) -> None:
     with pytest.raises(TypeError, match="asearch, aput"):
         opened(redis, embedder).search(USER, query="tea")
+
+
+def test_an_embedder_can_be_named_as_langchain_names_it(redis: Redis, monkeypatch: pytest.MonkeyPatch) -> None:
+    module = ModuleType("langchain.embeddings")
+    monkeypatch.setitem(sys.modules, "langchain", ModuleType("langchain"))
+    monkeypatch.setitem(sys.modules, "langchain.embeddings", module)
+    monkeypatch.setattr(module, "init_embeddings", {"tea:small": Counting()}.__getitem__, raising=False)
+
+    store = filled(opened(redis, "tea:small", fields=["text"]))
+
+    assert scored(store.search(USER, query="tea", limit=1)) == [("c", 1.0)]
+
+
+def test_without_langchain_a_named_embedder_says_what_to_install(redis: Redis, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "langchain.embeddings", None)
+
+    with pytest.raises(ImportError, match=r"pip install 'treadle\[embeddings\]'"):
+        opened(redis, "openai:text-embedding-3-small")
+    with pytest.raises(TypeError, match="'provider:model' of LangChain"):
+        opened(redis, "text-embedding-3-small")
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from typing import Any, cast
 import pytest
 from redis import Redis, ResponseError
 
-from graphs.store import PutOp, SearchItem
+from graphs.store import PutOp
 from scheduler import nearest, vector_index
 from scheduler.keys import Keys
 from scheduler.memory import InMemoryStore, RedisStore
@@ -69,7 +69,6 @@ def store(server: Redis) -> RedisStore:
 
 @pytest.fixture
 def indexed(store: RedisStore) -> RedisStore:
-    """The same store with its index."""
     store.setup()
     return store
 
@@ -96,13 +95,9 @@ def compared(store: RedisStore) -> RedisStore:
     return made
 
 
-def told(items: Sequence[SearchItem]) -> list[tuple[str, float | None]]:
-    return [(item.key, item.score) for item in items]
-
-
 def is_as_compared(store: RedisStore, prefix: tuple[str, ...] = ("users",), **how: Any) -> bool:
     how = {"query": "what", "limit": 5, **how}
-    assert told(store.search(prefix, **how)) == told(compared(store).search(prefix, **how))
+    assert store.search(prefix, **how) == compared(store).search(prefix, **how)
     return True
 
 
@@ -160,9 +155,7 @@ def test_items_without_vectors_come_behind_those_with(indexed: RedisStore) -> No
     assert [(item.key, item.score is None) for item in found] == [("x", False), ("0", True), ("1", True)]
 
 
-def test_of_several_vectors_of_an_item_the_nearest_counts_and_all_go_with_it(
-    indexed: RedisStore, server: Redis
-) -> None:
+def test_of_several_vectors_of_an_item_the_nearest_counts_and_all_go(indexed: RedisStore, server: Redis) -> None:
     indexed.put(USER, "many", {"text": "a", "more": ["b", "what", "c"]})
     assert vectors(server) == COUNT + 4
     assert indexed.search((), query="what", limit=1)[0].key == "many"
@@ -174,17 +167,17 @@ def test_of_several_vectors_of_an_item_the_nearest_counts_and_all_go_with_it(
     assert is_as_compared(indexed, ())
 
 
-@pytest.mark.parametrize("nobody_asked", (False, True))
-def test_an_expired_item_leaves_no_vector(indexed: RedisStore, server: Redis, nobody_asked: bool) -> None:
+@pytest.mark.parametrize("asked", (False, True))
+def test_an_expired_item_leaves_no_vector(indexed: RedisStore, server: Redis, asked: bool) -> None:
     indexed.put(USER, "gone", {"text": "what"}, ttl=10)
     server.delete(KEYS.memory_item(USER, "gone"))  # as Redis does with what has expired
     expiring: Any = server.zrange(KEYS.memory_expiry(), 0, -1)
     server.zadd(KEYS.memory_expiry(), dict.fromkeys(expiring, 1))
 
-    if nobody_asked:
-        indexed.put(USER, "another", {"n": 1})
-    else:
+    if asked:
         assert is_as_compared(indexed)
+    else:
+        indexed.put(USER, "another", {"n": 1})
 
     assert vectors(server) == COUNT
 
@@ -303,7 +296,6 @@ def test_what_is_written_at_random_is_found_as_comparing_finds_it(indexed: Redis
 
 def test_a_store_of_one_process_has_no_index_to_build() -> None:
     store = InMemoryStore(index={"dims": DIMS, "embed": embed})
-    store.setup()
 
     assert store._nearest is not None
     assert store._nearest._index is None
