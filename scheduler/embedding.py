@@ -8,10 +8,26 @@ from itertools import chain
 from typing import Any, TypeAlias
 
 from graphs.checks import shown
+from graphs.errors import MissingExtra
 
 from .errors import InvalidEmbedding
 
 Vectors: TypeAlias = list[Any]
+
+
+def embedder_of(source: Any) -> Any:
+    """Return what ``embed`` of an index names: itself, or for "provider:model" LangChain's object for that model.
+
+    Raises:
+        MissingExtra: LangChain is not installed; of the provider's own package LangChain says so itself.
+    """
+    if not isinstance(source, str) or ":" not in source:
+        return source
+    try:
+        from langchain.embeddings import init_embeddings
+    except ImportError as error:
+        raise MissingExtra("langchain", "embeddings") from error
+    return init_embeddings(source)
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,8 +39,8 @@ class Embedder:
     def __post_init__(self) -> None:
         if not callable(self.source) and not any(map(self._method, ("embed_documents", "aembed_documents"))):
             raise TypeError(
-                "index['embed'] is a function from a list of texts to a list of vectors, or an object with "
-                f"embed_documents, got {shown(self.source)}."
+                "index['embed'] is a function from a list of texts to a list of vectors, an object with "
+                f"embed_documents, or 'provider:model' of LangChain, got {shown(self.source)}."
             )
 
     def embed(self, documents: Sequence[str], queries: Sequence[str]) -> tuple[Vectors, Vectors]:

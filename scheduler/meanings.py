@@ -8,7 +8,7 @@ from graphs.checks import shown, whole
 from graphs.store import Op, PutOp, SearchOp
 from graphs.store_fields import WHOLE, steps_of, texts_at
 
-from .embedding import Embedder, Vectors
+from .embedding import Embedder, Vectors, embedder_of
 from .vectors import packed
 
 #: More than any embedding has; a row of them still is a small value.
@@ -21,7 +21,7 @@ class IndexConfig(TypedDict):
 
     #: How many numbers a vector has.
     dims: int
-    #: A function from texts to vectors, an asynchronous one, or an object with ``embed_documents``.
+    #: A function from texts to vectors, an asynchronous one, an object with ``embed_documents``, or "provider:model".
     embed: Any
     #: Which texts of a value are embedded; the whole value where it is left out.
     fields: NotRequired[Sequence[str] | None]
@@ -61,7 +61,7 @@ class SemanticIndex:
         self.dims = whole(config["dims"], "index['dims']", ValueError, least=1, most=_MOST_DIMS)
         self.fields = _fields(config.get("fields"))
         self.config = dict(config)
-        self._embedder = Embedder(config["embed"])
+        self._embedder = Embedder(embedder_of(config["embed"]))
 
     def of(self, ops: Sequence[Op]) -> Meanings:
         """Return what the ops mean: their texts are embedded together."""

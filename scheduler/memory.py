@@ -1,6 +1,7 @@
 """The long-term memory in Redis: items that threads and workers share, found by namespace, key and filter."""
 
 import asyncio
+import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from typing import Any
@@ -19,7 +20,9 @@ from graphs.store import (
     Result,
     SearchItem,
     SearchOp,
+    TTLConfig,
 )
+from graphs.store_ttl import checked_ttl
 
 from .bytes_redis import available
 from .calling import Call
@@ -55,9 +58,15 @@ class RedisStore(BaseStore):
         sealing: seals them; None: as the environment says.
         index: what is embedded, and how: ``{"dims": 3, "embed": function, "fields": ["text"]}``; None: nothing is, and
             a query ranks nothing.
+        ttl: how long items live where calls do not say it: ``{"default_ttl": 60, "refresh_on_read": True}`` (minutes).
     """
 
-    def __init__(
+    supports_ttl = True
+
+    #: Whether the server's index is used, where it has one.
+    _may_index = True
+
+    def __init__(  # noqa: PLR0913 - what it stands on, and what is said of its items
         self,
         client: redis.Redis,
         keys: Keys,
@@ -65,7 +74,10 @@ class RedisStore(BaseStore):
         sealing: Sealing | None = None,
         *,
         index: Mapping[str, Any] | None = None,
+        ttl: TTLConfig | None = None,
     ) -> None:
+        self.ttl_config = checked_ttl(ttl)
+        self._swept = time.monotonic()
         self._redis = client
         self._keys = keys
         self._scripts = MemoryScripts(client, keys)
@@ -75,18 +87,25 @@ class RedisStore(BaseStore):
         self._nearest: Nearest | None = None
         if self._index is not None:
             # An index would hold sealed vectors in the clear.
-            found = None if sealed.key_id else VectorIndex(client, self._scripts, keys, self._index.dims)
+            has_index = self._may_index and not sealed.key_id
+            found = VectorIndex(client, self._scripts, keys, self._index.dims) if has_index else None
             self._nearest = Nearest(self._items, self._index.dims, found)
 
     @classmethod
     def from_conn_string(
-        cls, url: str | None = None, *, index: Mapping[str, Any] | None = None, types: Iterable[type] = ()
+        cls,
+        url: str | None = None,
+        *,
+        index: Mapping[str, Any] | None = None,
+        ttl: TTLConfig | None = None,
+        types: Iterable[type] = (),
     ) -> "RedisStore":
         """Return the memory in the Redis at a URL; it connects with its first use.
 
         Args:
             url: as of RedisSaver; None: TREADLE_REDIS_URL.
             index: what is embedded, and how.
+            ttl: how long items live where calls do not say it.
             types: the classes that values may hold, beside plain data.
 
         Raises:
@@ -101,7 +120,7 @@ class RedisStore(BaseStore):
         serde = Serde(limit_bytes=settings.max_value_bytes)
         serde.allow(types)
         client = redis_at(settings.redis_url, Patience(settings.store_patience_s))
-        return cls(client, Keys(settings.prefix), serde, settings.sealing(), index=index)
+        return cls(client, Keys(settings.prefix), serde, settings.sealing(), index=index, ttl=ttl)
 
     def __enter__(self) -> "RedisStore":
         return self
@@ -122,6 +141,14 @@ class RedisStore(BaseStore):
     def index_config(self) -> dict[str, Any] | None:
         """What is embedded, and how; None: nothing is."""
         return self._index.config if self._index else None
+
+    def sweep_ttl(self) -> int:
+        """Clear away what is left of expired items, which nothing finds any more, and return of how many.
+
+        Writes do that as well, and searches that meet them; it matters where there are neither for long.
+        """
+        with available("clear the long-term memory"):
+            return sum(iter(self._items.sweep, 0))
 
     def batch(self, ops: Iterable[Op]) -> list[Result]:
         """Run the ops and return one result for each, in their order.
@@ -144,6 +171,7 @@ class RedisStore(BaseStore):
     def _run(self, ops: Sequence[Op], meanings: Meanings) -> list[Result]:
         writes = [self._items.encode(op, self._index, meanings) for op in ops if isinstance(op, PutOp)]
         with available("answer for the long-term memory"):
+            self._sweep_at_times()
             found = iter(self._get([op for op in ops if isinstance(op, GetOp)]))
             results = [self._answer(op, found, meanings) for op in ops]
             self._apply(writes)
@@ -184,8 +212,7 @@ class RedisStore(BaseStore):
             yield from (record for record in records if record and op.accepts(record.item.value))
 
     def _list_namespaces(self, op: ListNamespacesOp) -> list[Namespace]:
-        while self._items.sweep():
-            pass
+        self.sweep_ttl()
         return select(self._namespaces(span_of(op)), op)
 
     def _namespaces(self, span: Span) -> Iterator[Namespace]:
@@ -195,6 +222,11 @@ class RedisStore(BaseStore):
 
     def _refresh(self, records: Iterable[Record]) -> None:
         self._scripts.send(*(self._scripts.refresh(record.entry) for record in records if record.expires))
+
+    def _sweep_at_times(self) -> None:
+        minutes, now = (self.ttl_config or {}).get("sweep_interval_minutes"), time.monotonic()
+        if minutes and now - self._swept >= minutes * 60 and self._items.sweep() < SWEEP:
+            self._swept = now
 
     def _apply(self, writes: Sequence[Write]) -> None:
         if writes:
@@ -210,13 +242,15 @@ class RedisStore(BaseStore):
 class InMemoryStore(RedisStore):
     """The same store in the memory of this process, on a fakeredis of its own: for tests and notebooks."""
 
-    def __init__(self, *, index: Mapping[str, Any] | None = None) -> None:
+    _may_index = False  # those of fakeredis compare everything as well, and take longer
+
+    def __init__(self, *, index: Mapping[str, Any] | None = None, ttl: TTLConfig | None = None) -> None:
         # Importing fakeredis takes 0.16 s, which nobody should pay who only works with a real Redis.
         from .fake import fake_redis, fake_server
         from .settings import Settings
 
         serde = Serde(limit_bytes=Settings().max_value_bytes)
-        super().__init__(fake_redis(fake_server()), Keys(), serde, PLAIN, index=index)
+        super().__init__(fake_redis(fake_server()), Keys(), serde, PLAIN, index=index, ttl=ttl)
 
 
 def _found(record: Record) -> SearchItem:

@@ -71,22 +71,36 @@ class MemoryItems:
                 return
             span = span.after(entries[-1])
 
-    def sweep(self) -> bool:
-        """Forget some entries whose items have expired; return whether more of them may be left."""
+    def sweep(self) -> int:
+        """Forget some entries whose items have expired; return how many, 0 where none is left."""
         (forgotten,) = self._scripts.send(self._scripts.sweep(SWEEP))
-        return int(forgotten) == SWEEP
+        return int(forgotten)
 
     def fetch(self, entries: Sequence[bytes]) -> list[Record | None]:
         """Return the items, in one round trip; None for one that has expired."""
         return [*map(self._decode, entries, self._read(entries, _FIELDS))]
 
-    def fetch_with_vectors(self, entries: Sequence[bytes]) -> list[tuple[Record, bytes] | None]:
-        """Return the items, each with its vectors in a row."""
+    def fetch_with_vectors(self, entries: Sequence[bytes]) -> list[tuple[Record, bytes]]:
+        """Return the items that have not expired, each with its vectors in a row; the others are swept."""
         read = self._read(entries, (*_FIELDS, "vectors"))
-        return [
-            (record, self._opened(entry, fields[-1], "vectors")) if record else None
+        found = [
+            (record, self._opened(entry, fields[-1], "vectors"))
             for entry, fields, record in zip(entries, read, map(self._decode, entries, read), strict=True)
+            if record
         ]
+        self._swept(entries, found)
+        return found
+
+    def fetch_vectors(self, entries: Sequence[bytes]) -> list[tuple[bytes, bytes]]:
+        """Return the entries of the items that have not expired, each with its vectors; the others are swept."""
+        read = self._read(entries, ("created_us", "vectors"))
+        found = [
+            (entry, self._opened(entry, vectors, "vectors"))
+            for entry, (created_us, vectors) in zip(entries, read, strict=True)
+            if created_us is not None
+        ]
+        self._swept(entries, found)
+        return found
 
     def encode(self, op: PutOp, index: SemanticIndex | None, meanings: Meanings) -> Write:
         """Return what a put writes.
@@ -103,6 +117,10 @@ class MemoryItems:
         vectors = index.vectors(op, meanings) if index else b""
         dims = index.dims if index and not self._sealing.key_id else None
         return Write(entry, value, ttl_ms, vectors and self._sealed(entry, vectors, "vectors"), dims)
+
+    def _swept(self, entries: Sequence[bytes], found: Sequence[object]) -> None:
+        if len(found) < len(entries):
+            self.sweep()
 
     def _read(self, entries: Sequence[bytes], fields: Sequence[str]) -> list[list[bytes | None]]:
         pipeline = self._redis.pipeline(transaction=False)

@@ -1,6 +1,6 @@
 """Search by meaning: the nearest items to a query, by comparing all of them or those that the server's index offers."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import Final
 
@@ -38,7 +38,7 @@ class Nearest:
         self._items, self._dims, self._index = items, dims, index
         self._page = max(1, min(_PAGE, _VECTORS_BYTES // (4 * dims)))
 
-    def search(self, op: SearchOp, query: bytes) -> Iterable[Record]:
+    def search(self, op: SearchOp, query: bytes) -> list[Record]:
         """Return at least those of the nearest items that the op asks for, each with its score, the nearest first."""
         if self._index is None:
             return self._compared(op, query)
@@ -48,7 +48,7 @@ class Nearest:
         if standing.is_whole(self._dims):
             found = self._offered(op, query, standing)
             return self._compared(op, query) if found is None else found
-        compared = [*self._compared(op, query)]
+        compared = self._compared(op, query)
         self._index.gather(standing, max(_LEAST_GATHERED, standing.items // _SHARE))
         return compared
 
@@ -58,14 +58,20 @@ class Nearest:
             while self._index.gather(self._index.look(()), _PAGE):
                 pass
 
-    def _compared(self, op: SearchOp, query: bytes) -> Iterator[Record]:
-        ranking: Ranking[Record] = Ranking(query, self._dims, op.offset + op.limit)
+    def _compared(self, op: SearchOp, query: bytes) -> list[Record]:
+        ranking: Ranking[bytes] = Ranking(query, self._dims, op.offset + op.limit)
         for entries in self._items.pages(below(op.namespace_prefix), self._page):
-            read = self._items.fetch_with_vectors(entries)
-            if None in read:
-                self._items.sweep()
-            ranking.add([found for found in read if found and op.accepts(found[0].item.value)])
-        return _scored(ranking)
+            ranking.add(self._wanted(op, entries))
+        scores = dict(ranking.items())
+        found = self._items.fetch([*scores])
+        return [replace(record, score=scores[record.entry]) for record in found if record]
+
+    def _wanted(self, op: SearchOp, entries: Sequence[bytes]) -> list[tuple[bytes, bytes]]:
+        """Return the entries that the filter accepts, with their vectors; the values are read for a filter alone."""
+        if not op.filter:
+            return self._items.fetch_vectors(entries)
+        read = self._items.fetch_with_vectors(entries)
+        return [(record.entry, vectors) for record, vectors in read if op.accepts(record.item.value)]
 
     def _offered(self, op: SearchOp, query: bytes, standing: Standing) -> list[Record] | None:
         """Return what is the nearest for sure by what the index offers; None: that cannot be said."""
@@ -84,11 +90,9 @@ class Nearest:
     def _ranked(self, query: bytes, entries: Iterable[bytes]) -> list[Record]:
         # In the order of their entries, which is that of equals.
         read = self._items.fetch_with_vectors(sorted({*entries}))
-        if None in read:
-            self._items.sweep()
         ranking: Ranking[Record] = Ranking(query, self._dims, len(read))
-        ranking.add([found for found in read if found])
-        return [*_scored(ranking)]
+        ranking.add(read)
+        return [replace(record, score=score) for record, score in ranking.items()]
 
 
 def counts(op: SearchOp, items: int) -> Iterator[int]:
@@ -117,7 +121,3 @@ def enough(ranked: list[Record], op: SearchOp) -> list[Record] | None:
         and op.accepts(record.item.value)
     ]
     return found if len(found) >= op.offset + op.limit else None
-
-
-def _scored(ranking: Ranking[Record]) -> Iterator[Record]:
-    return (replace(record, score=score) for record, score in ranking.items())

@@ -166,6 +166,8 @@ class Resealing:
 
     def _memory(self) -> None:
         names = self._connection.keys
+        if not self._dry:  # the server's index holds vectors in the clear
+            self._connection.client.unlink(names.memory_vectors(), names.memory_gathered())
         for entry, _ in self._connection.client.zscan_iter(names.memory_index()):
             self._hash(names.memory_item(*from_entry(entry)), _OF_ITEM.__contains__)
 

@@ -14,6 +14,7 @@ from .errors import InvalidEmbedding
 from .sealing import MARK
 
 _FLOAT: Final = 4
+_DIGITS: Final = 9
 #: What the first byte is where it would be the mark of what is sealed: the lowest bits of a number, so nothing is lost.
 _UNMARKED: Final = bytes([MARK[0] ^ 1])
 
@@ -51,12 +52,14 @@ def similarities(query: bytes, rows: Sequence[bytes], dims: int) -> list[float]:
         return []
     numpy = _numpy()
     scores = _plain(query, rows, dims) if numpy is None else _fast(numpy, query, rows, dims)
-    return [max(-1.0, min(1.0, score)) for score in scores]
+    # Rounded, so that equal vectors are equally near, in whatever order their numbers were added up.
+    return [round(max(-1.0, min(1.0, score)), _DIGITS) for score in scores]
 
 
 def _fast(numpy: Any, query: bytes, rows: Sequence[bytes], dims: int) -> list[float]:
     every = numpy.frombuffer(b"".join(rows), dtype="<f4").reshape(-1, dims)
-    scores = every @ numpy.frombuffer(query, dtype="<f4")
+    # In double precision, as in Python: else a last digit would hang on how many rows there are.
+    scores = every.astype(float) @ numpy.frombuffer(query, dtype="<f4").astype(float)
     starts = numpy.cumsum([0, *(count_of(row, dims) for row in rows[:-1])])
     return [float(score) for score in numpy.maximum.reduceat(scores, starts)]
 

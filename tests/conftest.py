@@ -1,6 +1,5 @@
 """What all tests share: a Redis of their own, fake or real, and a check that the packages tested are these."""
 
-import shutil
 import signal
 import subprocess
 from collections.abc import Iterator, Sequence
@@ -17,7 +16,7 @@ from scheduler.cluster_redis import ClusterRedis
 from scheduler.fake import fake_redis, fake_server
 from scheduler.lean_redis import LeanRedis
 from scheduler.patience import Patience
-from tests.servers import Cluster
+from tests.servers import Cluster, redis_server
 
 _ROOT = Path(__file__).parent.parent
 
@@ -78,7 +77,7 @@ class RealRedis:
 
     def start(self) -> "RealRedis":
         """Start it and wait until it answers."""
-        server = shutil.which("redis-server") or shutil.which("valkey-server")
+        server = redis_server()
         if server is None:
             pytest.fail("This test needs redis-server or valkey-server on PATH (Debian: apt-get install redis-server).")
         command = [server, "--port", "0", "--unixsocket", str(self.socket), "--dir", str(self._folder)]

@@ -1,5 +1,6 @@
 """Redis servers on ports of this machine, for tests of more than one: a cluster, or a primary that sentinels watch."""
 
+import os
 import shutil
 import signal
 import socket
@@ -17,6 +18,12 @@ from redis.retry import Retry
 
 _HOST = "127.0.0.1"
 _SLOTS = 16_384
+
+
+def redis_server() -> str | None:
+    """Return the program of the server that tests start: TREADLE_TEST_REDIS, else what PATH has."""
+    named = os.environ.get("TREADLE_TEST_REDIS") or ""
+    return named or shutil.which("redis-server") or shutil.which("valkey-server")
 
 
 def free_port() -> int:
@@ -53,7 +60,7 @@ class Server:
 
     def start(self) -> Self:
         """Start it; it may not answer yet."""
-        program = shutil.which(self._program)
+        program = redis_server() if self._program == "redis-server" else shutil.which(self._program)
         if program is None:
             pytest.fail(f"This test needs {self._program} on PATH (Debian: apt-get install {self._program}).")
         arguments = ["--port", str(self.port), "--bind", _HOST, "--dir", str(self.folder)]

@@ -56,7 +56,12 @@ _TO_READ_THREADS = (
     "hget", "hgetall", "hkeys", "hmget", "hvals", "hstrlen", "lindex", "llen", "lrange", "smembers", "xrange",
     "xrevrange", "xread", "zrange", "zcount", "zmscore", "multi", "exec",
 )  # fmt: skip
-_TO_SHARE = ("get", "hmget", "sadd", "smembers", "unlink", "zrem", "zrange", "zrangebylex", "multi", "exec")
+_TO_SHARE = (
+    "get", "hmget", "sadd", "smembers", "unlink", "vcard", "vsim", "zlexcount", "zrem", "zrange", "zrangebylex",
+    "multi", "exec",
+)  # fmt: skip
+#: What an index of the memory's vectors takes. A server without vector sets refuses a file that names it.
+_OF_VECTOR_SETS = frozenset({"vadd", "vcard", "vgetattr", "vrem", "vsim"})
 _TO_PUBLISH = ("lpush", "sadd", "smembers", "publish", "multi", "exec")
 _TO_ASK_WORKERS = (
     "brpop", "del", "llen", "multi", "exec", "pexpire", "publish", "sadd", "smembers", "srem",
@@ -91,9 +96,14 @@ class Role:
     #: Further rights: a command, and a pattern of the keys that are read with that command alone.
     selectors: tuple[tuple[str, str], ...] = ()
 
-    def line(self, password: str) -> str:
-        """Return the role's line of an ACL file; it has the hash of the password alone."""
+    def line(self, password: str, *, vector_sets: bool = False) -> str:
+        """Return the role's line of an ACL file; it has the hash of the password alone.
+
+        ``vector_sets``: whether it is for a server that has them.
+        """
         commands = {*self.commands, *(command for name in self.scripts for command in lua_files.commands(name))}
+        if not vector_sets:
+            commands -= _OF_VECTOR_SETS
         rules = (
             "reset",
             "on",
@@ -169,8 +179,13 @@ def roles(settings: WorkerSettings, database: int = 0) -> Iterator[Role]:
     yield Role("backup", ("psync", "sync", "replconf"))
 
 
-def lines(settings: WorkerSettings, database: int = 0) -> Iterator[str]:
+def lines(settings: WorkerSettings, database: int = 0, *, vector_sets: bool = False) -> Iterator[str]:
     """Yield the lines of the ACL file; the passwords are those of the environment.
+
+    Args:
+        settings: whose prefix the keys have.
+        database: the number of the database that the broker uses.
+        vector_sets: whether the server has vector sets, which only those may name that have them.
 
     Raises:
         Refused: the environment lacks the password of a role.
@@ -183,7 +198,7 @@ def lines(settings: WorkerSettings, database: int = 0) -> Iterator[str]:
         )
     yield _DEFAULT
     for role in roles(settings, database):
-        yield role.line(os.environ[variable_of(role.name)])
+        yield role.line(os.environ[variable_of(role.name)], vector_sets=vector_sets)
 
 
 def new_passwords() -> Iterator[str]:

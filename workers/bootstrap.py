@@ -115,7 +115,7 @@ def stores(settings: WorkerSettings, connection: Connection) -> dict[str, BaseSt
     """Return the long-term memories that the graphs of this process were compiled with, by the graph's name.
 
     One that lives in a single process is none for several workers: their graphs have the one beside their threads, with
-    the index of their own.
+    the index and the lifetimes of their own.
 
     Raises:
         InvalidGraph: an address cannot be imported.
@@ -123,7 +123,8 @@ def stores(settings: WorkerSettings, connection: Connection) -> dict[str, BaseSt
     found = {compiled.name: compiled.store for compiled in reversed(_compiled(settings))}
     for name, store in found.items():
         if isinstance(store, InMemoryStore):
-            found[name] = default_store(connection, store.index_config) if store.index_config else None
+            own = store.index_config or store.ttl_config
+            found[name] = default_store(connection, store) if own else None
     return {name: store for name, store in found.items() if store is not None}
 
 

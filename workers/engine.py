@@ -1,7 +1,6 @@
 """One saver, at work: a connection, a client on it, and what executes the steps that this process has to run."""
 
 import socket
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from os import getpid
 from typing import Any
@@ -59,9 +58,13 @@ def open_engine(connection: Connection, *, durable: bool) -> Engine:
     return Engine(connection, Client(connection, call_anywhere), durable)
 
 
-def default_store(connection: Connection, index: Mapping[str, Any] | None = None) -> BaseStore:
-    """Return the long-term memory of graphs that were compiled without one: it lives beside their threads."""
-    return RedisStore(connection.client, connection.keys, connection.serde, connection.sealing, index=index)
+def default_store(connection: Connection, like: BaseStore | None = None) -> BaseStore:
+    """Return the long-term memory of graphs that were compiled without one: it lives beside their threads.
+
+    ``like``: one with whose index and lifetimes it is to work.
+    """
+    index, ttl = getattr(like, "index_config", None), like.ttl_config if like else None
+    return RedisStore(connection.client, connection.keys, connection.serde, connection.sealing, index=index, ttl=ttl)
 
 
 def nesting(connection: Connection, worker: str, means: Means) -> Nesting:

@@ -9,7 +9,7 @@ import sys
 import click
 from rich.console import Console
 
-from . import backlog, chains, chat, footprint, inline, scaling, scripts, sends, starts, sweeps, table, waiting
+from . import backlog, chains, chat, footprint, inline, meaning, scaling, scripts, sends, starts, sweeps, table, waiting
 
 ROWS = {
     "chains": chains.COMPARISONS,
@@ -23,6 +23,7 @@ ROWS = {
     "backlog": backlog.COMPARISONS,
     "scripts": scripts.COMPARISONS,
     "scaling": scaling.COMPARISONS,
+    "meaning": meaning.COMPARISONS,
 }
 
 

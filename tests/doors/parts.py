@@ -63,7 +63,7 @@ MEMORY = (
     Door("put odd key", put(key=0), ("", SURROGATE), ValueError, "cannot be stored"),
     Door("put long key", put(key=0), ("x" * 5000,), ValueError, "names, and what is long goes into the value"),
     Door("get key", lambda s, v: s.get(N, v), (None, *OTHER), TypeError, "pass a str"),
-    Door("put value", put(value=0), (None, *OTHER, "x", [], (("a", 1),)), TypeError, "pass a dict"),
+    Door("put value", put(value=0), (*OTHER, "x", [], (("a", 1),)), TypeError, "pass a dict"),
     Door(
         "put odd value",
         put(value=0),
@@ -118,6 +118,31 @@ MEMORY = (
     Door("op", lambda s, v: s.batch([v]), (None, *OTHER, "x", ("n",)), TypeError, "pass GetOp, PutOp"),
     Door(
         "index", lambda s, v: InMemoryStore(index=v), (*OTHER, "x", True), TypeError, "The index of a store is a dict"
+    ),
+    Door("ttl", lambda s, v: InMemoryStore(ttl=v), (*OTHER, "x", True), TypeError, "The ttl of a store is a dict"),
+    Door(
+        "ttl option",
+        lambda s, v: InMemoryStore(ttl=v),
+        ({"x": 1}, {"default": 5}),
+        ValueError,
+        "The ttl of a store has default_ttl, refresh_on_read, sweep_interval_minutes",
+    ),
+    *(
+        Door(
+            f"ttl {name}",
+            lambda s, v, name=name: InMemoryStore(ttl={name: v}),
+            (True, "x", 0, -1, float("nan"), float("inf"), 1e10),
+            ValueError,
+            f"ttl['{name}'] is minutes above 0",
+        )
+        for name in ("default_ttl", "sweep_interval_minutes")
+    ),
+    Door(
+        "refresh on read",
+        lambda s, v: InMemoryStore(ttl={"refresh_on_read": v}),
+        (None, 1, "x"),
+        TypeError,
+        "ttl['refresh_on_read'] is True or False",
     ),
     Door(
         "index option",

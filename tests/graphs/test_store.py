@@ -23,6 +23,8 @@ from graphs.store import (
 class RecordingStore(BaseStore):
     """Keeps the ops it was given and answers each with an empty list."""
 
+    supports_ttl = True
+
     def __init__(self) -> None:
         self.ops: list[Op] = []
 
@@ -45,6 +47,7 @@ CALLS: list[tuple[str, tuple[Any, ...], dict[str, Any], Op]] = [
     ("get", (("n",), "k"), {"refresh_ttl": False}, GetOp(("n",), "k", refresh_ttl=False)),
     ("put", (("n",), "k", {"a": 1}), {}, PutOp(("n",), "k", {"a": 1})),
     ("put", (("n",), "k", {}, ["a"]), {"ttl": 1.5}, PutOp(("n",), "k", {}, index=["a"], ttl=1.5)),
+    ("put", (("n",), "k", None), {}, PutOp(("n",), "k", None)),
     ("delete", (("n",), "k"), {}, PutOp(("n",), "k", None)),
     ("search", (("n",),), {}, SearchOp(("n",), None, 10, 0, None, True)),
     (
@@ -105,11 +108,27 @@ def test_a_reserved_label_is_fine_further_down(store: RecordingStore, put: Calla
     assert len(store.ops) == 1
 
 
-@pytest.mark.parametrize("put", [put, aput])
-def test_putting_none_is_refused_rather_than_taken_for_a_deletion(
-    store: RecordingStore, put: Callable[..., None]
-) -> None:
-    with pytest.raises(TypeError, match=r"call delete\(\)"):
-        put(store, ("n",), None)
+def test_a_store_says_how_long_its_items_live_and_a_call_says_it_better(store: RecordingStore) -> None:
+    store.ttl_config = {"default_ttl": 5, "refresh_on_read": False}
 
-    assert store.ops == []
+    store.put(("n",), "k", {})
+    store.put(("n",), "k", {}, ttl=None)
+    store.put(("n",), "k", {}, ttl=1)
+    store.get(("n",), "k")
+    store.get(("n",), "k", refresh_ttl=True)
+    store.search(("n",))
+    asyncio.run(store.aput(("n",), "k", {}))
+    asyncio.run(store.asearch(("n",), refresh_ttl=True))
+
+    told = [op.ttl if isinstance(op, PutOp) else getattr(op, "refresh_ttl", None) for op in store.ops]
+    assert told == [5, None, 1, False, True, False, 5, True]
+
+
+def test_a_store_that_lets_nothing_expire_refuses_a_ttl(store: RecordingStore) -> None:
+    store.supports_ttl = False
+
+    store.put(("n",), "k", {}, ttl=None)
+    with pytest.raises(NotImplementedError, match="RecordingStore lets nothing expire"):
+        store.put(("n",), "k", {}, ttl=1)
+
+    assert store.ops == [PutOp(("n",), "k", {})]

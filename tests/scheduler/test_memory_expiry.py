@@ -171,3 +171,41 @@ def test_storing_without_a_ttl_makes_an_item_stay(store: RedisStore, redis: Redi
 
     assert lifetime_ms(redis, USER, "k") == -1
     assert redis.exists(KEYS.memory_expiry()) == 0
+
+
+def test_a_store_with_a_default_ttl_lets_expire_what_is_put_without_one(redis: Redis) -> None:
+    store = RedisStore(redis, KEYS, Serde(), ttl={"default_ttl": 2, "refresh_on_read": False})
+
+    store.put(USER, "short", {})
+    store.put(USER, "ever", {}, ttl=None)
+    redis.pexpire(KEYS.memory_item(USER, "short"), 1_000)
+    store.get(USER, "short")
+    store.search(USER)
+
+    assert lifetime_ms(redis, USER, "short") <= 1_000
+    assert lifetime_ms(redis, USER, "ever") == -1
+    store.get(USER, "short", refresh_ttl=True)
+    assert lifetime_ms(redis, USER, "short") > 100_000
+
+
+def test_what_is_left_of_expired_items_is_cleared_away_when_asked(store: RedisStore, redis: Redis) -> None:
+    store.batch([PutOp(USER, f"{number:03}", {}, ttl=1) for number in range(SWEEP + 3)])
+    for number in range(SWEEP + 3):
+        expire(redis, USER, f"{number:03}")
+
+    assert store.sweep_ttl() == SWEEP + 3
+    assert store.sweep_ttl() == 0
+    assert redis.dbsize() == 0
+
+
+def test_reads_clear_away_as_well_when_the_interval_has_passed(redis: Redis, monkeypatch: pytest.MonkeyPatch) -> None:
+    store = RedisStore(redis, KEYS, Serde(), ttl={"sweep_interval_minutes": 1})
+    store.put(USER, "gone", {}, ttl=1)
+    expire(redis, USER, "gone")
+
+    store.get(USER, "other")
+    assert redis.exists(KEYS.memory_index()) == 1
+    monkeypatch.setattr(store, "_swept", time.monotonic() - 61)
+    store.get(USER, "other")
+
+    assert redis.exists(KEYS.memory_index()) == 0

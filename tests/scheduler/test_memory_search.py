@@ -2,7 +2,9 @@
 
 import asyncio
 import base64
+import sys
 from collections.abc import Mapping, Sequence
+from types import ModuleType
 from typing import Any
 
 import pytest
@@ -179,6 +181,26 @@ def test_an_asynchronous_embedder_says_where_it_can_be_used(redis: Redis, embedd
         opened(redis, embedder).search(USER, query="tea")
 
 
+def test_an_embedder_can_be_named_as_langchain_names_it(redis: Redis, monkeypatch: pytest.MonkeyPatch) -> None:
+    module = ModuleType("langchain.embeddings")
+    monkeypatch.setitem(sys.modules, "langchain", ModuleType("langchain"))
+    monkeypatch.setitem(sys.modules, "langchain.embeddings", module)
+    monkeypatch.setattr(module, "init_embeddings", {"tea:small": Counting()}.__getitem__, raising=False)
+
+    store = filled(opened(redis, "tea:small", fields=["text"]))
+
+    assert scored(store.search(USER, query="tea", limit=1)) == [("c", 1.0)]
+
+
+def test_without_langchain_a_named_embedder_says_what_to_install(redis: Redis, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "langchain.embeddings", None)
+
+    with pytest.raises(ImportError, match=r"pip install 'treadle\[embeddings\]'"):
+        opened(redis, "openai:text-embedding-3-small")
+    with pytest.raises(TypeError, match="'provider:model' of LangChain"):
+        opened(redis, "text-embedding-3-small")
+
+
 @pytest.mark.parametrize(
     "broken",
     (lambda texts: None, lambda texts: [], lambda texts: [[1.0]] * len(texts), lambda texts: [["x"] * 3] * len(texts)),
@@ -226,18 +248,18 @@ def test_an_expired_item_is_not_found_by_a_query(redis: Redis, store: RedisStore
 
 
 def test_many_items_take_few_round_trips_and_are_all_compared(redis: Redis, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(nearest, "_PAGE", 20)
     store = opened(redis, fields=["text"])
     store.batch([PutOp(USER, f"{number:04}", {"text": "sea"}) for number in range(60)])
     store.put(USER, "0055", {"text": "tea"})
-    monkeypatch.setattr(nearest, "_PAGE", 20)
     trips: list[int] = []
-    read = store._items.fetch_with_vectors
+    read = store._items.fetch_vectors
 
     def counted(entries: Sequence[bytes]) -> Any:
         trips.append(len(entries))
         return read(entries)
 
-    monkeypatch.setattr(store._items, "fetch_with_vectors", counted)
+    monkeypatch.setattr(store._items, "fetch_vectors", counted)
 
     found = store.search(USER, query="tea", limit=2)
 
@@ -271,7 +293,6 @@ def test_a_store_is_opened_by_its_url_and_needs_one(monkeypatch: pytest.MonkeyPa
     monkeypatch.delenv("TREADLE_REDIS_URL", raising=False)
 
     with RedisStore.from_conn_string("redis://localhost:1", index={"dims": 3, "embed": embed}) as store:
-        store.setup()
         assert store.index_config is not None
     with pytest.raises(ValueError, match="TREADLE_REDIS_URL"):
         RedisStore.from_conn_string()

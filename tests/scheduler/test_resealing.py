@@ -102,6 +102,18 @@ def test_afterwards_the_old_key_is_not_needed_and_everything_is_as_it_was(opened
     assert [one.seq for one in events] == [one.seq for one in known_events]
 
 
+def test_an_index_of_vectors_in_the_clear_goes(opened: Open, redis: Redis) -> None:
+    connection, keys = opened(NEW).connection, opened(NEW).connection.keys
+    redis.hset(keys.memory_gathered(), "dims", 3)
+    redis.set(keys.memory_vectors(), "what vectors are in")
+
+    Resealing(connection, dry=True).all()
+    assert redis.exists(keys.memory_gathered(), keys.memory_vectors()) == 2
+    Resealing(connection).all()
+
+    assert redis.exists(keys.memory_gathered(), keys.memory_vectors()) == 0
+
+
 def test_a_second_time_there_is_nothing_to_do(opened: Open, redis: Redis) -> None:
     fill(opened(OLD))
     Resealing(opened(f"{NEW},{OLD}").connection).all()

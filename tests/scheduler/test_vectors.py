@@ -2,6 +2,7 @@
 
 import math
 from array import array
+from random import Random
 
 import pytest
 from hypothesis import given
@@ -27,6 +28,16 @@ def test_of_several_vectors_of_an_item_the_nearest_counts() -> None:
 
 def test_a_vector_without_length_is_near_to_nothing() -> None:
     assert similarities(packed([1, 0], 2), [packed([0, 0], 2)], 2) == [0]
+
+
+@pytest.mark.parametrize("count", (1, 3, 8, 17, 64))
+def test_equal_vectors_are_equally_near_among_any_number_of_others(count: int) -> None:
+    chance = Random(3)
+    first, query, *others = (packed([chance.gauss(0, 1) for _ in range(384)], 384) for _ in range(count + 2))
+
+    scores = {similarities(query, [*others[:at], first, *others[at:]], 384)[at] for at in range(count)}
+
+    assert len(scores) == 1
 
 
 def test_vectors_of_other_dimensions_are_none() -> None:

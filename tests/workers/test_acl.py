@@ -24,6 +24,8 @@ FORBIDDEN = {
     "+@admin",
 }  # fmt: skip
 
+ALL_OF_VECTORS = {"+vadd", "+vcard", "+vgetattr", "+vrem", "+vsim"}
+
 
 @pytest.fixture
 def passwords(monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
@@ -73,12 +75,22 @@ def test_no_role_may_do_what_no_role_needs(passwords: dict[str, str], name: str)
 def test_each_script_is_some_roles_and_what_it_sends_is_allowed_there(passwords: dict[str, str]) -> None:
     run: set[str] = set()
     for role in acl.roles(WorkerSettings()):
-        allowed = {word[1:] for word in role.line("x").split() if word.startswith("+")}
+        allowed = {word[1:] for word in role.line("x", vector_sets=True).split() if word.startswith("+")}
         for script in role.scripts:
             assert lua_files.commands(script) <= allowed
         run.update(role.scripts)
 
     assert run == set(lua_files.names())
+
+
+def test_vector_sets_are_named_for_servers_that_have_them_alone(passwords: dict[str, str]) -> None:
+    plain, eight = ([*acl.lines(WorkerSettings(), vector_sets=has)] for has in (False, True))
+
+    added = [{*more.split()} - {*less.split()} for less, more in zip(plain, eight, strict=True)]
+
+    assert not any(word.startswith("+v") for line in plain for word in line.split())
+    for name, words in zip(["default", *acl.ROLES], added, strict=True):
+        assert words == (ALL_OF_VECTORS if name in ("worker", "client", "operator") else set())
 
 
 def test_keys_and_channels_are_below_the_prefix(passwords: dict[str, str]) -> None:

@@ -12,6 +12,7 @@ from graphs.store import (
     Result,
     SearchItem,
     SearchOp,
+    TTLConfig,
 )
 from scheduler.meanings import IndexConfig
 
@@ -28,4 +29,5 @@ __all__ = [
     "Result",
     "SearchItem",
     "SearchOp",
+    "TTLConfig",
 ]

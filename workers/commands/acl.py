@@ -12,9 +12,10 @@ from .arguments import json_option
 @click.option(
     "--db", default=0, show_default=True, type=click.IntRange(min=0), help="The database of TREADLE_REDIS_URL."
 )
+@click.option("--vector-sets", is_flag=True, help="Allow an index of vectors: for Redis 8, older ones refuse the file.")
 @click.option("--new-passwords", is_flag=True, help="Print new passwords instead, as lines for an .env file.")
 @json_option
-def acl(db: int, new_passwords: bool, as_json: bool) -> None:
+def acl(db: int, vector_sets: bool, new_passwords: bool, as_json: bool) -> None:
     """Print an ACL file for Redis 7 or newer, or Valkey: a user for each role, with the rights that it needs.
 
     The file has the hashes of the passwords in TREADLE_REDIS_PASSWORD_WORKER, _SCHEDULER, _CLIENT, _OPERATOR, _FLOWER
@@ -25,7 +26,8 @@ def acl(db: int, new_passwords: bool, as_json: bool) -> None:
       treadle acl --new-passwords >> .env
       set -a; . ./.env; set +a; treadle acl > users.acl
     """
-    found = list(access.new_passwords() if new_passwords else access.lines(WorkerSettings(), db))
+    users = access.lines(WorkerSettings(), db, vector_sets=vector_sets)
+    found = list(access.new_passwords() if new_passwords else users)
     if as_json:
         print_json(dict(line.split("=", 1) for line in found) if new_passwords else {"users": found})
     else:
