@@ -6,7 +6,7 @@ A script's header is the truth about its arguments: the names after ``KEYS`` bec
 
 import hashlib
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache, cached_property
 from importlib.resources import files
@@ -35,16 +35,16 @@ def names() -> list[str]:
 
 @cache
 def load(name: str) -> Source:
-    """Return a script, with the tables that its header declares and what the scripts share in front."""
-    text = (_FOLDER / f"{name}.lua").read_text(encoding="utf-8")
+    """Return a script, with the tables that its header declares and what it calls of the shared functions in front."""
+    text = _text(name)
     keys, args = _declared(text, "KEYS"), _declared(text, "ARGV")
     tables = [_table("K", "KEYS", keys), _table("A", "ARGV", args)]
-    return Source("\n".join([*tables, *shared(), text]), keys, args)
+    return Source("\n".join([*tables, _with_what_it_calls(text)]), keys, args)
 
 
 @cache
 def shared() -> list[str]:
-    """Return the functions that all scripts share, in the order of their files' names: `move` calls `arguments`."""
+    """Return the files with what the scripts share, in the order of their names: `move` calls `arguments`."""
     paths = sorted((_FOLDER / "shared").iterdir(), key=lambda path: path.name)
     return [path.read_text(encoding="utf-8") for path in paths]
 
@@ -52,20 +52,30 @@ def shared() -> list[str]:
 @cache
 def commands(name: str) -> frozenset[str]:
     """Return the commands of Redis that a script sends, itself or by the shared functions that it calls."""
-    return _sent((_FOLDER / f"{name}.lua").read_text(encoding="utf-8"), _shared_functions())
+    code = re.sub(r"--.*", "", _with_what_it_calls(_text(name)))
+    return frozenset(command.lower() for command in re.findall(r'redis\.p?call\("(\w+)"', code))
 
 
-def _sent(text: str, functions: Mapping[str, str]) -> frozenset[str]:
-    code = re.sub(r"--.*", "", text)
-    sent = frozenset(command.lower() for command in re.findall(r'redis\.p?call\("(\w+)"', code))
-    others = {called: body for called, body in functions.items() if body != text}
-    return sent.union(*(_sent(body, others) for called, body in others.items() if re.search(rf"\b{called}\(", code)))
+def _text(name: str) -> str:
+    return (_FOLDER / f"{name}.lua").read_text(encoding="utf-8")
+
+
+def _with_what_it_calls(text: str) -> str:
+    """Return a script, with the shared functions in front that it calls, and those that these call.
+
+    The others stay away: each call of a script makes every function anew that stands in it.
+    """
+    for called, function in reversed(_shared_functions().items()):  # each calls those before it alone
+        if re.search(rf"\b{called}\(", text):
+            text = f"{function}\n{text}"
+    return text
 
 
 @cache
-def _shared_functions() -> Mapping[str, str]:
-    text = "\n".join(shared())
-    return dict(re.findall(r"^local function (\w+)(\(.*?)^end$", text, re.MULTILINE | re.DOTALL))
+def _shared_functions() -> dict[str, str]:
+    """Return the shared functions by name, each with what its file says before it."""
+    found = re.findall(r"(.*?^local function (\w+).*?^end$)", "\n".join(shared()), re.MULTILINE | re.DOTALL)
+    return {called: text for text, called in found}
 
 
 def _declared(text: str, what: str) -> tuple[str, ...]:

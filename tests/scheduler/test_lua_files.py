@@ -27,3 +27,12 @@ def test_what_a_called_function_calls_belongs_to_the_script() -> None:
     assert {"time", "sha1hex"} & lua_files.commands("renew_run") == {"time"}
     assert lua_files.commands("drain_run") == {"hget", "hsetnx"}
     assert "lpush" not in lua_files.commands("take_due")
+
+
+def test_a_script_is_sent_with_those_shared_functions_that_it_calls_and_no_other() -> None:
+    lease, drain = lua_files.load("lease_step").text, lua_files.load("drain_run").text
+
+    sent = re.findall(r"^local function (\w+)", lease, re.MULTILINE)
+
+    assert sent == ["now_ms", "first_lease", "frame_of", "lapse", "write_log", "state_of", "answer"]
+    assert "function" not in drain
