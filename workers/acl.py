@@ -125,7 +125,7 @@ def roles(settings: WorkerSettings, database: int = 0) -> Iterator[Role]:
     """
     keys, broker = Keys(settings.prefix), queue_prefix(settings)
     threads, shared = keys.glob_of_threads(), (keys.glob_of_memory(), *keys.globs_of_cache())
-    schedules = keys.glob_of_schedules()
+    schedules, limits = keys.glob_of_schedules(), keys.glob_of_limits()
     bindings, replies = f"{broker}_kombu.binding*", f"{broker}*.reply.celery.pidbox"
     events, control = f"{broker}/{database}.celeryev/*", f"{broker}/{database}.celery.pidbox"
     gossip = f"{broker}/{database}.celeryev/worker.*"
@@ -136,9 +136,8 @@ def roles(settings: WorkerSettings, database: int = 0) -> Iterator[Role]:
     use = (*use_threads, *_TO_SHARE)
     for_clients = (*use, *_TO_COPY_THREADS)
     queues = f"{broker}*"
-    yield Role(
-        "worker", (*use, *_TO_CONSUME), (threads, *shared, queues), (), (), (events, gossip, control), by_workers
-    )
+    by_steps, heard = (threads, limits, *shared, queues), (events, gossip, control)
+    yield Role("worker", (*use, *_TO_CONSUME), by_steps, (), (), heard, by_workers)
     reads = (("llen", queues),)  # how long queues are, and nothing of what is in them
     of_scheduler, theirs = (*use_threads, *_TO_MEASURE), (threads, schedules, bindings)
     yield Role("scheduler", of_scheduler, theirs, (), (queues,), (events,), _BY_SCHEDULERS, reads)
@@ -147,7 +146,7 @@ def roles(settings: WorkerSettings, database: int = 0) -> Iterator[Role]:
         "operator",
         (*for_clients, *_TO_ASK_WORKERS, "acl|whoami", "info"),
         (threads, schedules, *shared, bindings, replies),
-        (),
+        (limits,),
         (queues,),
         (events, control),
         by_clients,
