@@ -39,7 +39,7 @@ def concurrency_of(given: int | Mapping[str, int] | None) -> Concurrency | None:
         return None
     limits = given if isinstance(given, Mapping) else {GRAPH: given}
     keys = [name for name in limits if name != GRAPH]
-    if not limits or len(keys) > 1 or not all(isinstance(key, str) and key for key in keys):
+    if not limits or len(keys) > 1 or not all(isinstance(key, str) and key and key[:2] != "__" for key in keys):
         raise InvalidGraph(
             "max_concurrency is a number of steps, or {'graph': 50, 'tenant': 5}: how many of the graph, and how many "
             f"for each value that a config's configurable has under one name of yours; got {shown(given)}."

@@ -14,10 +14,11 @@ from typing import Any
 
 from graphs.concurrency import Concurrency
 
+from .arguments import whose
 from .connection import Connection
 from .dispatch import StepOrder, StepRef
 from .due_entry import DueEntry
-from .errors import StoreUnavailable
+from .errors import InvalidConfig, StoreUnavailable
 from .json_text import decoded, unfinished
 from .keys import LimitKeys, escaped
 from .limit_scripts import Admitted, LimitScripts
@@ -151,10 +152,12 @@ class Admission:
         if name is None:
             return ""
         try:
-            value = self._runs.load(ref.thread_id, ref.run_id).config["configurable"].get(name)
-        except (KeyMissing, SealBroken):
-            return ""  # whoever runs the step finds that out as well, and says so
-        return "" if value is None else key_of(value, is_sealed=bool(self._connection.sealing.key_id))
+            value = whose(self._runs.load(ref.thread_id, ref.run_id).config["configurable"], name)
+        except (KeyMissing, SealBroken, InvalidConfig):  # of a run whose plan nobody here can read, or an older one
+            return ""
+        if value is None or not self._connection.sealing.key_id:
+            return escaped(value or "")
+        return hashlib.sha256(value.encode()).hexdigest()[:_KEY_LENGTH]
 
     def _most(self, limit: Limit) -> dict[str, int | str]:
         most = limit.concurrency or Concurrency()
@@ -166,9 +169,3 @@ class Admission:
 
     def _keys(self, limit: Limit) -> LimitKeys:
         return self._connection.keys.of_limits(limit.graph, limit.node)
-
-
-def key_of(value: Any, *, is_sealed: bool) -> str:
-    """Return what the limits of a graph call one whose runs count together."""
-    text = str(value)
-    return hashlib.sha256(text.encode()).hexdigest()[:_KEY_LENGTH] if is_sealed else escaped(text)

@@ -65,7 +65,7 @@ _TO_CONSUME = (
     # with TREADLE_ACK_EMULATION alone
     "hdel", "hget", "hset", "rpush", "set", "unwatch", "watch", "zadd", "zrange", "zrem",
 )  # fmt: skip
-_TO_MEASURE = ("info", "memory|usage", "zscan")
+_TO_MEASURE = ("info", "memory|usage", "zcard", "zscan")
 #: What KEDA sends: a script, for which Redis asks for all rights on the key, and which may then only look.
 _TO_COUNT = ("eval", "evalsha", "llen", "type")
 _TO_COPY_THREADS = ("dump", "restore", "type", "hset", "pexpire", "rpush", "sadd", "unlink", "xadd")
@@ -140,7 +140,7 @@ def roles(settings: WorkerSettings, database: int = 0) -> Iterator[Role]:
     yield Role("worker", (*use, *_TO_CONSUME), by_steps, (), (), heard, by_workers)
     reads = (("llen", queues),)  # how long queues are, and nothing of what is in them
     of_scheduler, theirs = (*use_threads, *_TO_MEASURE), (threads, schedules, bindings)
-    yield Role("scheduler", of_scheduler, theirs, (), (queues,), (events,), _BY_SCHEDULERS, reads)
+    yield Role("scheduler", of_scheduler, theirs, (limits,), (queues,), (events,), _BY_SCHEDULERS, reads)
     yield Role("client", for_clients, (threads, schedules, *shared, bindings), (), (queues,), (events,), by_clients)
     yield Role(
         "operator",

@@ -15,6 +15,7 @@ end
 local before = step.limited and step.limited.fence == fence and step.limited or {}
 step.limited = {what = A.what, fence = fence, turn = tonumber(A.turn) or before.turn}
 step.state, step.due, step.sends = "waiting", tonumber(A.turn) or now + A.wait_ms, 0
+step.ready = step.due
 redis.call("HSET", K.steps, A.step, cjson.encode(step))
 redis.call("ZADD", K.due, step.due, A.member)
 if not before.what then write_log(now, {A.entry}) end -- once, however often it looks
