@@ -70,9 +70,7 @@ def test_slots_that_are_given_back_go_to_those_that_wait_in_their_order(
     assert sent(dispatcher) == [third]
 
 
-def test_a_key_that_has_all_its_slots_leaves_the_others_theirs(
-    limiting: Limiting, dispatcher: RecordingDispatcher
-) -> None:
+def test_a_key_that_has_all_its_slots_leaves_others_theirs(limiting: Limiting, dispatcher: RecordingDispatcher) -> None:
     big = [limiting.begin(f"big{number}", tenant="big") for number in range(5)]
     small, nobody = limiting.begin("small", tenant="small"), limiting.begin("nobody")
 
@@ -139,7 +137,7 @@ def test_a_slot_that_waits_for_its_step_is_free_again_as_well(limiting: Limiting
     assert limiting.enter(second) is None
 
 
-def test_whoever_is_given_a_slot_before_it_waits_goes_on_at_once(
+def test_a_step_that_is_given_a_slot_before_it_waits_goes_on(
     limiting: Limiting, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     first, second = limiting.begin("a"), limiting.begin("b")

@@ -1,0 +1,83 @@
+"""The pace of a node, whatever the times at which its steps come: on a clock that the test sets."""
+
+from dataclasses import dataclass, field
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from scheduler import fake_commands
+from scheduler.fake import fake_redis, fake_server
+from scheduler.keys import Keys
+from scheduler.limit_scripts import LimitScripts
+
+SLACK_MS = 500
+BEGAN_MS = 1_700_000_000_000
+
+
+@dataclass
+class Clock:
+    """A clock that stands still until it is moved."""
+
+    now_ms: float = BEGAN_MS
+
+    def time(self) -> float:
+        return self.now_ms / 1000
+
+
+@dataclass
+class Node:
+    """A node that starts its steps by its pace."""
+
+    interval_ms: float
+    clock: Clock
+    scripts: LimitScripts = field(default_factory=lambda: LimitScripts(fake_redis(fake_server())))
+    started: list[float] = field(default_factory=list)
+
+    def ask(self, turn: int | None) -> int | None:
+        """Let a step come; return the moment until which it waits, or None where it starts."""
+        nothing: dict[str, str | int] = {"member": "t s", "key": "", "delivery": "d", "fence": 0, "due": 0, "lease_ms": 1}
+        answer = self.scripts.admit_step(
+            Keys().of_limits("graph", "node"),
+            **nothing,
+            turn="" if turn is None else turn,
+            most="",
+            most_of_key="",
+            interval_ms=self.interval_ms,
+            slack_ms=SLACK_MS,
+        )
+        if answer.what == "turn":
+            return answer.number
+        self.started.append(self.clock.now_ms)
+        return None
+
+
+#: When steps come, and by how much each is late when its turn has come.
+comings = st.lists(st.tuples(st.integers(0, 20_000), st.lists(st.integers(0, 3_000), max_size=3)), max_size=40)
+
+
+@pytest.mark.one_server
+@given(comings, st.sampled_from([1.0, 20.0, 100.0, 600.0, 7_000.0]))
+def test_steps_start_no_more_often_than_the_pace_says_and_all_of_them_do(
+    steps: list[tuple[int, list[int]]], interval_ms: float
+) -> None:
+    with pytest.MonkeyPatch.context() as patched:
+        clock = Clock()
+        patched.setattr(fake_commands, "time", clock)
+        node = Node(interval_ms, clock)
+        waiting: list[tuple[float, int | None, list[int]]] = [(BEGAN_MS + at, None, late) for at, late in steps]
+        asked = 0
+        while waiting:
+            waiting.sort(key=lambda step: step[0])
+            clock.now_ms, turn, late = waiting.pop(0)
+            until_ms = node.ask(turn)
+            asked += 1
+            if until_ms is not None:
+                waiting.append((until_ms + (late[0] if late else 0), until_ms, late[1:]))
+
+    assert len(node.started) == len(steps)
+    for began_ms in node.started:
+        for window_ms in (1_000, 10_000, 60_000):
+            count = sum(began_ms <= other_ms < began_ms + window_ms for other_ms in node.started)
+            assert count <= (window_ms + SLACK_MS) / interval_ms + 1
+    assert asked <= 10 * len(steps)
