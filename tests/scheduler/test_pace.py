@@ -36,23 +36,10 @@ class Node:
 
     def ask(self, turn: int | None) -> int | None:
         """Let a step come; return the moment until which it waits, or None where it starts."""
-        nothing: dict[str, str | int] = {
-            "member": "t s",
-            "key": "",
-            "delivery": "d",
-            "fence": 0,
-            "due": 0,
-            "lease_ms": 1,
-        }
-        answer = self.scripts.admit_step(
-            Keys().of_limits("graph", "node"),
-            **step,
-            turn="" if turn is None else turn,
-            most="",
-            most_of_key="",
-            interval_ms=self.interval_ms,
-            slack_ms=SLACK_MS,
-        )
+        step = {"member": "t s", "key": "", "delivery": "d", "turn": "" if turn is None else str(turn)}
+        numbers = {"fence": 0, "due": 0, "lease_ms": 1, "interval_ms": self.interval_ms, "slack_ms": SLACK_MS}
+        keys = Keys().of_limits("graph", "node")
+        answer = self.scripts.admit_step(keys, **step, **numbers, most="", most_of_key="")
         if answer.what == "turn":
             return answer.number
         self.started.append(self.clock.now_ms)
@@ -73,9 +60,8 @@ class Away:
 
 
 #: When steps come, and by how much each is late when its turn has come.
-comings = st.lists(
-    st.tuples(st.integers(0, 1_000), st.lists(st.integers(0, 3_000), max_size=3)), min_size=30, max_size=60
-)
+lateness = st.lists(st.integers(0, 3_000), max_size=3)
+comings = st.lists(st.tuples(st.integers(0, 1_000), lateness), min_size=30, max_size=60)
 absences = st.lists(st.tuples(st.integers(0, 3_000), st.integers(500, 10_000)), max_size=3)
 
 
