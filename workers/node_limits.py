@@ -1,12 +1,11 @@
 """The Celery tasks of graphs, and the limits that hold for each in the whole deployment."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from celery.utils.time import rate
 
 from graphs.graph import Graph
 from graphs.node import Node
-from graphs.registry import Registry
 from scheduler.admission import Limit
 
 
@@ -17,7 +16,7 @@ def tasks_of(graph: Graph) -> Iterator[tuple[str, Node]]:
         yield from ((above + one.name, one) for one in (node, node.handler) if one is not None)
 
 
-def limits_by_task(graphs: Registry) -> dict[str, Limit]:
+def limits_by_task(graphs: Mapping[str, Graph]) -> dict[str, Limit]:
     """Return the limits of those tasks that have any; of several versions of a graph, those of the first."""
     return {
         f"{graph.name}.{path}": Limit(graph.name, path, _interval_ms(node), graph.concurrency)
