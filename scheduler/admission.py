@@ -7,6 +7,7 @@ moment that is its own, for a slot until whoever gives one back sends it on, or 
 """
 
 import hashlib
+import random
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
@@ -88,28 +89,29 @@ class Admission:
             self._send_on(limit, answer.served)
             if answer.what == "go":
                 return ref if limit.concurrency is None else replace(ref, slot=limit.graph)
-            if answer.what == "stale" or self._put_off(ref, step, answer) != "again":
+            if answer.what == "stale" or self._put_off(ref, step, limit, answer) != "again":
                 return None
 
     def _ask(self, ref: StepRef, delivery: str, limit: Limit, step: Mapping[str, Any], key: str) -> Admitted:
-        fence, known = step.get("fence", 0), step.get("limited", {})
         paced = limit.interval_ms is not None and not step.get("returned")  # else a graph inside has begun, and ended
         return self._scripts.admit_step(
             self._keys(limit),
             member=self._member(ref),
             key=key,
             delivery=delivery,
-            fence=fence,
+            fence=step.get("fence", 0),
             due=step["due"] if step["state"] == "waiting" else 0,
-            turn=known.get("turn", "") if known.get("fence") == fence else "",
+            turn=_turn(step, limit),
             interval_ms=limit.interval_ms or "" if paced else "",
             slack_ms=_SWEEPS * self._connection.settings.sweep_ms,
             **self._most(limit),
         )
 
-    def _put_off(self, ref: StepRef, step: Mapping[str, Any], answer: Admitted) -> str:
-        """Let a step wait; one without a slot looks by itself, the later the more are before it."""
+    def _put_off(self, ref: StepRef, step: Mapping[str, Any], limit: Limit, answer: Admitted) -> str:
+        """Let a step wait; it looks by itself as well, the later the more wait for a slot before it."""
         settings, is_turn = self._connection.settings, answer.what == "turn"
+        noise = random.uniform(0.5, 1)  # nosec B311  # spreads those that wait long, guards nothing
+        wait_ms = settings.queue_wait_max_ms * noise if is_turn else settings.lease_ms * (1 + answer.number)
         where = {"ns": step["ns"]} if step["ns"] else {}
         ids = {"run": ref.run_id, **where, "step": ref.step_id, "node": step["node"]}
         moment = {"until_ms": answer.number} if is_turn else {}
@@ -121,7 +123,8 @@ class Admission:
             fence=step.get("fence", 0),
             what=answer.what,
             turn=answer.number if is_turn else "",
-            wait_ms=min(settings.queue_wait_max_ms, settings.lease_ms * (1 + answer.number)),
+            pace=str(limit.interval_ms),
+            wait_ms=min(settings.queue_wait_max_ms, round(wait_ms)),
             entry=unfinished({"kind": "limited", **ids, **moment, "why": _WAITS[answer.what]}),
         )
 
@@ -169,3 +172,10 @@ class Admission:
 
     def _keys(self, limit: Limit) -> LimitKeys:
         return self._connection.keys.of_limits(limit.graph, limit.node)
+
+
+def _turn(step: Mapping[str, Any], limit: Limit) -> int | str:
+    """Return the moment that a step was given before; nothing when it was leased since, or the pace is another one."""
+    known = step.get("limited", {})
+    still = (known.get("fence"), known.get("pace")) == (step.get("fence", 0), str(limit.interval_ms))
+    return known["turn"] if still else ""

@@ -1,6 +1,6 @@
 -- Let a step wait that a limit of the deployment keeps: here, not in a worker. It was not leased, so nothing of it counts.
 -- KEYS thread steps due log
--- ARGV step run member fence what turn wait_ms entry
+-- ARGV step run member fence what turn pace wait_ms entry
 -- Returns "waits"; "again" when it was given a slot meanwhile; or "gone".
 local raw = redis.call("HGET", K.steps, A.step)
 local step = raw and cjson.decode(raw)
@@ -13,9 +13,10 @@ if step.served then
   return "again"
 end
 local before = step.limited and step.limited.fence == fence and step.limited or {}
-step.limited = {what = A.what, fence = fence, turn = tonumber(A.turn) or before.turn}
-step.state, step.due, step.sends = "waiting", tonumber(A.turn) or now + A.wait_ms, 0
-step.ready = step.due
+local turn = tonumber(A.turn)
+step.limited = {what = A.what, fence = fence, turn = turn or before.turn, pace = turn and A.pace or before.pace}
+step.state, step.due, step.sends = "waiting", math.min(turn or math.huge, now + A.wait_ms), 0
+step.ready = turn or step.due
 redis.call("HSET", K.steps, A.step, cjson.encode(step))
 redis.call("ZADD", K.due, step.due, A.member)
 if not before.what then write_log(now, {A.entry}) end -- once, however often it looks

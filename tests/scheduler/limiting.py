@@ -61,9 +61,9 @@ class Limiting:
         return step.state
 
     def turn_ms(self, ref: StepRef) -> int:
-        """Return the moment until which a step waits."""
+        """Return the moment until which a step waits; it looks by itself before that, now and then."""
         moment: int = record(self.connection, ref)["limited"]["turn"]
-        assert due_ms(self.connection, ref) == moment
+        assert (due_ms(self.connection, ref) or 0) <= moment
         return moment
 
     def key(self, name: str) -> str:

@@ -283,13 +283,27 @@ def test_a_step_whose_turn_has_come_starts(
 def test_steps_that_come_late_together_start_one_after_the_other_all_the_same(limiting: Limiting) -> None:
     refs = [limiting.begin(name) for name in "abcd"]
     for ref in refs:
-        rewrite(limiting.connection, ref, limited={"what": "turn", "fence": 0, "turn": 1})
+        rewrite(limiting.connection, ref, limited={"what": "turn", "fence": 0, "turn": 1, "pace": str(HOUR_MS)})
 
     let_in = [limiting.enter(ref, HOURLY) is not None for ref in refs]
 
     assert let_in == [True, False, False, False]
     moments = [limiting.turn_ms(ref) for ref in refs[1:]]
     assert [after - before for before, after in pairwise(moments)] == pytest.approx([HOUR_MS] * 2, abs=2)
+
+
+def test_a_pace_that_was_changed_begins_anew(limiting: Limiting) -> None:
+    first, second, third = (limiting.begin(name) for name in "abc")
+    for ref in (first, second, third):
+        limiting.enter(ref, HOURLY)
+    faster = Limit("line", "a", 60_000.0)
+
+    for ref in (second, third):
+        rewrite(limiting.connection, ref, due=1)
+        assert limiting.enter(ref, faster) is None
+
+    now = now_ms(limiting.connection)
+    assert [limiting.turn_ms(ref) - now for ref in (second, third)] == pytest.approx([60_000, 120_000], abs=10_000)
 
 
 def test_another_attempt_takes_another_turn(limiting: Limiting, steps: Steps) -> None:
