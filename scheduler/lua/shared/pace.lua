@@ -1,5 +1,7 @@
 -- A moment, or a time between two, as it is kept (ms).
-local function exact(ms) return string.format("%.3f", ms) end
+local function exact(ms)
+  return string.format("%.3f", ms)
+end
 
 -- Return when a step may start by the pace of its node: now, or at a moment that nobody else has; its turn is that of before.
 -- next: the first moment that nobody has. started: when the next one may start, counted from those that did. late: the first

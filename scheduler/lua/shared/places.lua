@@ -7,7 +7,9 @@ local function place_of(member)
   return string.match(redis.call("HGET", K.places, member) or "", "^(%S*) (%a+) ?(%S*) ?(.*)$")
 end
 
-local function next_place() return string.format("%015d", redis.call("HINCRBY", K.places, "", 1)) end
+local function next_place()
+  return string.format("%015d", redis.call("HINCRBY", K.places, "", 1))
+end
 
 local function first_in_line(key)
   return redis.call("ZRANGEBYLEX", K.line, "[" .. key .. " ", "(" .. key .. "!", "LIMIT", 0, 1)[1]
