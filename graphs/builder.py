@@ -7,6 +7,7 @@ from typing import Any, Self, Unpack, get_origin, overload
 from .channels import Channel, LastValue
 from .checks import shown
 from .commands import END, START
+from .concurrency import Concurrency
 from .errors import InvalidGraph
 from .graph import Branch, Child, Graph, Join, child_as, ends_of
 from .node import (
@@ -194,6 +195,7 @@ class GraphBuilder:
         interrupt_before: Sequence[str] | str | None,
         interrupt_after: Sequence[str] | str | None,
         versioning: Versioning = "park",
+        concurrency: Concurrency | None = None,
     ) -> Graph:
         """Return the finished graph.
 
@@ -217,6 +219,7 @@ class GraphBuilder:
             interrupt_before=names_of(interrupt_before),
             interrupt_after=names_of(interrupt_after),
             versioning=versioning,
+            concurrency=concurrency,
         )
         check(graph)
         return graph

@@ -11,6 +11,7 @@ from xxhash import xxh3_64_hexdigest
 from .channels import Channel
 from .checks import shown
 from .commands import PREVIOUS, START, Send
+from .concurrency import Concurrency
 from .copies import handed
 from .errors import InvalidDestination, InvalidGraph, UnknownKey, UnknownNode, UnmappedAnswer
 from .node import Node, plain_name, variables_of
@@ -147,6 +148,8 @@ class Graph:
     interrupt_before: tuple[str, ...] = ()
     interrupt_after: tuple[str, ...] = ()
     versioning: Versioning = "park"
+    #: How many of its steps run at once in a deployment; None: any number. Of graphs inside, the one around decides.
+    concurrency: Concurrency | None = None
 
     @cached_property
     def fingerprint(self) -> str:

@@ -51,8 +51,8 @@ class Node:
     #: The time limits of one attempt; None: the run's and the thread's limits alone.
     timeout: TimeoutPolicy | None = None
     retry: tuple[RetryPolicy, ...] = ()
-    #: How often a worker may start it at most, in Celery's form.
-    rate_limit: str | None = None
+    #: How often all workers together may start it at most, in Celery's form.
+    rate_limit: str | float | None = None
     defer: bool = False
     metadata: Mapping[str, Any] = field(default_factory=dict)
     #: Where its Commands may go -> the label of that edge; for drawings.

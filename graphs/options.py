@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Any, TypedDict, get_args, get_origin
 
 from .cache_policy import CachePolicy
-from .checks import shown
+from .checks import LONGEST_S, is_number, shown
 from .commands import Command
 from .errors import InvalidGraph
 from .node import (
@@ -29,7 +29,7 @@ from .timeouts import Timeout, timeout_of
 #: What a function sees of the state, by the class that it declares.
 Seen = Callable[[Any], Schema]
 
-_RATE = re.compile(r"\d+(\.\d+)?(/[smh])?")
+_RATE = re.compile(r"(\d{1,9}(?:\.\d{1,9})?)(?:/[smh])?")
 _QUEUE = re.compile(r"[A-Za-z0-9_.:@/-]{1,128}")
 
 
@@ -54,8 +54,8 @@ class NodeOptions(NodeDefaults, total=False):
 
     #: The Celery queue whose workers run it.
     queue: str | None
-    #: How often a worker may start it at most: Celery's ``rate_limit``, such as "10/m".
-    rate_limit: str | None
+    #: How often it starts at most, on all workers together: "10/s", "100/m", "3/h", or a number a second.
+    rate_limit: str | float | None
     #: Run only when nothing else is left.
     defer: bool
     metadata: Mapping[str, Any] | None
@@ -136,10 +136,12 @@ def _check_known(options: Mapping[str, Any], known: Collection[str], what: str) 
         raise InvalidGraph(f"{what} does not know {', '.join(sorted(unknown))}.")
 
 
-def _rate(rate: Any) -> str | None:
-    if rate is None or (isinstance(rate, str) and _RATE.fullmatch(rate)):
-        return rate
-    raise InvalidGraph(f"A rate_limit reads like '10/s', '10/m' or '10/h', got {shown(rate)}.")
+def _rate(rate: Any) -> str | float | None:
+    read = _RATE.fullmatch(rate) if isinstance(rate, str) else None
+    number = float(read[1]) if read else rate
+    if rate is None or (is_number(number) and number >= 1 / LONGEST_S):
+        return rate  # type: ignore[no-any-return]
+    raise InvalidGraph(f"A rate_limit reads like '10/s', '100/m' or '3/h', or is a number a second, got {shown(rate)}.")
 
 
 def _queue(queue: Any, node: str) -> str | None:

@@ -4,12 +4,13 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from graphs.checks import LONGEST_S, is_number, shown, whole
+from graphs.checks import LONGEST_S, is_number, shown, text, whole
 
 from .errors import InvalidConfig
 
 #: The largest limit: what a count of Redis, and a size in Python, can be.
 _MOST = 2**62
+_LONGEST_NAME = 256
 
 
 def metadata_text(metadata: Mapping[str, Any]) -> str:
@@ -71,3 +72,18 @@ def sought(matching: Any, limit: Any) -> tuple[Mapping[str, Any], int | None]:
     if limit is not None:
         whole(limit, "limit", InvalidConfig, most=_MOST)
     return matching or {}, limit
+
+
+def whose(configurable: Mapping[str, Any], name: str | None) -> str | None:
+    """Return whose a run is by the value that its config has under a name; None where that says nothing.
+
+    Raises:
+        InvalidConfig: the value is neither a text nor a whole number, or it is longer than a name.
+    """
+    value = None if name is None else configurable.get(name)
+    if value is None or (is_number(value) and isinstance(value, int) and abs(value) < _MOST):
+        return None if value is None else str(value)
+    what = f"The config's configurable[{name!r}], whose max_concurrency it is,"
+    if len(text(value, what, InvalidConfig)) > _LONGEST_NAME:
+        raise InvalidConfig(f"{what} has at most {_LONGEST_NAME} characters, got {shown(value)}.")
+    return str(value)

@@ -29,6 +29,8 @@ class StepRef:
     #: Where it lies, as a hint: a worker that holds this checkpoint need not be sent its state.
     ns: str = field(default="", compare=False)
     checkpoint_id: str = field(default="", compare=False)
+    #: The graph among whose steps it has a slot; nothing where it needs none.
+    slot: str = field(default="", compare=False)
 
     @classmethod
     def from_message(cls, message: Mapping[str, Any]) -> "StepRef":

@@ -101,7 +101,7 @@ class ThreadKeys:
 
     def run(self, run_id: str) -> str:
         """Hash: one run."""
-        return f"{self.root}:run:{self.token}:{_escaped(run_id)}"
+        return f"{self.root}:run:{self.token}:{escaped(run_id)}"
 
     def frame(self, ns: str) -> str:
         """Hash: the cursor of one frame."""
@@ -167,6 +167,24 @@ class ScheduleKeys:
 
 
 @dataclass(frozen=True, slots=True)
+class LimitKeys:
+    """The keys of the limits of one graph; all in one Redis Cluster slot.
+
+    slots, a sorted set: steps by until when they have a slot (ms). places, a hash: step -> its key, and its slot or its
+    place in line. used, a hash: key -> how many slots it has. line, a sorted set: key, place and step of those that
+    wait. ready, a sorted set: keys by since when one of theirs may be served. pace, a hash of a node: the moments at
+    which its next steps may start (ms).
+    """
+
+    root: str
+    node: str = ""
+
+    def named(self, name: str) -> str:
+        """Return the key that the scripts call by a name."""
+        return f"{self.root}:{name}:{self.node}" if name == "pace" else f"{self.root}:{name}"
+
+
+@dataclass(frozen=True, slots=True)
 class Keys:
     """Key names below one prefix."""
 
@@ -177,7 +195,7 @@ class Keys:
         """Return the keys of a thread."""
         keys = self._threads.get(thread_id)
         if keys is None:
-            token = _escaped(thread_id)
+            token = escaped(thread_id)
             keys = ThreadKeys(token, self._partition(xxh64_intdigest(thread_id.encode()) % PARTITIONS))
             if len(self._threads) >= _MEMO_SIZE:  # a memo, not a registry: it must not grow with the threads ever seen
                 self._threads.clear()
@@ -202,7 +220,11 @@ class Keys:
 
     def of_schedule(self, schedule_id: str = "") -> ScheduleKeys:
         """Return the keys of a schedule, and those that all of them share."""
-        return ScheduleKeys(f"{self.prefix}:{{schedules}}", _escaped(schedule_id))
+        return ScheduleKeys(f"{self.prefix}:{{schedules}}", escaped(schedule_id))
+
+    def of_limits(self, graph: str, node: str = "") -> LimitKeys:
+        """Return the keys of a graph's limits, and of one of its nodes."""
+        return LimitKeys(f"{self.prefix}:{{limits:{escaped(graph)}}}", escaped(node))
 
     def memory_index(self) -> str:
         """Sorted set: entries of the long-term memory, in the order of their namespaces and keys."""
@@ -222,12 +244,12 @@ class Keys:
 
     def memory_item(self, namespace: Iterable[str], key: str) -> str:
         """Hash: one item of the long-term memory."""
-        path = ".".join(map(_escaped, namespace))  # labels have no dot
-        return f"{self.prefix}:{{memory}}:item:{path}:{_escaped(key)}"
+        path = ".".join(map(escaped, namespace))  # labels have no dot
+        return f"{self.prefix}:{{memory}}:item:{path}:{escaped(key)}"
 
     def versions(self, graph: str) -> str:
         """Sorted set: the fingerprints of a graph's versions, by when a worker first had each (ms)."""
-        return f"{self.prefix}:versions:{_escaped(graph)}"
+        return f"{self.prefix}:versions:{escaped(graph)}"
 
     def cache_namespaces(self) -> str:
         """Set: the namespaces that the cache was ever written to."""
@@ -239,7 +261,7 @@ class Keys:
 
     def cache_item(self, namespace: Iterable[str], key: str) -> str:
         """String: one value of the cache; in the Redis Cluster slot of its namespace."""
-        return f"{self.prefix}:{{cache{_path(namespace)}}}:item:{_escaped(key)}"
+        return f"{self.prefix}:{{cache{_path(namespace)}}}:item:{escaped(key)}"
 
     def glob_of_threads(self) -> str:
         """Return the pattern of the keys of all threads, as Redis' access rules take it."""
@@ -248,6 +270,10 @@ class Keys:
     def glob_of_schedules(self) -> str:
         """Return the pattern of the keys of all schedules."""
         return f"{self.of_schedule().root}:*"
+
+    def glob_of_limits(self) -> str:
+        """Return the pattern of the keys of all limits."""
+        return f"{self.prefix}:{{limits:*}}:*"
 
     def glob_of_memory(self) -> str:
         """Return the pattern of the keys of the long-term memory."""
@@ -262,9 +288,10 @@ class Keys:
 
 
 def _path(namespace: Iterable[str]) -> str:
-    return "".join(f":{_escaped(label)}" for label in namespace)
+    return "".join(f":{escaped(label)}" for label in namespace)
 
 
 @lru_cache(_MEMO_SIZE)
-def _escaped(text: str) -> str:
+def escaped(text: str) -> str:
+    """Return a text as a part of a key, which it cannot end."""
     return quote(text, safe=_SAFE)

@@ -15,6 +15,8 @@ from .connection import Connection
 from .dialogue import Dialogue
 from .dispatch import StepOrder, StepRef, frame_of
 from .failure import parked
+from .keys import LimitKeys
+from .limit_scripts import LimitScripts
 from .log import Log, LogEntry
 from .mistrust import KeyMissing, SealBroken
 from .run import Run
@@ -37,6 +39,7 @@ class Leases:
         self._connection = connection
         self._runs = runs
         self._worker = worker
+        self._limits = LimitScripts(connection.client)
 
     def claim(self, ref: StepRef, delivery: str) -> Claim | None:
         """Take the lease on a step; None when there is nothing to do: the message was stale, or somebody has it.
@@ -67,8 +70,10 @@ class Leases:
             if isinstance(error, Exception):
                 ids = {"thread_id": ref.thread_id, "run_id": ref.run_id, "step_id": ref.step_id}
                 logger.error("lease not renewed", extra={**ids, "error": str(error)})
-        asked = zip(held, answers, strict=True)
-        return {ref: answer == 1 for ref, answer in asked if not ailment_of(answer)}
+        renewed = dict(zip(held, answers, strict=True))
+        slots = {ref: answer.decode() for ref, answer in renewed.items() if isinstance(answer, bytes)}
+        self._limits.renew_slot(self._slot(ref, held[ref], graph) for ref, graph in slots.items())
+        return {ref: ref in slots or answer == 1 for ref, answer in renewed.items() if not ailment_of(answer)}
 
     def put_off(self, claim: Claim) -> bool:
         """Hand a lease back that this worker takes again in a moment; until then nobody is to blame for the step."""
@@ -142,6 +147,10 @@ class Leases:
         }
         return place, args
 
+    def _slot(self, ref: StepRef, delivery: str, graph: str) -> tuple[LimitKeys, dict[str, str | int]]:
+        member, lease_ms = self._connection.place(ref.thread_id).member(ref.step_id), self._connection.settings.lease_ms
+        return self._connection.keys.of_limits(graph), {"member": member, "delivery": delivery, "lease_ms": lease_ms}
+
     def _lease(self, place: Place, ref: StepRef, delivery: str) -> Leased:
         knows_run = self._runs.knows(ref.thread_id, ref.run_id)
         holds = self._connection.checkpoints.holds(place.keys, ref.ns, ref.checkpoint_id)
@@ -158,6 +167,7 @@ class Leases:
             knows_run="1" if knows_run else "",
             checkpoint=ref.checkpoint_id if holds else "",
             max_bytes=TRAVELS_BYTES,
+            slot=ref.slot,
         )
 
     def _claim(self, place: Place, ref: StepRef, delivery: str, leased: Leased) -> Claim:

@@ -120,8 +120,8 @@ class Scripts:
         fields, cursor, state = self._run("look_at_thread", place, args)
         return Standing(_pairs(fields) or {}, cursor, state and _state(*state))
 
-    def renew_step(self, steps: Iterable[tuple[Place, Mapping[str, str | int]]]) -> list[int | Exception]:
-        """Keep the leases on steps; return for each 1 while it is this worker's, and else 0."""
+    def renew_step(self, steps: Iterable[tuple[Place, Mapping[str, str | int]]]) -> list[int | bytes | Exception]:
+        """Keep the leases on steps; return for each its slot, or 1, while it is this worker's, and else 0."""
         return self._run_each("renew_step", steps)
 
     def release_step(self, place: Place, **args: str | int) -> bool:

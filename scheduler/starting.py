@@ -11,6 +11,7 @@ from graphs.planner import stops
 from graphs.routing import Caller
 
 from .absence import ThreadArchived
+from .arguments import whose
 from .beginnings import Beginnings, Stand
 from .budget import budget_of
 from .checkpoints import StoredCheckpoint
@@ -131,8 +132,10 @@ class Starter(Storing):
 
         Raises:
             UnknownNode: it shall pause at a node that the graph does not have.
+            InvalidConfig: what says whose it is cannot be a name.
         """
         self._check_config(config)
+        whose(config.configurable, graph.concurrency.key if graph.concurrency else None)
         before = graph.interrupt_before if config.interrupt_before is None else config.interrupt_before
         after = graph.interrupt_after if config.interrupt_after is None else config.interrupt_after
         for name in (*before, *after):

@@ -72,8 +72,8 @@ class PendingStep:
     id: str
     node: str
     run_id: str
-    #: queued, held (until a sibling ends), leased, waiting (for its next attempt), asleep, called (a graph that runs
-    #: now), or done (its siblings are not).
+    #: queued, held (until a sibling ends), leased, waiting (for its next attempt), asleep, limited (until its turn, or
+    #: until a slot is free), called (a graph that runs now), or done (its siblings are not).
     state: str
     attempt: int
     #: The worker that has it; None while nobody has.
@@ -94,7 +94,7 @@ class PendingStep:
             step["id"],
             step["node"],
             step["run"],
-            "asleep" if asleep else step["state"],
+            "asleep" if asleep else "limited" if _is_limited(step) else step["state"],
             step["attempt"],
             step.get("worker") if leased else None,
             int(step["started"] if leased else step["since"]),
@@ -102,3 +102,9 @@ class PendingStep:
             step.get("queue"),
             step.get("version"),
         )
+
+
+def _is_limited(step: Mapping[str, Any]) -> bool:
+    """Return whether a step waits because of a limit of the deployment, and has not been leased since."""
+    kept = step.get("limited")
+    return step["state"] == "waiting" and kept is not None and kept["fence"] == step.get("fence", 0)

@@ -23,6 +23,7 @@ from scheduler.delivery_scripts import DeliveryScripts
 from scheduler.ending_scripts import EndingScripts
 from scheduler.errors import ResumeReason
 from scheduler.keys import Keys, ThreadKeys
+from scheduler.limit_scripts import LimitScripts
 from scheduler.memory_scripts import MemoryScripts
 from scheduler.schedule_scripts import ScheduleScripts
 from scheduler.scripts import Scripts
@@ -378,7 +379,7 @@ def test_every_method_of_scripts_has_its_script() -> None:
 
 def called_scripts() -> set[str]:
     """Return the scripts that have a method of their own name."""
-    callers = (Scripts, DeliveryScripts, EndingScripts, ScheduleScripts, StartScripts)
+    callers = (Scripts, DeliveryScripts, EndingScripts, LimitScripts, ScheduleScripts, StartScripts)
     return set[str]().union(*map(public_methods, callers))
 
 

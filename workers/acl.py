@@ -73,7 +73,7 @@ _TO_CONSUME = (
     # with TREADLE_ACK_EMULATION alone
     "hdel", "hget", "hset", "rpush", "set", "unwatch", "watch", "zadd", "zrange", "zrem",
 )  # fmt: skip
-_TO_MEASURE = ("info", "memory|usage", "zscan")
+_TO_MEASURE = ("info", "memory|usage", "zcard", "zscan")
 #: What KEDA sends: a script, for which Redis asks for all rights on the key, and which may then only look.
 _TO_COUNT = ("eval", "evalsha", "llen", "type")
 #: What `treadle reseal` sends beside its scripts.
@@ -140,7 +140,7 @@ def roles(settings: WorkerSettings, database: int = 0) -> Iterator[Role]:
     """
     keys, broker = Keys(settings.prefix), queue_prefix(settings)
     threads, shared = keys.glob_of_threads(), (keys.glob_of_memory(), *keys.globs_of_cache())
-    schedules = keys.glob_of_schedules()
+    schedules, limits = keys.glob_of_schedules(), keys.glob_of_limits()
     bindings, replies = f"{broker}_kombu.binding*", f"{broker}*.reply.celery.pidbox"
     events, control = f"{broker}/{database}.celeryev/*", f"{broker}/{database}.celery.pidbox"
     gossip = f"{broker}/{database}.celeryev/worker.*"
@@ -151,18 +151,17 @@ def roles(settings: WorkerSettings, database: int = 0) -> Iterator[Role]:
     use = (*use_threads, *_TO_SHARE)
     for_clients = (*use, *_TO_COPY_THREADS)
     queues = f"{broker}*"
-    yield Role(
-        "worker", (*use, *_TO_CONSUME), (threads, *shared, queues), (), (), (events, gossip, control), by_workers
-    )
+    by_steps, heard = (threads, limits, *shared, queues), (events, gossip, control)
+    yield Role("worker", (*use, *_TO_CONSUME), by_steps, (), (), heard, by_workers)
     reads = (("llen", queues),)  # how long queues are, and nothing of what is in them
     of_scheduler, theirs = (*use_threads, *_TO_MEASURE), (threads, schedules, bindings)
-    yield Role("scheduler", of_scheduler, theirs, (), (queues,), (events,), _BY_SCHEDULERS, reads)
+    yield Role("scheduler", of_scheduler, theirs, (limits,), (queues,), (events,), _BY_SCHEDULERS, reads)
     yield Role("client", for_clients, (threads, schedules, *shared, bindings), (), (queues,), (events,), by_clients)
     yield Role(
         "operator",
         (*for_clients, *_TO_ASK_WORKERS, *_TO_RESEAL, "acl|whoami", "info"),
         (threads, schedules, *shared, bindings, replies),
-        (),
+        (limits,),
         (queues,),
         (events, control),
         by_clients,

@@ -21,9 +21,10 @@ _STATES: Mapping[str, str] = {
     "retried": "waits to retry",
     "released": "waiting",
     "slept": "asleep",
+    "limited": "limited",
 }
 #: What the store calls a step in flight that no worker has -> what it is called here.
-_WAITING: Mapping[str, str] = {"queued": "waiting", "waiting": "waits to retry"}
+_WAITING: Mapping[str, str] = {"queued": "waiting", "waiting": "waits to retry", "limited": "limited"}
 
 
 @dataclass(frozen=True, slots=True)

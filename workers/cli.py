@@ -56,6 +56,7 @@ COMMANDS: Mapping[str, Mapping[str, tuple[str, str]]] = {
         "worker": ("worker", "Run a worker: it executes steps."),
         "scheduler": ("scheduler", "Run a scheduler: it sends on what fell due."),
         "pools": ("pools", "Show the pools: their queues, how much waits in each, and who takes it."),
+        "limits": ("limits", "Show the limits of graphs and nodes: how much of each is used, and what waits."),
         "flower": ("flower", "Run Flower, which shows the workers and their steps in a browser."),
         "health": ("health", "Say whether the worker or scheduler beside it works: for the probes of containers."),
         "acl": ("acl", "Print the users of Redis, one for each role, with the rights that it needs."),

@@ -196,6 +196,6 @@ def _of_step(step: PendingStep, workers: Workers, queue: str, now_ms: int) -> tu
         return Level.WARN, f"{step.node}{attempts} is on {step.worker}, which has been silent past its lease"
     if step.state == "waiting" and step.due_ms is not None:
         return Level.WARN, f"{step.node} waits for another attempt, due in {max(0, step.due_ms - now_ms) / 1000:.0f} s"
-    if step.attempt > 1 and step.state != "asleep":
+    if step.attempt > 1 and step.state not in ("asleep", "limited"):
         return Level.WARN, f"{step.node} is at attempt {step.attempt}, on {step.worker or 'no worker yet'}"
     return Level.OK, ""

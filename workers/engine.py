@@ -3,7 +3,6 @@
 import socket
 from dataclasses import dataclass, replace
 from os import getpid
-from typing import Any
 
 from graphs.cache import BaseCache
 from graphs.store import BaseStore

@@ -1,10 +1,12 @@
 """The decorator that makes a function a graph of its own: what ``treadle.func.entrypoint`` is."""
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any, TypeAlias, Unpack
 
 from graphs.cache import BaseCache
 from graphs.commands import Returned
+from graphs.concurrency import concurrency_of
 from graphs.entry import entry_graph
 from graphs.options import NodeOptions
 from graphs.store import BaseStore
@@ -29,6 +31,7 @@ class entrypoint:
         context_schema: the class of ``context=``.
         webhook: the URL that is told when a run has ended or asks; as for ``compile``.
         ttl: how long a thread of its is kept; as for ``compile``.
+        max_concurrency: how many of its runs work at once in the deployment; as for ``compile``.
         **options: ``retry_policy``, ``timeout``, ``queue`` ...: see NodeOptions.
     """
 
@@ -43,6 +46,7 @@ class entrypoint:
         context_schema: Any = None,
         webhook: str | Mapping[str, Any] | None = None,
         ttl: Duration | None = None,
+        max_concurrency: int | Mapping[str, int] | None = None,
         **options: Unpack[NodeOptions],
     ) -> None:
         self._checkpointer = checkpointer
@@ -52,6 +56,7 @@ class entrypoint:
         kept_s = seconds(ttl, "ttl")
         self._config: dict[str, Any] = {} if webhook_of(webhook) is None else {"webhook": webhook}
         self._config |= {} if kept_s is None else {"default_ttl": kept_s}
+        self._concurrency = concurrency_of(max_concurrency)
         self._options = options
 
     def __call__(self, func: Callable[..., Any]) -> CompiledStateGraph:
@@ -62,4 +67,5 @@ class entrypoint:
             InvalidGraph: it takes no input, its name is not usable, or an option does not fit.
         """
         graph = entry_graph(func, self._context, **self._options)
+        graph = replace(graph, concurrency=self._concurrency)
         return CompiledStateGraph(graph, self._checkpointer, self._store, self._cache, self._config)

@@ -27,6 +27,7 @@ _STATES: Final[Mapping[str, str]] = {
     "called": "CALLED",
     "parked": "PARKED",
     "slept": "ASLEEP",
+    "limited": "LIMITED",
     "stale": "STALE",
     "lease lost": "LOST",
 }

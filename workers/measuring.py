@@ -12,6 +12,7 @@ from kombu.exceptions import OperationalError
 from prometheus_client import CollectorRegistry
 
 from graphs.errors import InvalidGraph
+from graphs.registry import Registry
 from scheduler.census import CensusTaker
 from scheduler.connection import Connection
 from scheduler.redis_at import servers_of
@@ -20,6 +21,7 @@ from scheduler.sweep import Sweep
 from . import bootstrap, readings
 from .exits import Refused
 from .metrics import Shared, Sources, Sweeps, keep_counting, serve
+from .node_limits import limits_by_task
 from .pushing import pushing
 from .settings import WorkerSettings
 
@@ -71,18 +73,20 @@ def sources(
 ) -> Sources:
     """Return what the metrics of a deployment are read from."""
     app = bootstrap.celery_app(settings)
-    names = sorted({settings.default_queue, *queues, *_queues_of_graphs(settings)})
+    graphs = _graphs(settings)
+    needed = {node.queue for graph in graphs.values() for _, node in graph.walk() if node.queue}
+    names, limits = sorted({settings.default_queue, *queues, *needed}), list(limits_by_task(graphs).values())
     prefix = pushing(app, bootstrap.redis_url(settings)).prefix
     if prefix is not None:  # the broker is the store: one pipeline for both
         return Sources(
-            lambda: readings.read(connection, names, prefix),
+            lambda: readings.read(connection, names, prefix, limits),
             lambda: None,
             census,
             lambda: _missed(connection),
             settings.wait_replicas,
         )
     return Sources(
-        lambda: readings.read(connection),
+        lambda: readings.read(connection, limits=limits),
         lambda: _lengths(app, names),
         census,
         lambda: _missed(connection),
@@ -90,14 +94,13 @@ def sources(
     )
 
 
-def _queues_of_graphs(settings: WorkerSettings) -> set[str]:
-    """Return the queues that the nodes of the known graphs name; a scheduler needs no graphs, and may have none."""
+def _graphs(settings: WorkerSettings) -> Registry:
+    """Return the graphs that are known; a scheduler needs none."""
     try:
-        graphs = bootstrap.registry(settings)
+        return bootstrap.registry(settings)
     except InvalidGraph as error:
-        logger.warning("graphs not known, so their queues are not measured: %s", error)
-        return set()
-    return {node.queue for graph in graphs.values() for _, node in graph.walk() if node.queue}
+        logger.warning("graphs not known, so their queues and limits are not measured: %s", error)
+        return Registry()
 
 
 def _lengths(app: Celery, names: Iterable[str]) -> dict[str, int] | None:

@@ -19,6 +19,7 @@ from prometheus_client.registry import Collector
 from scheduler.census import CensusTaker
 from scheduler.counts import WAIT_BOUNDS_MS, Counts
 from scheduler.errors import StoreUnavailable
+from scheduler.occupancy import Occupancy
 from scheduler.sweep import Sweep
 
 from .readings import Reading
@@ -117,6 +118,7 @@ class Shared(Collector):
         if reading is not None:
             yield from _of_counts(reading.counts)
             yield from _of_store(reading, self._sources.replicas_wanted)
+            yield from _of_limits(reading.limits)
         yield from self._of_census()
         yield from self._of_copies()
 
@@ -196,6 +198,18 @@ def _of_store(reading: Reading, replicas_wanted: int) -> Iterator[Metric]:
         yield _gauge("treadle_store_memory_limit_bytes", told, reading.server.memory_limit)
         yield _gauge("treadle_replicas", "Lowest: the fewest replicas that a primary has.", reading.server.replicas)
     yield _gauge("treadle_replicas_wanted", "Highest: TREADLE_WAIT_REPLICAS of this scheduler.", replicas_wanted)
+
+
+def _of_limits(limits: Iterable[Occupancy]) -> Iterator[Metric]:
+    told = "Highest: slots that are taken, of a graph that may run so many steps at once."
+    used = GaugeMetricFamily("treadle_limit_used", told, labels=["graph", "limit"])
+    told = "Highest: steps that wait for a slot of their graph, or for their turn by the pace of a node."
+    waiting = GaugeMetricFamily("treadle_limit_waiting", told, labels=["graph", "limit"])
+    for limit in limits:
+        waiting.add_metric([limit.graph, limit.what], limit.waiting)
+        if limit.used is not None:
+            used.add_metric([limit.graph, limit.what], limit.used)
+    yield from (used, waiting)
 
 
 def _gauge(name: str, told: str, value: float) -> GaugeMetricFamily:

@@ -2,6 +2,7 @@
 
 import os
 import threading
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 
@@ -11,6 +12,7 @@ from celery.exceptions import WorkerShutdown, WorkerTerminate
 
 from graphs.frames import Root
 from graphs.registry import Registry
+from scheduler.admission import Admission, Limit
 from scheduler.cache import default_cache
 from scheduler.calls import Calls
 from scheduler.client import Client
@@ -26,6 +28,7 @@ from .engine import default_store, nesting
 from .executor import Executor
 from .host import Host
 from .loop import call as call_anywhere
+from .node_limits import limits_by_task
 from .settings import WorkerSettings
 from .tracing import tracing_of
 from .versioning import newer_here
@@ -42,6 +45,9 @@ class WorkerProcess:
     executor: Executor
     graphs: Registry
     delayed: DelayedRuns
+    admission: Admission
+    #: By the names of Celery's tasks; those that are not there have none.
+    limits: Mapping[str, Limit]
 
     def root(self, run: Run) -> Root | None:
         """Return the graph of a run; None where this process does not have it."""
@@ -66,7 +72,8 @@ def _of(pid: int, worker: str, pool_has_limits: bool) -> WorkerProcess:
     connection, graphs = bootstrap.connection(settings), bootstrap.registry(settings)
     for graph in graphs.versions():
         connection.serde.allow(graph.classes)
-    steps = Steps(connection, RunStore(connection), worker)
+    runs = RunStore(connection)
+    steps = Steps(connection, runs, worker)
     means = Means(
         steps,
         connection.serde,
@@ -88,7 +95,15 @@ def _of(pid: int, worker: str, pool_has_limits: bool) -> WorkerProcess:
             max_attempts=settings.max_attempts,
         ),
     )
-    return WorkerProcess(connection, steps, executor, graphs, DelayedRuns(Client(connection, call_anywhere)))
+    return WorkerProcess(
+        connection,
+        steps,
+        executor,
+        graphs,
+        DelayedRuns(Client(connection, call_anywhere)),
+        Admission(connection, runs),
+        limits_by_task(graphs),
+    )
 
 
 def _is_ending(error: BaseException) -> bool:

@@ -1,13 +1,15 @@
 """What Redis says of a deployment when the metrics are read: a few round trips, whatever the number of threads."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import redis
 
+from scheduler.admission import Limit
 from scheduler.bytes_redis import available
 from scheduler.connection import Connection
 from scheduler.counts import Counts
+from scheduler.occupancy import Occupancy, occupancies
 from scheduler.redis_at import servers_of
 
 
@@ -35,9 +37,11 @@ class Reading:
     server: Server | None
     #: The lengths of queues, where the broker is this Redis.
     queues: Mapping[str, int] = field(default_factory=dict)
+    #: How the limits stand of the graphs that are known; of a key, which may be one of many, nothing is told.
+    limits: Sequence[Occupancy] = ()
 
 
-def read(connection: Connection, queues: Iterable[str] = (), prefix: str = "") -> Reading:
+def read(connection: Connection, queues: Iterable[str] = (), prefix: str = "", limits: Iterable[Limit] = ()) -> Reading:
     """Ask Redis; ``queues`` lie in it under their names after a prefix.
 
     Raises:
@@ -67,6 +71,7 @@ def read(connection: Connection, queues: Iterable[str] = (), prefix: str = "") -
         max([0, *late_ms]),
         _server(connection.client),
         dict(zip(names, answers, strict=True)),
+        tuple(occupancies(connection, limits, keys=False)),
     )
 
 

@@ -5,6 +5,7 @@ from typing import Any
 
 from graphs.builder import GraphBuilder
 from graphs.cache import BaseCache
+from graphs.concurrency import concurrency_of
 from graphs.graph import DEFAULT_NAME, check_graph_name
 from graphs.spending import limits_of
 from graphs.store import BaseStore
@@ -35,6 +36,7 @@ class StateGraph(GraphBuilder):
         debug: bool = False,
         webhook: str | Mapping[str, Any] | None = None,
         budget: Mapping[str, float] | None = None,
+        max_concurrency: int | Mapping[str, int] | None = None,
     ) -> CompiledStateGraph:
         """Check the graph and return it, ready to run.
 
@@ -53,22 +55,22 @@ class StateGraph(GraphBuilder):
                 their nodes and state still exist. Of graphs inside, the one around decides.
             budget: what each of its runs may spend, by unit: ``{"steps": 100, "seconds": 600, "tokens": 50_000}``; the
                 config of a call may say otherwise. A run that has reached a limit pauses between two steps.
-            ttl: how long a thread of its is kept when nothing happens to it, in seconds or as a timedelta; then a
-                scheduler deletes it, unless it waits for a person. What a call's config says (``ttl``) or
-                ``threads.create`` counts more.
+            ttl: how long (seconds or a timedelta) a thread of its is kept when nothing happens to it; then a scheduler
+                deletes it, unless it waits for a person. A call's config (``ttl``) or ``threads.create`` counts more.
+            max_concurrency: how many of its steps all workers together run at once, as a Concurrency has it.
             debug: accepted for the sake of those who move here; the log is always kept.
             webhook: the URL that is told when a run has ended or asks, unless the call names another one; or
                 ``{"url": ..., "include": ["output", "questions", "error"]}``.
 
         Raises:
             InvalidGraph: an edge or a breakpoint names a node that is not there, nothing leads from START, or the
-                versioning is not known.
-            InvalidBudget: the budget is none.
+                versioning or max_concurrency is none.
             TypeError: the checkpointer, store or cache is not one of Treadle's.
-            InvalidConfig: the webhook is none.
+            InvalidBudget, InvalidConfig: the budget, or the webhook, is none.
         """
         name = check_graph_name(DEFAULT_NAME if name is None else name)
-        graph = self.build(name, interrupt_before, interrupt_after, check_versioning(versioning))
+        chosen = check_versioning(versioning), concurrency_of(max_concurrency)
+        graph = self.build(name, interrupt_before, interrupt_after, *chosen)
         return CompiledStateGraph(graph, checkpointer, store, cache, _config(webhook, budget, ttl))
 
 

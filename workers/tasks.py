@@ -16,6 +16,7 @@ from scheduler.errors import LeaseLost, RunNotFound, StoreUnavailable
 from scheduler.failure import revived
 
 from . import messages, process
+from .node_limits import tasks_of
 
 logger = logging.getLogger(__name__)
 
@@ -26,10 +27,8 @@ _ORDERS = (MemoryError, TaskPredicate, TimeLimitExceeded, Terminated, WorkerLost
 def register(app: Celery, graphs: Registry) -> None:
     """Register ``GRAPH.NODE`` for every node, ``GRAPH.NODE.NODE`` for those of graphs inside, and what begins runs."""
     for graph in graphs.versions():
-        for path, node in graph.walk():
-            above = f"{graph.name}.{path}".removesuffix(node.name)
-            for one in filter(None, (node, node.handler)):
-                app.task(name=above + one.name, bind=True, ignore_result=True, rate_limit=one.rate_limit)(run_step)
+        for path, _ in tasks_of(graph):
+            app.task(name=f"{graph.name}.{path}", bind=True, ignore_result=True)(run_step)
     app.task(name=messages.START, bind=True, ignore_result=True)(begin_run)
 
 
@@ -52,7 +51,10 @@ def run_step(task: Task, **message: Any) -> str:
     worker = process.here(request.hostname, pool_has_limits=in_pool_process())
     ref = StepRef.from_message(message)
     try:
-        outcome = worker.executor.run(ref, request.id, worker.root)
+        with worker.admission.of(ref, request.id, worker.limits.get(task.name)) as admitted:
+            if admitted is None:
+                return "limited"
+            outcome = worker.executor.run(admitted, request.id, worker.root)
     except (LeaseLost, RunNotFound) as error:
         logger.warning("step given up", extra={"thread_id": ref.thread_id, "run_id": ref.run_id, "why": str(error)})
         return "lease lost"

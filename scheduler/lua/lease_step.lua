@@ -1,6 +1,6 @@
 -- Take the lease on a step and hand out the thread's next fencing token.
 -- KEYS thread steps due log run frame checkpoints channels counts
--- ARGV step run member worker delivery nonce lease_ms max_attempts knows_run checkpoint max_bytes
+-- ARGV step run member worker delivery nonce lease_ms max_attempts knows_run checkpoint max_bytes slot
 -- Returns {verdict, step, caller, run, state}, with what the worker does not know, and else false: the step that called the
 -- frame, the run's fields, the state unless it holds the checkpoint. The verdict is "run"; "timed_out" or "lost" when only
 -- the failure is left to record; "close" when the step is finished and its superstep waits to be closed; {"held"}, {"early"}
@@ -25,7 +25,7 @@ local entries = {}
 if step.state == "leased" then entries[1] = lapse(step, now) end -- no scheduler has seen it yet
 step.verdict = step.losses >= tonumber(A.max_attempts) and "lost" or step.timed_out and "timed_out" or "run"
 if step.verdict == "run" then step.attempt = step.attempt + 1 end
-step.state, step.worker, step.delivery, step.nonce = "leased", A.worker, A.delivery, A.nonce
+step.state, step.worker, step.delivery, step.nonce, step.slot = "leased", A.worker, A.delivery, A.nonce, A.slot ~= "" and A.slot or nil
 step.fence = redis.call("HINCRBY", K.thread, "fence", 1)
 step.started, step.first, step.sends = now, first_lease(step, A.member, now), 0 -- its message got through: the next one may be lost
 step.deadline = step.returned and step.deadline or step.hard_ms and step.verdict == "run" and now + step.hard_ms or nil

@@ -15,6 +15,7 @@ from prometheus_client.metrics import MetricWrapperBase
 
 from scheduler.census import Census
 from scheduler.counts import Counts
+from scheduler.occupancy import Occupancy
 from tests.deploy.promql import needed
 from workers.metrics import Shared, Sources, Sweeps
 from workers.readings import Reading, Server
@@ -37,7 +38,8 @@ class Counted:
 
 def ours() -> CollectorRegistry:
     registry, counts = CollectorRegistry(), Counts({("g", "success"): 1}, {"lost worker": 1}, WAITS, 5)
-    reading = Reading(counts, 1, 1, 0.0, Server(1, 1, 1), {"treadle": 1})
+    limits = [Occupancy("g", "steps", None, 1, 2, 0)]
+    reading = Reading(counts, 1, 1, 0.0, Server(1, 1, 1), {"treadle": 1}, limits)
     counted: Any = Counted()
     registry.register(Shared(Sources(lambda: reading, lambda: None, counted, lambda: 0)))
     Sweeps(registry)

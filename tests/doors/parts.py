@@ -368,9 +368,16 @@ BUILDING = (
     Door(
         "rate_limit",
         lambda _, v: built(rate_limit=v),
-        (*OTHER, "", "x", "10/d", "-1/s", "nan"),
+        (True, b"x", Odd(), HUGE, -7, 0, 1e-10, "", "x", "10/d", "-1/s", "0/s", "nan"),
         InvalidGraph,
         "like '10/s'",
+    ),
+    Door(
+        "compile max_concurrency",
+        lambda _, v: compiled(max_concurrency=v),
+        (0, -7, 2.5, "x", {}, {"graph": 0}, {"a": 1, "b": 1}, {7: 1}, {"tenant": True}),
+        InvalidGraph,
+        "max_concurrency",
     ),
     Door(
         "node metadata", lambda _, v: built(metadata=v), NOT_DICTS, InvalidGraph, "The metadata of node 'n' is a dict"

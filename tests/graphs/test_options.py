@@ -80,7 +80,12 @@ def test_a_node_keeps_its_cache_policy_and_its_rate_limit() -> None:
 BAD: list[tuple[Callable[[], Any], str]] = [
     (lambda: one(cache_policy=True), "cache_policy of node 'a' must be a CachePolicy, got True"),
     (lambda: one(rate_limit="often"), "A rate_limit reads like '10/s'"),
-    (lambda: one(rate_limit=10), "A rate_limit reads like '10/s'"),
+    (lambda: one(rate_limit=0), "A rate_limit reads like '10/s'"),
+    (lambda: one(rate_limit="0/m"), "A rate_limit reads like '10/s'"),
+    (lambda: one(rate_limit="10/d"), "A rate_limit reads like '10/s'"),
+    (lambda: one(rate_limit=-1), "A rate_limit reads like '10/s'"),
+    (lambda: one(rate_limit=float("inf")), "A rate_limit reads like '10/s'"),
+    (lambda: one(rate_limit=True), "A rate_limit reads like '10/s'"),
     (lambda: one(timeout="3"), "timeout of node 'a' must be a positive number"),
     (lambda: one(error_handler="repair"), r"Expected a function or an object with invoke\(\), got str"),
     (lambda: one(error_handler=lambda: None), "The node '__error_handler__a' cannot be called"),

@@ -13,6 +13,8 @@ from scheduler.steps import Steps
 from scheduler.watchdog import Watchdog
 from tests.fakes import RecordingDispatcher
 
+from .limiting import Limiting
+
 
 @pytest.fixture
 def dispatcher() -> RecordingDispatcher:
@@ -54,6 +56,12 @@ def rival(elsewhere: Client) -> Steps:
 def watchdog(connection: Connection, client: Client) -> Watchdog:
     """A scheduler."""
     return Watchdog(connection, client.runs)
+
+
+@pytest.fixture
+def limiting(connection: Connection, client: Client) -> Limiting:
+    """A worker that keeps to limits."""
+    return Limiting(connection, client)
 
 
 @pytest.fixture

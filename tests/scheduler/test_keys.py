@@ -16,7 +16,7 @@ KEYS = Keys("test")
 #: Those whose keys are no thread's, or are chosen by their callers.
 OF_NO_THREAD = (
     "cache_put", "take_due", "memory_", "reseal_",
-    "advance_schedule", "delete_schedule", "put_schedule", "set_schedule",
+    "advance_schedule", "delete_schedule", "put_schedule", "set_schedule", "admit_step", "leave_slot", "renew_slot",
 )  # fmt: skip
 
 
@@ -45,6 +45,14 @@ def test_the_schedules_lie_in_one_slot(name: str) -> None:
     keys = [KEYS.of_schedule(schedule_id) for schedule_id in ("s", "{p1}", "}{")]
 
     assert len(slots(*(getattr(one, key) for one in keys for key in load(name).keys))) == 1
+
+
+@pytest.mark.parametrize("graph", ["g", "}{"])
+@pytest.mark.parametrize("name", ["admit_step", "leave_slot", "renew_slot"])
+def test_the_limits_of_a_graph_lie_in_one_slot(name: str, graph: str) -> None:
+    keys = [KEYS.of_limits(graph, node) for node in ("n", "{p1}", "a.b")]
+
+    assert len(slots(*(one.named(key) for one in keys for key in load(name).keys))) == 1
 
 
 def test_a_namespace_of_the_cache_lies_in_one_slot() -> None:

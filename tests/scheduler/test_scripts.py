@@ -20,6 +20,7 @@ from scheduler.ending_scripts import EndingScripts
 from scheduler.errors import StoreUnavailable
 from scheduler.failure import describe
 from scheduler.keys import Keys
+from scheduler.limit_scripts import LimitScripts
 from scheduler.lua_files import load, names
 from scheduler.schedule_scripts import ScheduleScripts
 from scheduler.scripts import Place, Request, Scripts
@@ -81,7 +82,7 @@ def test_a_script_says_what_it_is_for_and_what_it_returns_on_less_than_a_page(na
 
 
 def test_every_script_has_a_method_or_belongs_to_the_memory() -> None:
-    callers = (Scripts, DeliveryScripts, EndingScripts, ScheduleScripts, StartScripts)
+    callers = (Scripts, DeliveryScripts, EndingScripts, LimitScripts, ScheduleScripts, StartScripts)
 
     known = [name for name in names() if any(hasattr(caller, name) for caller in callers)]
 

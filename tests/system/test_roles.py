@@ -20,6 +20,7 @@ from click.testing import CliRunner
 from scheduler.cache import RedisCache
 from scheduler.census import CensusTaker
 from tests.conftest import RealRedis
+from tests.system import limited
 from tests.system.conftest import Deployment, until
 from tests.system.graphs import compiled
 from treadle.checkpoint.redis import RedisSaver
@@ -34,6 +35,7 @@ pytestmark = pytest.mark.system
 
 ADMIN = "user admin reset on >{} ~* &* +@all"
 OURS, THEIRS = "treadle", "treadle2"
+GRAPHS = "tests.system.graphs:all_graphs,tests.system.limited:all_graphs"
 
 
 def free_port() -> int:
@@ -90,7 +92,7 @@ class Guarded(Deployment):
     def treadle(self, *arguments: str) -> str:
         """Run a command as an operator, and return what it printed."""
         environment = {**self.settings, "TREADLE_REDIS_URL": self.url_of("operator")}
-        environment["TREADLE_GRAPHS"] = "tests.system.graphs:all_graphs"
+        environment["TREADLE_GRAPHS"] = GRAPHS
         done = CliRunner().invoke(main, list(arguments), env=environment)
         assert done.exit_code == 0, f"{done.output}\n{done.exception!r}"
         return done.output
@@ -105,7 +107,7 @@ class Guarded(Deployment):
 def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Guarded]:
     deployment = Guarded(tmp_path_factory.mktemp("g"))
     try:
-        deployment.worker("worker", "-Q", "treadle,other", "-c", "2")
+        deployment.worker("worker", "-Q", "treadle,other", "-c", "2", graphs=GRAPHS)
         deployment.scheduler()
         deployment.flower()
         yield deployment
@@ -135,6 +137,9 @@ def test_a_client_works_with_threads_and_nothing_is_denied(guarded: Guarded, sav
     compiled("failing", saver).invoke({"trail": []}, {"thread_id": "flaky"})
     compiled("handled", saver).invoke({"trail": ["die"]}, {"thread_id": "dies"})
     compiled("parallel", saver).invoke({"trail": []}, {"thread_id": "meets"})
+    work = {"notes": str(guarded.folder / "notes"), "items": 6, "seconds": 0.1}
+    limited.compiled("shared", saver).invoke(work, {"configurable": {"thread_id": "shares", "tenant": "a"}})
+    limited.compiled("paced", saver).invoke(work, {"thread_id": "paced"})
     handle = compiled("slow", saver).submit({"trail": [30]}, {"thread_id": "slow"})
     handle.cancel("enough")
     for name in ("t", "copy"):
@@ -173,8 +178,10 @@ def test_an_inline_client_needs_no_worker_and_nothing_more(guarded: Guarded) -> 
 def test_the_command_line_and_the_doctor_work(guarded: Guarded) -> None:
     run = guarded.treadle("run", "chat", "--thread", "cli", "--input", '{"messages": ["Hello"]}', "--json")
     told = guarded.treadle("doctor")
-    for command in ("threads", "state", "history", "log", "pending", "verify", "graphs"):
-        guarded.treadle(command, *(() if command in ("threads", "graphs") else ("cli",)))
+    for command in ("threads", "graphs", "limits"):
+        guarded.treadle(command)
+    for command in ("state", "history", "log", "pending", "verify"):
+        guarded.treadle(command, "cli")
     guarded.treadle("prune", "cli", "--keep", "1")
     guarded.treadle("budget", "cli", "--set", "usd=1")
     guarded.treadle("schedule", "list")
@@ -209,7 +216,7 @@ def test_flower_sees_workers_steps_and_queues(guarded: Guarded, saver: RedisSave
 
 def test_a_scheduler_measures_with_the_rights_of_its_role(guarded: Guarded, saver: RedisSaver) -> None:
     compiled("chat", saver).invoke({"messages": ["Hello"]}, {"thread_id": "measured"})
-    settings = WorkerSettings(redis_url=guarded.url_of("scheduler"), graphs="tests.system.graphs:all_graphs")
+    settings = WorkerSettings(redis_url=guarded.url_of("scheduler"), graphs=GRAPHS)
     connection = bootstrap.connection(settings)
     census = CensusTaker(connection)
 
@@ -220,6 +227,7 @@ def test_a_scheduler_measures_with_the_rights_of_its_role(guarded: Guarded, save
     assert found.counts.ended["chat", "success"] >= 1
     assert found.server is not None and found.server.memory > 0
     assert found.queues["treadle"] == 0
+    assert {one.what for one in found.limits} == {"steps", "work"}
     assert [denied for denied in guarded.denied() if denied[0] == "scheduler"] == []
 
 

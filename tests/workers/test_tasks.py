@@ -7,12 +7,15 @@ from billiard.exceptions import WorkerLostError
 from celery import Celery
 from celery.exceptions import Ignore, Reject, Retry
 
+from graphs.concurrency import Concurrency
 from graphs.registry import Registry
+from scheduler.admission import Limit
 from scheduler.dispatch import StepOrder, StepRef
 from scheduler.frame import Frame
 from treadle.graph import START, StateGraph
 from workers import messages, tasks
 from workers.app import make_app
+from workers.node_limits import limits_by_task
 from workers.settings import WorkerSettings
 from workers.tasks import shown
 
@@ -48,21 +51,37 @@ def test_the_message_of_a_step_inside_names_its_task() -> None:
     )
 
 
-def test_every_node_and_every_handler_is_a_task_with_its_rate_limit() -> None:
+def test_every_node_and_every_handler_is_a_task_and_keeps_to_its_limits() -> None:
     child = StateGraph(State).add_node("inner", silent, error_handler=silent).add_edge(START, "inner")
     builder = StateGraph(State).add_node("slow", silent, rate_limit="10/m", error_handler=silent)
     builder.add_node("child", child.compile()).add_edge(START, "slow")
     app = Celery(set_as_current=False)
 
-    tasks.register(app, Registry([builder.compile(name="parent").graph]))
+    graphs = Registry([builder.compile(name="parent").graph])
+    tasks.register(app, graphs)
 
     own = {name: task.rate_limit for name, task in app.tasks.items() if name.startswith("parent")}
-    assert own == {
-        "parent.slow": "10/m",
-        "parent.__error_handler__slow": None,
-        "parent.child": None,
-        "parent.child.inner": None,
-        "parent.child.__error_handler__inner": None,
+    assert own == dict.fromkeys(
+        (
+            "parent.slow",
+            "parent.__error_handler__slow",
+            "parent.child",
+            "parent.child.inner",
+            "parent.child.__error_handler__inner",
+        )
+    )  # Celery's own limit would be one for each worker
+    assert limits_by_task(graphs) == {"parent.slow": Limit("parent", "slow", 6000.0)}
+
+
+def test_the_limit_of_a_graph_is_that_of_all_its_tasks() -> None:
+    child = StateGraph(State).add_node("inner", silent).add_edge(START, "inner").compile(max_concurrency=1)
+    builder = StateGraph(State).add_node("child", child).add_edge(START, "child")
+
+    limits = limits_by_task(Registry([builder.compile(name="parent", max_concurrency=7).graph]))
+
+    assert {name: limit.concurrency for name, limit in limits.items()} == {
+        "parent.child": Concurrency(7),
+        "parent.child.inner": Concurrency(7),
     }
 
 
