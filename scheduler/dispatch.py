@@ -55,8 +55,11 @@ class StepOrder:
     hard_ms: int | None = None
     #: Whether the step has its result already, and only its superstep waits to be closed.
     done: bool = False
-    #: Whether it waits, without a message, until another step of its superstep has ended.
+    #: Whether it waits, without a message, until another step of its superstep lets it go.
     held: bool = False
+    #: How many steps of its superstep may still be held once a worker has this one; below 0: none were left before it
+    #: had come. None: of those that are held one goes whenever a step ends.
+    behind: int | None = None
     #: Whether it was asked something before, and has answers to be replayed.
     resumed: bool = False
     #: The id of the failed step whose place it takes; None: it is no error handler's.
@@ -83,6 +86,7 @@ class StepOrder:
             "resumed": self.resumed or None,
             "handles": self.handles,
             "version": self.version,
+            "behind": self.behind,
         }
         state = "done" if self.done else "held" if self.held else "queued"
         counters = {"state": state, "attempt": 0, "losses": 0, "sends": 0}

@@ -72,8 +72,8 @@ class PendingStep:
     id: str
     node: str
     run_id: str
-    #: queued, held (until a sibling ends), leased, waiting (for its next attempt), asleep, called (a graph that runs
-    #: now), or done (its siblings are not).
+    #: queued, held (until a sibling lets it go), leased, waiting (for its next attempt), asleep, called (a graph that
+    #: runs now), or done (its siblings are not).
     state: str
     attempt: int
     #: The worker that has it; None while nobody has.
