@@ -4,6 +4,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from graphs.priority import DEFAULT_PRIORITY
+
 from .frame import Frame
 
 _VERSION_LENGTH = 8
@@ -66,6 +68,8 @@ class StepOrder:
     handles: str | None = None
     #: The version of the graph whose workers it is for; None: any worker of the queue.
     version: str | None = None
+    #: From 0 to 9; of what waits in a queue a higher number goes first.
+    priority: int = DEFAULT_PRIORITY
     #: Whether a message of it may still wait in its queue.
     again: bool = field(default=False, compare=False)
 
@@ -87,6 +91,7 @@ class StepOrder:
             "handles": self.handles,
             "version": self.version,
             "behind": self.behind,
+            "priority": None if self.priority == DEFAULT_PRIORITY else self.priority,
         }
         state = "done" if self.done else "held" if self.held else "queued"
         counters = {"state": state, "attempt": 0, "losses": 0, "sends": 0}
@@ -107,6 +112,7 @@ class StepOrder:
             record.get("hard_ms"),
             handles=record.get("handles"),
             version=record.get("version"),
+            priority=record.get("priority", DEFAULT_PRIORITY),
             again=record.get("again", False),
         )
 

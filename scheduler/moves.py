@@ -133,6 +133,7 @@ class Orders:
             hard_ms=None if soft_ms is None else soft_ms + self.connection.settings.grace_ms,
             handles=step.handles,
             version=self.run.version,
+            priority=self.run.priority if node.priority is None else node.priority,
         )
 
 

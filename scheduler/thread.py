@@ -5,6 +5,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from graphs.priority import DEFAULT_PRIORITY
+
 from .lifecycle import ThreadStatus
 
 
@@ -84,6 +86,8 @@ class PendingStep:
     queue: str | None = None
     #: The version of the graph whose workers it is for; None: any worker of the queue.
     version: str | None = None
+    #: From 0 to 9; of what waits in a queue a higher number goes first.
+    priority: int = DEFAULT_PRIORITY
 
     @classmethod
     def of(cls, step: Mapping[str, Any], due: float | None) -> "PendingStep":
@@ -101,4 +105,5 @@ class PendingStep:
             None if due_ms is None else int(due_ms),
             step.get("queue"),
             step.get("version"),
+            step.get("priority", DEFAULT_PRIORITY),
         )

@@ -55,7 +55,6 @@ def _transport_options(settings: WorkerSettings) -> dict[str, object]:
     return {
         "global_keyprefix": queue_prefix(settings),
         "ack_emulation": settings.ack_emulation,
-        "priority_steps": [0],
         "socket_timeout": _SOCKET_TIMEOUT_S,
         "socket_connect_timeout": _SOCKET_TIMEOUT_S,
     }

@@ -72,10 +72,11 @@ def sources(
     """Return what the metrics of a deployment are read from."""
     app = bootstrap.celery_app(settings)
     names = sorted({settings.default_queue, *queues, *_queues_of_graphs(settings)})
-    prefix = pushing(app, bootstrap.redis_url(settings)).prefix
-    if prefix is not None:  # the broker is the store: one pipeline for both
+    pushed = pushing(app, bootstrap.redis_url(settings))
+    if pushed.prefix is not None:  # the broker is the store: one pipeline for both
+        lists = {name: pushed.keys(name) for name in names}
         return Sources(
-            lambda: readings.read(connection, names, prefix),
+            lambda: readings.read(connection, lists),
             lambda: None,
             census,
             lambda: _missed(connection),

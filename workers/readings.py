@@ -1,7 +1,8 @@
 """What Redis says of a deployment when the metrics are read: a few round trips, whatever the number of threads."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from types import MappingProxyType
 
 import redis
 
@@ -9,6 +10,8 @@ from scheduler.bytes_redis import available
 from scheduler.connection import Connection
 from scheduler.counts import Counts
 from scheduler.redis_at import servers_of
+
+_NO_QUEUES: Mapping[str, Sequence[str]] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,14 +40,14 @@ class Reading:
     queues: Mapping[str, int] = field(default_factory=dict)
 
 
-def read(connection: Connection, queues: Iterable[str] = (), prefix: str = "") -> Reading:
-    """Ask Redis; ``queues`` lie in it under their names after a prefix.
+def read(connection: Connection, queues: Mapping[str, Sequence[str]] = _NO_QUEUES) -> Reading:
+    """Ask Redis; ``queues`` lie in it: name -> the keys of its lists.
 
     Raises:
         StoreUnavailable: it does not answer.
     """
     seconds, micros = connection.redis.time()
-    now_ms, names = seconds * 1000 + micros // 1000, list(queues)
+    now_ms = seconds * 1000 + micros // 1000
     dues, indexes, counted = connection.keys.due_sets(), connection.keys.thread_indexes(), connection.keys.counts()
     pipeline = connection.redis.pipeline(transaction=False)
     for key in dues:
@@ -55,8 +58,8 @@ def read(connection: Connection, queues: Iterable[str] = (), prefix: str = "") -
         pipeline.zcount(key, "-inf", "+inf")
     for key in counted:
         pipeline.hgetall(key)
-    for name in names:
-        pipeline.llen(prefix + name)
+    for key in (key for keys in queues.values() for key in keys):
+        pipeline.llen(key)
     answers = iter(pipeline.execute())
     oldest, in_flight, threads, counts = ([next(answers) for _ in keys] for keys in (dues, dues, indexes, counted))
     late_ms = (now_ms - first[0][1] for first in oldest if first)
@@ -66,7 +69,7 @@ def read(connection: Connection, queues: Iterable[str] = (), prefix: str = "") -
         sum(in_flight),
         max([0, *late_ms]),
         _server(connection.client),
-        dict(zip(names, answers, strict=True)),
+        {name: sum(next(answers) for _ in keys) for name, keys in queues.items()},
     )
 
 

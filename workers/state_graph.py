@@ -5,7 +5,9 @@ from typing import Any
 
 from graphs.builder import GraphBuilder
 from graphs.cache import BaseCache
+from graphs.errors import InvalidGraph
 from graphs.graph import DEFAULT_NAME, check_graph_name
+from graphs.priority import priority_of
 from graphs.spending import limits_of
 from graphs.store import BaseStore
 from graphs.timeouts import Duration, seconds
@@ -35,6 +37,7 @@ class StateGraph(GraphBuilder):
         debug: bool = False,
         webhook: str | Mapping[str, Any] | None = None,
         budget: Mapping[str, float] | None = None,
+        priority: int | None = None,
     ) -> CompiledStateGraph:
         """Check the graph and return it, ready to run.
 
@@ -53,6 +56,8 @@ class StateGraph(GraphBuilder):
                 their nodes and state still exist. Of graphs inside, the one around decides.
             budget: what each of its runs may spend, by unit: ``{"steps": 100, "seconds": 600, "tokens": 50_000}``; the
                 config of a call may say otherwise. A run that has reached a limit pauses between two steps.
+            priority: how urgent the steps of its runs are, where they wait for a worker beside others: from 0 to 9, a
+                higher number goes first, 5 when left out. A call may say otherwise, and a node for itself.
             ttl: how long a thread of its is kept when nothing happens to it, in seconds or as a timedelta; then a
                 scheduler deletes it, unless it waits for a person. What a call's config says (``ttl``) or
                 ``threads.create`` counts more.
@@ -62,14 +67,17 @@ class StateGraph(GraphBuilder):
 
         Raises:
             InvalidGraph: an edge or a breakpoint names a node that is not there, nothing leads from START, or the
-                versioning is not known.
+                versioning is not known, or the priority is none.
             InvalidBudget: the budget is none.
             TypeError: the checkpointer, store or cache is not one of Treadle's.
             InvalidConfig: the webhook is none.
         """
         name = check_graph_name(DEFAULT_NAME if name is None else name)
         graph = self.build(name, interrupt_before, interrupt_after, check_versioning(versioning))
-        return CompiledStateGraph(graph, checkpointer, store, cache, _config(webhook, budget, ttl))
+        config = _config(webhook, budget, ttl)
+        if priority_of(priority, "The priority of a graph", InvalidGraph) is not None:
+            config["priority"] = priority
+        return CompiledStateGraph(graph, checkpointer, store, cache, config)
 
 
 def _config(

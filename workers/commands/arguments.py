@@ -9,6 +9,7 @@ from typing import Any, TypeVar, get_args
 
 import click
 
+from graphs.priority import DEFAULT_PRIORITY, HIGHEST_PRIORITY
 from scheduler.config import OnBusy
 
 from ..desk import Desk
@@ -128,6 +129,14 @@ def budget_option(callback: Callback) -> Callback:
     """Add the option --budget: what the run may spend."""
     told = "What the run may spend, for example tokens=50000; it pauses when it has. May be given more than once."
     return click.option("--budget", type=Pair(), multiple=True, metavar="UNIT=LIMIT", help=told)(callback)
+
+
+def priority_option(callback: Callback) -> Callback:
+    """Add the option --priority: how urgent the run's steps are."""
+    told = f"How urgent its steps are where they wait for a worker: a higher number goes first, {DEFAULT_PRIORITY} "
+    told += "where neither this nor the graph says more."
+    kind = click.IntRange(0, HIGHEST_PRIORITY)
+    return click.option("--priority", type=kind, default=None, help=told)(callback)
 
 
 def confirmed(what: str, *, yes: bool) -> None:

@@ -26,6 +26,7 @@ from .arguments import (
     config_option,
     json_option,
     on_busy_option,
+    priority_option,
     thread_option,
     wait_option,
     with_desk,
@@ -44,6 +45,7 @@ class Options(TypedDict):
     context: Any
     on_busy: str | None
     budget: tuple[tuple[str, Any], ...]
+    priority: int | None
     wait: bool
     as_json: bool
 
@@ -56,6 +58,7 @@ class Options(TypedDict):
 @click.option("--delay", type=float, default=None, metavar="SECONDS", help="Begin it later, and return at once.")
 @on_busy_option
 @budget_option
+@priority_option
 @config_option
 @wait_option
 @json_option
@@ -85,6 +88,7 @@ def run(ctx: click.Context, desk: Desk, graph: str, delay: float | None, **optio
 @click.option("--context", type=Json(), default=None, metavar="JSON", help="What nodes get as runtime.context.")
 @on_busy_option
 @budget_option
+@priority_option
 @config_option
 @wait_option
 @json_option
@@ -167,9 +171,8 @@ def _begin_later(desk: Desk, name: str, delay_s: float, options: Options) -> Exi
 
 
 def _config(options: Options) -> dict[str, Any]:
-    config, on_busy = dict(options["config"] or {}), options["on_busy"]
-    if on_busy is not None:
-        config["on_busy"] = on_busy
+    said = {"on_busy": options["on_busy"], "priority": options["priority"]}
+    config = {**(options["config"] or {}), **{key: value for key, value in said.items() if value is not None}}
     return config | ({"budget": {**config.get("budget", {}), **dict(options["budget"])}} if options["budget"] else {})
 
 

@@ -17,7 +17,7 @@ from .. import bootstrap
 from ..desk import Desk, config_for
 from ..rendering import moment, print_fields, print_json, print_table
 from ..times import EACH
-from .arguments import Json, config_option, confirmed, json_option, with_desk, yes_option
+from .arguments import Json, config_option, confirmed, json_option, priority_option, with_desk, yes_option
 
 _CREATED = ("%Y-%m-%dT%H:%M:%S%z", "%Y-%m-%dT%H:%M%z", "%Y-%m-%d")
 _id = click.argument("schedule_id", metavar="ID")
@@ -31,6 +31,7 @@ class Options(TypedDict):
     value: Any
     context: Any
     config: dict[str, Any] | None
+    priority: int | None
     thread_id: str | None
     on_busy: OnBusyTick
     catch_up: CatchUp
@@ -62,6 +63,7 @@ def schedule() -> None:
 @click.option("--input", "value", type=Json(), default=None, metavar="JSON", help="The input; @FILE or - reads it.")
 @click.option("--context", type=Json(), default=None, metavar="JSON", help="What nodes get as runtime.context.")
 @config_option
+@priority_option
 @click.option(
     "--thread", "thread_id", default=None, metavar="ID", help="One thread for all runs; else each has its own."
 )
@@ -90,7 +92,8 @@ def create(desk: Desk, schedule_id: str, graph: str, replace: bool, as_json: boo
       treadle schedule create nightly research --cron '0 2 * * *' --zone Europe/Berlin --input '{"folder": "/notes"}'
     """
     found = desk.graphs[graph]
-    config = merged(bootstrap.configs(desk.settings)[graph], options["config"] or {})
+    said = {} if options["priority"] is None else {"priority": options["priority"]}
+    config = merged(bootstrap.configs(desk.settings)[graph], {**(options["config"] or {}), **said})
     try:
         context = context_of(found.context, options["context"])
     except TypeError as error:
