@@ -36,9 +36,7 @@ Config = Mapping[str, Any] | None
 Names = Sequence[str] | str | None
 
 #: What a call may say for its run alone.
-_PER_RUN = frozenset(
-    ["interrupt_before", "interrupt_after", "timeout", "on_busy", "durability", "budget", "webhook", "priority"]
-)
+_PER_RUN = {"interrupt_before", "interrupt_after", "timeout", "on_busy", "durability", "budget", "webhook", "priority"}
 #: What is taken for the sake of those who move here, and changes nothing.
 _ACCEPTED = frozenset({"debug"})
 
@@ -131,11 +129,12 @@ class CompiledStateGraph(AsyncFace, Batches, Times):
             output_keys: which keys to return; one name returns its bare value.
             version: "v1", the output with its open questions under ``__interrupt__``; "v2", a GraphOutput.
             **options: ``interrupt_before``, ``interrupt_after``, ``timeout`` (seconds for the run as a whole),
-                ``budget`` (what the run may spend, by unit; when it has, it pauses), ``priority`` (of its steps
-                among all that wait for a worker: from 0 to 9, a higher number goes first), ``on_busy`` (on a busy
-                thread: "reject" the call, "wait" here, "enqueue" the input in the thread's own line, "interrupt" the
-                active run at its next checkpoint, or "rollback": take it back), ``webhook`` (the URL that is told how
-                the run ended), ``control``, a RunControl that drains it, and ``durability``: "sync" and "async" are the same, every superstep is stored before the next one begins; with "exit", which is as
+                ``budget`` (what the run may spend, by unit; when it has, it pauses), ``priority`` (of its steps among
+                all that wait for a worker: from 0 to 9, a higher number goes first), ``on_busy`` (on a busy thread:
+                "reject" the call, "wait" here, "enqueue" the input in the thread's own line, "interrupt" the active run
+                at its next checkpoint, or "rollback": take it back), ``webhook`` (the URL that is told how the run
+                ended), ``control``, a RunControl by which the run can be drained, and ``durability``: "sync" and
+                "async" are the same, every superstep is stored before the next one begins; with "exit", which is as
                 safe, history shows of the run and the graphs inside of it only where it ended.
 
         Raises:

@@ -78,7 +78,7 @@ class Pushing:
     prefix: str | None
     why: str = ""
     #: The lowest priority of each of a queue's lists, as kombu counts: 0 goes first.
-    steps: tuple[int, ...] = (0,)
+    steps: tuple[int, ...] = tuple(Channel.priority_steps)
 
     def key(self, queue: str, priority: int) -> str:
         """Return the list in which a queue has the messages of a priority, as kombu counts and names them."""
