@@ -1,7 +1,6 @@
 """The Lua scripts, one typed method each: every write of the protocol goes through here.
 
-A script's header is the truth about its arguments: the names after ``KEYS`` become the table ``K``, those after
-``ARGV`` the table ``A``, and the callers below pass them by these names.
+A script's header is the truth about its arguments, and the callers below pass them by the names that it gives them.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -149,10 +148,7 @@ class Scripts:
         return bool(self._run("hand_over_step", place, request.args()))
 
     def put_result(self, place: Place, **args: str | int | bytes) -> tuple[int, list[dict[str, Any]]]:
-        """Keep a parallel step's result.
-
-        Return how many siblings are open, or -1 when the lease was lost, and the records of those that go now.
-        """
+        """Keep a parallel step's result; return how many are open (-1: the lease was lost), and which held ones go."""
         remaining, *gone = self._run("put_result", place, args)
         return int(remaining), list(map(_record, gone))
 

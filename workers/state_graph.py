@@ -47,8 +47,7 @@ class StateGraph(GraphBuilder):
                 itself, with True its state over all calls, with False nothing.
             cache: keeps the results of nodes that have a CachePolicy; None: on workers, that Redis does.
             store: the long-term memory that its nodes get.
-            interrupt_before: the nodes (or "*") before which a run pauses.
-            interrupt_after: the nodes (or "*") after which a run pauses.
+            interrupt_before, interrupt_after: the nodes (or "*") before and after which a run pauses.
             name: the first half of its Celery tasks' names; give every graph of a deployment its own.
             versioning: what becomes of runs in flight when a new version of the graph is deployed. "park": a worker
                 with another version parks them, with the reason; "pinned": their steps go to workers that have the
@@ -56,8 +55,7 @@ class StateGraph(GraphBuilder):
                 their nodes and state still exist. Of graphs inside, the one around decides.
             budget: what each of its runs may spend, by unit: ``{"steps": 100, "seconds": 600, "tokens": 50_000}``; the
                 config of a call may say otherwise. A run that has reached a limit pauses between two steps.
-            priority: how urgent the steps of its runs are, where they wait for a worker beside others: from 0 to 9, a
-                higher number goes first, 5 when left out. A call may say otherwise, and a node for itself.
+            priority: of its runs' steps among all that wait for a worker: 0 to 9 (else 5), a higher number goes first.
             ttl: how long a thread of its is kept when nothing happens to it, in seconds or as a timedelta; then a
                 scheduler deletes it, unless it waits for a person. What a call's config says (``ttl``) or
                 ``threads.create`` counts more.
@@ -67,24 +65,25 @@ class StateGraph(GraphBuilder):
 
         Raises:
             InvalidGraph: an edge or a breakpoint names a node that is not there, nothing leads from START, or the
-                versioning is not known, or the priority is none.
+                versioning or priority is none.
             InvalidBudget: the budget is none.
             TypeError: the checkpointer, store or cache is not one of Treadle's.
             InvalidConfig: the webhook is none.
         """
         name = check_graph_name(DEFAULT_NAME if name is None else name)
         graph = self.build(name, interrupt_before, interrupt_after, check_versioning(versioning))
-        config = _config(webhook, budget, ttl)
-        if priority_of(priority, "The priority of a graph", InvalidGraph) is not None:
-            config["priority"] = priority
-        return CompiledStateGraph(graph, checkpointer, store, cache, config)
+        return CompiledStateGraph(graph, checkpointer, store, cache, _config(webhook, budget, ttl, priority))
 
 
 def _config(
-    webhook: str | Mapping[str, Any] | None, budget: Mapping[str, float] | None, ttl: Duration | None
+    webhook: str | Mapping[str, Any] | None,
+    budget: Mapping[str, float] | None,
+    ttl: Duration | None,
+    priority: int | None,
 ) -> dict[str, Any]:
     """Return what the config of a call has where that says nothing else."""
     config: dict[str, Any] = {} if webhook_of(webhook) is None else {"webhook": webhook}
     config |= {} if budget is None else {"budget": limits_of(budget)}
+    config |= {} if priority is None else {"priority": priority_of(priority, "A graph's priority", InvalidGraph)}
     kept_s = seconds(ttl, "ttl")
     return config if kept_s is None else {**config, "default_ttl": kept_s}
