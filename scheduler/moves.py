@@ -148,8 +148,8 @@ def held_back(connection: Connection, run: Run, orders: Sequence[StepOrder]) -> 
     if connection.dispatcher.inline or len(orders) <= (limit or share):
         return list(orders)
     if limit is None:
-        limit, last = share, len(orders) - share
-        orders = [replace(order, behind=last - place) for place, order in enumerate(orders)]
+        limit, beyond = share, len(orders) - share
+        orders = [replace(order, behind=beyond - place) for place, order in enumerate(orders, start=1)]
     return [*orders[:limit], *(replace(order, held=True) for order in orders[limit:])]
 
 
