@@ -36,14 +36,14 @@ def test_a_run_that_says_nothing_has_5_and_its_records_say_nothing(
 
     assert priorities(dispatcher) == [("a", 5)]
     assert "priority" not in record(connection, at["a"])
-    assert "priority" not in client.log.read(THREAD)[1].data
+    assert "priority" not in [*client.log.read(THREAD)][1].data
 
 
 def test_pending_and_the_log_tell_it(client: Client) -> None:
     begin(client, LINE, {}, priority=0)
 
     assert [step.priority for step in client.threads.pending(THREAD)] == [0]
-    assert client.log.read(THREAD)[1].data["priority"] == 0
+    assert [*client.log.read(THREAD)][1].data["priority"] == 0
 
 
 def test_what_is_sent_again_keeps_it(
