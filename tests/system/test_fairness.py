@@ -1,7 +1,10 @@
 """A large map leaves other threads their turn, what is urgent goes first, and a crash loses nothing of what is held."""
 
+from pathlib import Path
+
 import pytest
 
+from tests.rabbitmq import RabbitMQ
 from tests.system.conftest import Deployment, until
 from tests.system.graphs import compiled
 from treadle.checkpoint.redis import RedisSaver
@@ -33,22 +36,42 @@ def test_small_runs_beside_a_large_map_do_not_wait_for_its_end(deployment: Deplo
     assert before < ITEMS / 2, "the small runs were behind half of the map"
 
 
-def test_what_is_urgent_goes_first(deployment: Deployment, saver: RedisSaver) -> None:
+def leased_in_turn(deployment: Deployment, saver: RedisSaver) -> list[str]:
+    """Let runs wait for one worker, the least urgent ones first; return their threads in the order of their leases."""
     deployment.worker("one", "-c", "1")
     chat, slow = compiled("chat", saver), compiled("slow", saver)
     slow.submit({"trail": [2.0]}, {"thread_id": "busy"}, priority=9)
     until(lambda: moments(saver, "busy", "leased"), "the worker is busy")
+    threads = [f"{priority} {number}" for priority in (0, 2, 5, 9) for number in range(2)]
+    for thread in threads:
+        chat.submit({"messages": ["Hello"]}, {"thread_id": thread, "priority": int(thread[0])})
+    waits = saver.threads.pending("9 0")
+    until(lambda: all(moments(saver, thread, "finished") for thread in threads), "all have ended")
+    assert [(step.state, step.priority) for step in waits] == [("queued", 9)], "the worker was not busy for long enough"
+    return sorted(threads, key=lambda thread: moments(saver, thread, "leased"))
 
-    for priority in (0, 2, None, 9):  # each in a list of its own
-        for number in range(2):
-            config = {"thread_id": f"{priority}-{number}", "priority": priority}
-            chat.submit({"messages": ["Hello"]}, config).status  # noqa: B018 - it is stored
-    waits = saver.threads.pending("9-0")
-    until(lambda: moments(saver, "0-1", "finished"), "all have ended")
 
-    threads = [f"{priority}-{number}" for priority in (9, None, 2, 0) for number in range(2)]
-    assert [(step.state, step.priority) for step in waits] == [("queued", 9)]
-    assert sorted(threads, key=lambda thread: moments(saver, thread, "leased")) == threads
+def test_what_is_urgent_goes_first(deployment: Deployment, saver: RedisSaver) -> None:
+    assert leased_in_turn(deployment, saver) == ["9 0", "9 1", "5 0", "5 1", "2 0", "2 1", "0 0", "0 1"]
+
+
+def test_what_is_urgent_goes_first_on_a_rabbitmq(
+    deployment: Deployment, saver: RedisSaver, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if not RabbitMQ.found():
+        pytest.fail("This test needs RabbitMQ (Debian: apt-get install rabbitmq-server).")
+    broker = RabbitMQ(tmp_path).start()
+    try:
+        for name, value in {"TREADLE_BROKER_URL": broker.url, "TREADLE_BROKER_PRIORITIES": "true"}.items():
+            deployment.settings[name] = value
+            monkeypatch.setenv(name, value)
+
+        first, *others = leased_in_turn(deployment, saver)
+
+        assert first == "0 0"  # the worker had it already, as the only one that waited
+        assert others == ["9 0", "9 1", "5 0", "5 1", "2 0", "2 1", "0 1"]
+    finally:
+        broker.stop()
 
 
 def test_what_is_held_runs_when_those_that_let_it_go_were_killed(deployment: Deployment, saver: RedisSaver) -> None:
