@@ -53,6 +53,8 @@ class Node:
     retry: tuple[RetryPolicy, ...] = ()
     #: How often all workers together may start it at most, in Celery's form.
     rate_limit: str | float | None = None
+    #: How urgent its steps are, from 0 to 9, the highest first; None: as urgent as their run.
+    priority: int | None = None
     defer: bool = False
     metadata: Mapping[str, Any] = field(default_factory=dict)
     #: Where its Commands may go -> the label of that edge; for drawings.

@@ -22,6 +22,7 @@ from .node import (
     is_async,
     plain_name,
 )
+from .priority import priority_of
 from .retry import Retry, policies_of
 from .schema import Schema
 from .timeouts import Timeout, timeout_of
@@ -56,6 +57,8 @@ class NodeOptions(NodeDefaults, total=False):
     queue: str | None
     #: How often it starts at most, on all workers together: "10/s", "100/m", "3/h", or a number a second.
     rate_limit: str | float | None
+    #: How urgent its steps are, whatever their run is: from 0 to 9, a higher number goes first.
+    priority: int | None
     #: Run only when nothing else is left.
     defer: bool
     metadata: Mapping[str, Any] | None
@@ -77,6 +80,7 @@ def node_of(name: str, func: Any, options: NodeOptions, seen: Seen) -> Node:
         node,
         queue=_queue(options.get("queue"), name),
         rate_limit=_rate(options.get("rate_limit")),
+        priority=priority_of(options.get("priority"), f"The priority of node {name!r}", InvalidGraph),
         defer=bool(options.get("defer")),
         metadata=_metadata(options.get("metadata"), name),
         destinations=_destinations(options.get("destinations"), hints_of(node.func).get("return")),
@@ -98,13 +102,14 @@ def defaults_of(options: NodeDefaults, seen: Seen) -> dict[str, Any]:
 def with_defaults(node: Node, defaults: Mapping[str, Any]) -> Node:
     """Return a node with what it was not given itself.
 
-    Its handler runs where the node runs, has its time limit and retries from the defaults, and no handler of its own.
+    Its handler runs where and as urgently as the node runs, has its time limit and retries from the defaults, and no
+    handler of its own.
     """
     node = replace(node, **{field: value for field, value in defaults.items() if not getattr(node, field)})
     if node.handler is None:
         return node
     shared = {field: value for field, value in defaults.items() if field in ("timeout", "retry")}
-    return replace(node, handler=replace(node.handler, queue=node.queue, **shared))
+    return replace(node, handler=replace(node.handler, queue=node.queue, priority=node.priority, **shared))
 
 
 def _bare(name: str, func: Any, seen: Seen, declared: Any = None, roles: Sequence[str] = ROLES) -> Node:

@@ -9,6 +9,7 @@ from graphs.builder import names_of
 from graphs.checks import shown, text
 from graphs.commands import Durability
 from graphs.errors import InvalidGraph
+from graphs.priority import DEFAULT_PRIORITY, priority_of
 from graphs.spending import limits_of
 
 from .arguments import positive
@@ -37,6 +38,7 @@ _RUN_KEYS = (
     "durability",
     "webhook",
     "budget",
+    "priority",
     "on_archived",
     "ttl",
     "default_ttl",
@@ -86,6 +88,8 @@ class RunConfig:
     run_id: str | None = None
     #: What the run may spend, by unit.
     budget: Mapping[str, float] = field(default_factory=dict)
+    #: How urgent its steps are: from 0 to 9, a higher number goes first.
+    priority: int = DEFAULT_PRIORITY
 
     def for_nodes(self) -> dict[str, Any]:
         """Return the config as nodes see it, without what is private to the caller."""
@@ -141,6 +145,7 @@ def parse(config: Mapping[str, Any] | None, **given: Any) -> RunConfig:
         _one_of(run, "durability", ("async", "sync", "exit")),
         webhook=webhook_of(run["webhook"]),
         budget=limits_of(run["budget"]),
+        priority=_priority(run),
         on_archived=_one_of(run, "on_archived", get_args(OnArchived)),
         ttl_s=positive(run, "ttl", float),
         default_ttl_s=positive(run, "default_ttl", float),
@@ -240,6 +245,11 @@ def _one_of(run: Mapping[str, Any], key: str, words: tuple[Any, ...]) -> Any:
     if value is not None and not (isinstance(value, str) and value in words):
         raise InvalidConfig(f"{key} is {' or '.join(map(repr, words))}, got {shown(value)}.")
     return run.get(key) or words[0]
+
+
+def _priority(run: Mapping[str, Any]) -> int:
+    given = priority_of(run["priority"], "'priority'", InvalidConfig)
+    return DEFAULT_PRIORITY if given is None else given
 
 
 def _checkpoint_id(value: Any) -> str | None:

@@ -4,6 +4,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from graphs.priority import DEFAULT_PRIORITY
+
 from .frame import Frame
 
 _VERSION_LENGTH = 8
@@ -57,14 +59,19 @@ class StepOrder:
     hard_ms: int | None = None
     #: Whether the step has its result already, and only its superstep waits to be closed.
     done: bool = False
-    #: Whether it waits, without a message, until another step of its superstep has ended.
+    #: Whether it waits, without a message, until another step of its superstep lets it go.
     held: bool = False
+    #: How many steps of its superstep may still be held once a worker has this one; below 0: none has been for long.
+    #: None: of those that are held one goes whenever a step ends.
+    behind: int | None = None
     #: Whether it was asked something before, and has answers to be replayed.
     resumed: bool = False
     #: The id of the failed step whose place it takes; None: it is no error handler's.
     handles: str | None = None
     #: The version of the graph whose workers it is for; None: any worker of the queue.
     version: str | None = None
+    #: From 0 to 9; of what waits in a queue a higher number goes first.
+    priority: int = DEFAULT_PRIORITY
     #: Whether a message of it may still wait in its queue.
     again: bool = field(default=False, compare=False)
 
@@ -85,6 +92,8 @@ class StepOrder:
             "resumed": self.resumed or None,
             "handles": self.handles,
             "version": self.version,
+            "behind": self.behind,
+            "priority": None if self.priority == DEFAULT_PRIORITY else self.priority,
         }
         state = "done" if self.done else "held" if self.held else "queued"
         counters = {"state": state, "attempt": 0, "losses": 0, "sends": 0}
@@ -105,6 +114,7 @@ class StepOrder:
             record.get("hard_ms"),
             handles=record.get("handles"),
             version=record.get("version"),
+            priority=record.get("priority", DEFAULT_PRIORITY),
             again=record.get("again", False),
         )
 

@@ -14,11 +14,13 @@ from .claim import Claim, Handed
 from .connection import Connection
 from .dialogue import Dialogue
 from .dispatch import StepOrder, StepRef, frame_of
+from .errors import StoreUnavailable
 from .failure import parked
 from .keys import LimitKeys
 from .limit_scripts import LimitScripts
 from .log import Log, LogEntry
 from .mistrust import KeyMissing, SealBroken
+from .moves import hand_out
 from .run import Run
 from .runs import RunStore
 from .scripts import TRAVELS_BYTES, Leased, Place
@@ -51,6 +53,7 @@ class Leases:
         place = self._connection.place(ref.thread_id, ref.run_id, ref.ns)
         leased = self._lease(place, ref, delivery)
         if leased.step:
+            self._let_go(place, ref, leased.step)
             return self._claim(place, ref, delivery, leased)
         why = {"thread_id": ref.thread_id, "step_id": ref.step_id, "why": leased.verdict}
         logger.debug("step not claimed", extra=why)
@@ -169,6 +172,18 @@ class Leases:
             max_bytes=TRAVELS_BYTES,
             slot=ref.slot,
         )
+
+    def _let_go(self, place: Place, ref: StepRef, step: Mapping[str, Any]) -> None:
+        """Let the steps go that are held behind one that waits no more: half a share whenever half of it is gone."""
+        settings, behind = self._connection.settings, step.get("behind", -1)
+        if behind < 0 or behind % max(1, settings.fair_share // 2):
+            return
+        ids = {"step": ref.step_id, "token": place.keys.token, "fence": step.get("fence", 0)}
+        try:
+            gone = self._connection.scripts.let_go_held(place, **ids, wait_ms=settings.queue_wait_ms)
+            hand_out(self._connection, *(StepOrder.from_record(ref.thread_id, one) for one in gone))
+        except StoreUnavailable as error:  # those that end will make up for it, and the step runs all the same
+            logger.warning("held steps not let go", extra={"thread_id": ref.thread_id, "error": str(error)})
 
     def _claim(self, place: Place, ref: StepRef, delivery: str, leased: Leased) -> Claim:
         record, caller, frame = leased.step, leased.caller, frame_of(leased.step)

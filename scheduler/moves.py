@@ -99,7 +99,7 @@ class Orders:
     frame: Frame
 
     def of(self, steps: Iterable[Step], checkpoint_id: str) -> list[StepOrder]:
-        """Return the orders for the steps of a checkpoint; those beyond the run's ``max_concurrency`` are held.
+        """Return the orders for the steps of a checkpoint, of which some may be held.
 
         Raises:
             TooMany: the deployment does not allow so many in one superstep.
@@ -133,12 +133,23 @@ class Orders:
             hard_ms=None if soft_ms is None else soft_ms + self.connection.settings.grace_ms,
             handles=step.handles,
             version=self.run.version,
+            priority=self.run.priority if node.priority is None else node.priority,
         )
 
 
 def held_back(connection: Connection, run: Run, orders: Sequence[StepOrder]) -> list[StepOrder]:
-    """Return orders, of which those beyond the run's ``max_concurrency`` are held until another one has ended."""
-    limit = (not connection.dispatcher.inline and run.config.get("max_concurrency")) or len(orders)
+    """Return orders, of which the last ones may be held.
+
+    Those beyond the run's ``max_concurrency`` wait until another one has ended. Where it has none, a superstep has its
+    fair share of a queue: those beyond it wait until one before them has come to a worker, which ends nothing but their
+    standing in the way of other threads.
+    """
+    limit, share = run.config.get("max_concurrency"), connection.settings.fair_share
+    if connection.dispatcher.inline or len(orders) <= (limit or share):
+        return list(orders)
+    if limit is None:
+        limit, beyond = share, len(orders) - share
+        orders = [replace(order, behind=beyond - place) for place, order in enumerate(orders, start=1)]
     return [*orders[:limit], *(replace(order, held=True) for order in orders[limit:])]
 
 

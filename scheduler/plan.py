@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from typing import Any, Final
 
+from graphs.priority import DEFAULT_PRIORITY
+
 from .packed_ids import packed, unpacked
 from .run import Run
 
@@ -56,5 +58,6 @@ def _usual(thread_id: str, recursion_limit: int) -> dict[str, Any]:
         "trace": None,
         "budget": {},
         "metered": False,
+        "priority": DEFAULT_PRIORITY,
         "versioning": "park",
     }

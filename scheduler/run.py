@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from graphs.commands import Durability
+from graphs.priority import DEFAULT_PRIORITY
 from graphs.versioning import Versioning
 
 from .dispatch import version_name
@@ -44,6 +45,8 @@ class Run:
     webhook: Mapping[str, Any] | None = None
     #: The ``traceparent`` of the trace that it belongs to; None: whoever began it does not trace.
     trace: str | None = None
+    #: How urgent its steps are where their nodes do not say: from 0 to 9, a higher number goes first.
+    priority: int = DEFAULT_PRIORITY
     #: Which versions of its graph may go on with it.
     versioning: Versioning = "park"
     started_ms: int | None = None
@@ -107,5 +110,6 @@ class Run:
             "heard": self.heard,
             "webhook": self.webhook,
             "trace": self.trace,
+            "priority": self.priority,
             "versioning": self.versioning,
         }

@@ -1,7 +1,6 @@
 """The Lua scripts, one typed method each: every write of the protocol goes through here.
 
-A script's header is the truth about its arguments: the names after ``KEYS`` become the table ``K``, those after
-``ARGV`` the table ``A``, and the callers below pass them by these names.
+A script's header is the truth about its arguments, and the callers below pass them by the names that it gives them.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -148,13 +147,14 @@ class Scripts:
         """Let an error handler take over from a step; return whether the step's lease was still good."""
         return bool(self._run("hand_over_step", place, request.args()))
 
-    def put_result(self, place: Place, **args: str | int | bytes) -> tuple[int, dict[str, Any] | None]:
-        """Keep a parallel step's result.
+    def put_result(self, place: Place, **args: str | int | bytes) -> tuple[int, list[dict[str, Any]]]:
+        """Keep a parallel step's result; return how many are open (-1: the lease was lost), and which held ones go."""
+        remaining, *gone = self._run("put_result", place, args)
+        return int(remaining), list(map(_record, gone))
 
-        Return how many siblings are open, or -1 when the lease was lost, and the record of the one that goes now.
-        """
-        remaining, *held = self._run("put_result", place, args)
-        return int(remaining), decoded(held[0]) if held else None
+    def let_go_held(self, place: Place, **args: str | int) -> list[dict[str, Any]]:
+        """Let steps go that are held behind one that was leased; return their records."""
+        return list(map(_record, self._run("let_go_held", place, args)))
 
     def put_call(self, place: Place, **args: str | int | bytes) -> bool:
         """Keep what a task returned; return whether the lease of the step that called it was still good."""

@@ -68,6 +68,8 @@ class Settings(BaseSettings):
     max_recursion_limit: int = Field(1_000_000, ge=1)
     #: How many steps a superstep may have: one script stores them, and meanwhile Redis answers nobody.
     max_fan_out: int = Field(20_000, ge=1)
+    #: How many steps of one superstep may wait in a queue at a time, so that a large one leaves others their turn.
+    fair_share: int = Field(20, ge=1, le=1_000_000)
     #: How many graphs may be inside of each other on a thread.
     max_depth: int = Field(64, ge=1)
     #: How many entries a thread's log may have before no run begins on it any more.

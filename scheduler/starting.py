@@ -160,6 +160,7 @@ class Starter(Storing):
             webhook=None if config.webhook is None else config.webhook.plan(_output_keys(graph)),
             trace=config.trace,
             budget=config.budget,
+            priority=config.priority,
             versioning=graph.versioning,
         )
 

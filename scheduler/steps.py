@@ -193,7 +193,7 @@ class Steps(Closing):
         deadline: tuple[bytes, bytes] = _NO_DEADLINE,
     ) -> Progress:
         place = self._place(claim)
-        remaining, held = self._connection.scripts.put_result(
+        remaining, gone = self._connection.scripts.put_result(
             place,
             step=claim.ref.step_id,
             token=place.keys.token,
@@ -209,8 +209,7 @@ class Steps(Closing):
         )
         if remaining < 0:
             raise LeaseLost(claim.ref.thread_id, claim.ref.step_id)
-        if held is not None:
-            hand_out(self._connection, StepOrder.from_record(claim.ref.thread_id, held))
+        hand_out(self._connection, *(StepOrder.from_record(claim.ref.thread_id, one) for one in gone))
         return self.close(claim, graph) if remaining == 0 else Progress()
 
 

@@ -6,6 +6,7 @@ from functools import partial
 from typing import Any
 
 from graphs.planner import Verdict
+from graphs.priority import DEFAULT_PRIORITY
 
 from .budget import words_of
 from .chunk_blocks import ChunkBlocks
@@ -144,6 +145,7 @@ def _entries(planned: Planned, words: Callable[[str], Any]) -> list[dict[str, An
         "checkpoint": beginning.head.id,
         "checkpoints": [encoded.stored.checkpoint.id for encoded in beginning.encoded],
         "steps": [] if beginning.done else [step.id for step in beginning.steps],
+        **({} if run.priority == DEFAULT_PRIORITY else {"priority": run.priority}),
         **_answered(planned),
     }
     paused = {"why": words_of(planned.breach) or Verdict.PAUSE_BEFORE.value} if end is RunStatus.INTERRUPTED else {}

@@ -5,6 +5,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from graphs.priority import DEFAULT_PRIORITY
+
 from .lifecycle import ThreadStatus
 
 
@@ -72,8 +74,8 @@ class PendingStep:
     id: str
     node: str
     run_id: str
-    #: queued, held (until a sibling ends), leased, waiting (for its next attempt), asleep, limited (until its turn, or
-    #: until a slot is free), called (a graph that runs now), or done (its siblings are not).
+    #: queued, held (until a sibling lets it go), leased, waiting (for its next attempt), asleep, limited (until its
+    #: turn, or until a slot is free), called (a graph that runs now), or done (its siblings are not).
     state: str
     attempt: int
     #: The worker that has it; None while nobody has.
@@ -84,6 +86,8 @@ class PendingStep:
     queue: str | None = None
     #: The version of the graph whose workers it is for; None: any worker of the queue.
     version: str | None = None
+    #: From 0 to 9; of what waits in a queue a higher number goes first.
+    priority: int = DEFAULT_PRIORITY
 
     @classmethod
     def of(cls, step: Mapping[str, Any], due: float | None) -> "PendingStep":
@@ -101,6 +105,7 @@ class PendingStep:
             None if due_ms is None else int(due_ms),
             step.get("queue"),
             step.get("version"),
+            step.get("priority", DEFAULT_PRIORITY),
         )
 
 

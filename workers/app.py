@@ -2,6 +2,7 @@
 
 from celery import Celery
 
+from graphs.priority import HIGHEST_PRIORITY
 from scheduler.urls import ManyServers, broker_sentinels, broker_url
 
 from .settings import WorkerSettings
@@ -32,6 +33,7 @@ def make_app(settings: WorkerSettings, url: str) -> Celery:
         worker_prefetch_multiplier=1,
         worker_hijack_root_logger=True,
         worker_cancel_long_running_tasks_on_connection_loss=False,  # a step outlives the loss of its broker
+        task_queue_max_priority=HIGHEST_PRIORITY if settings.broker_priorities and not _is_redis(settings) else None,
         task_default_queue=settings.default_queue,
         task_create_missing_queues=True,
         broker_connection_retry_on_startup=True,
@@ -55,7 +57,6 @@ def _transport_options(settings: WorkerSettings) -> dict[str, object]:
     return {
         "global_keyprefix": queue_prefix(settings),
         "ack_emulation": settings.ack_emulation,
-        "priority_steps": [0],
         "socket_timeout": _SOCKET_TIMEOUT_S,
         "socket_connect_timeout": _SOCKET_TIMEOUT_S,
     }

@@ -36,7 +36,7 @@ Config = Mapping[str, Any] | None
 Names = Sequence[str] | str | None
 
 #: What a call may say for its run alone.
-_PER_RUN = frozenset({"interrupt_before", "interrupt_after", "timeout", "on_busy", "durability", "budget", "webhook"})
+_PER_RUN = {"interrupt_before", "interrupt_after", "timeout", "on_busy", "durability", "budget", "webhook", "priority"}
 #: What is taken for the sake of those who move here, and changes nothing.
 _ACCEPTED = frozenset({"debug"})
 
@@ -129,7 +129,8 @@ class CompiledStateGraph(AsyncFace, Batches, Times):
             output_keys: which keys to return; one name returns its bare value.
             version: "v1", the output with its open questions under ``__interrupt__``; "v2", a GraphOutput.
             **options: ``interrupt_before``, ``interrupt_after``, ``timeout`` (seconds for the run as a whole),
-                ``budget`` (what the run may spend, by unit; when it has, it pauses), ``on_busy`` (on a busy thread:
+                ``budget`` (what the run may spend, by unit; when it has, it pauses), ``priority`` (of its steps among
+                all that wait for a worker: from 0 to 9, a higher number goes first), ``on_busy`` (on a busy thread:
                 "reject" the call, "wait" here, "enqueue" the input in the thread's own line, "interrupt" the active run
                 at its next checkpoint, or "rollback": take it back), ``webhook`` (the URL that is told how the run
                 ended), ``control``, a RunControl by which the run can be drained, and ``durability``: "sync" and

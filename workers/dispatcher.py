@@ -9,6 +9,7 @@ from kombu.exceptions import OperationalError
 from kombu.transport.virtual import Channel as VirtualChannel
 from redis import RedisError
 
+from graphs.priority import HIGHEST_PRIORITY
 from scheduler.dispatch import Envelope, StepOrder
 
 from . import messages
@@ -35,11 +36,11 @@ class CeleryDispatcher:
 
     def envelope(self, order: StepOrder) -> Envelope | None:
         """Return the message for a script to push, or None where Celery publishes it."""
-        prefix = self._pushing.prefix
-        if prefix is None:
+        if self._pushing.prefix is None:
             return None
         queue = messages.queue_of(order, self._default_queue)
-        return Envelope(f"{prefix}{queue}", messages.envelope(self._app, order, queue))
+        key = self._pushing.key(queue, messages.first_is_0(order.priority))
+        return Envelope(key, messages.envelope(self._app, order, queue))
 
     def send(self, orders: Sequence[StepOrder]) -> None:
         """Publish the messages that no script pushes."""
@@ -81,7 +82,13 @@ class CeleryDispatcher:
         """Publish that a run is to begin; should that get lost, it falls due again."""
         ids = {"thread": thread_id, "run": run_id}
         try:
-            self._app.send_task(messages.START, kwargs=ids, queue=queue or self._default_queue, ignore_result=True)
+            self._app.send_task(
+                messages.START,
+                kwargs=ids,
+                queue=queue or self._default_queue,
+                priority=self._counted(HIGHEST_PRIORITY),  # it is short, and its steps wait as long as they may
+                ignore_result=True,
+            )
         except OperationalError as error:
             logger.warning("run not announced", extra={"thread_id": thread_id, "run_id": run_id, "error": str(error)})
 
@@ -93,8 +100,17 @@ class CeleryDispatcher:
                     kwargs=messages.arguments(order),
                     queue=messages.queue_of(order, self._default_queue),
                     producer=producer,
+                    priority=self._counted(order.priority),
                     **messages.options(order),
                 )
+
+    def _counted(self, priority: int) -> int:
+        """Return a priority as the broker counts: RabbitMQ as we do, kombu's Redis the other way round."""
+        return messages.first_is_0(priority) if self._is_redis else priority
+
+    @cached_property
+    def _is_redis(self) -> bool:
+        return str(self._app.connection_for_write().get_transport_cls().driver_type) == "redis"
 
     @cached_property
     def _pushing(self) -> Pushing:

@@ -10,10 +10,10 @@ from graphs.concurrency import concurrency_of
 from graphs.entry import entry_graph
 from graphs.options import NodeOptions
 from graphs.store import BaseStore
-from graphs.timeouts import Duration, seconds
-from scheduler.webhook import webhook_of
+from graphs.timeouts import Duration
 
 from .compiled import CompiledStateGraph
+from .run_defaults import run_defaults
 from .savers import Saver
 
 
@@ -32,7 +32,8 @@ class entrypoint:
         webhook: the URL that is told when a run has ended or asks; as for ``compile``.
         ttl: how long a thread of its is kept; as for ``compile``.
         max_concurrency: how many of its runs work at once in the deployment; as for ``compile``.
-        **options: ``retry_policy``, ``timeout``, ``queue`` ...: see NodeOptions.
+        budget: what each of its runs may spend; as for ``compile``.
+        **options: ``retry_policy``, ``timeout``, ``queue``, ``priority`` ...: see NodeOptions.
     """
 
     #: What the function returns where the result is not what is saved: ``entrypoint.final(value=..., save=...)``.
@@ -47,15 +48,14 @@ class entrypoint:
         webhook: str | Mapping[str, Any] | None = None,
         ttl: Duration | None = None,
         max_concurrency: int | Mapping[str, int] | None = None,
+        budget: Mapping[str, float] | None = None,
         **options: Unpack[NodeOptions],
     ) -> None:
         self._checkpointer = checkpointer
         self._store = store
         self._cache = cache
         self._context = context_schema
-        kept_s = seconds(ttl, "ttl")
-        self._config: dict[str, Any] = {} if webhook_of(webhook) is None else {"webhook": webhook}
-        self._config |= {} if kept_s is None else {"default_ttl": kept_s}
+        self._config = run_defaults(webhook, budget, ttl)
         self._concurrency = concurrency_of(max_concurrency)
         self._options = options
 

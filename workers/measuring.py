@@ -76,10 +76,11 @@ def sources(
     graphs = _graphs(settings)
     needed = {node.queue for graph in graphs.values() for _, node in graph.walk() if node.queue}
     names, limits = sorted({settings.default_queue, *queues, *needed}), list(limits_by_task(graphs).values())
-    prefix = pushing(app, bootstrap.redis_url(settings)).prefix
-    if prefix is not None:  # the broker is the store: one pipeline for both
+    pushed = pushing(app, bootstrap.redis_url(settings))
+    if pushed.prefix is not None:  # the broker is the store: one pipeline for both
+        lists = {name: pushed.keys(name) for name in names}
         return Sources(
-            lambda: readings.read(connection, names, prefix, limits),
+            lambda: readings.read(connection, lists, limits),
             lambda: None,
             census,
             lambda: _missed(connection),

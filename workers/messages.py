@@ -12,6 +12,7 @@ from celery import Celery
 from kombu.serialization import dumps
 
 from graphs.frames import path_of
+from graphs.priority import DEFAULT_PRIORITY, HIGHEST_PRIORITY
 from scheduler.dispatch import StepOrder, version_queue
 
 #: The Celery task that begins a run; no node has such a name.
@@ -64,9 +65,15 @@ def options(order: StepOrder) -> dict[str, Any]:
     return {**_ids(order), **_limits(order.soft_ms, order.hard_ms), "argsrepr": "()", "ignore_result": True}
 
 
+def first_is_0(priority: int) -> int:
+    """Return a priority as kombu's Redis transport counts: there a lower number goes first."""
+    return HIGHEST_PRIORITY - priority
+
+
 def envelope(app: Celery, order: StepOrder, queue: str) -> bytes:
     """Return the bytes that kombu's Redis transport would push for this step."""
-    template = _template(app, task_name(order), queue, order.soft_ms, order.hard_ms)
+    priority = first_is_0(order.priority)
+    template = _template(app, task_name(order), queue, priority, order.soft_ms, order.hard_ms)
     body = _filled(template.body, arguments(order))
     varying = {**_ids(order), "body": b64encode(body.encode()).decode(), "delivery_tag": token_hex(_TAG_BYTES)}
     return _filled(template.text, varying).encode()
@@ -84,6 +91,7 @@ def _ids(order: StepOrder) -> dict[str, str]:
                 "run": order.ref.run_id,
                 "step": order.ref.step_id[:_ID_TAIL],
                 "attempt": order.attempt,
+                **({} if order.priority == DEFAULT_PRIORITY else {"priority": order.priority}),
             }
         ),
     }
@@ -104,7 +112,9 @@ class _Template(NamedTuple):
 
 
 @lru_cache(maxsize=1024)
-def _template(app: Celery, name: str, queue: str, soft_ms: int | None, hard_ms: int | None) -> _Template:
+def _template(  # noqa: PLR0913, PLR0917 - what the messages of a node differ in
+    app: Celery, name: str, queue: str, priority: int, soft_ms: int | None, hard_ms: int | None
+) -> _Template:
     given = {slot: f"<slot {slot}>" for slot in ("task_id", "root_id", "kwargsrepr")}
     kwargs = {slot: f"<slot {slot}>" for slot in _ARGUMENTS}
     message = app.amqp.as_task_v2(
@@ -115,7 +125,7 @@ def _template(app: Celery, name: str, queue: str, soft_ms: int | None, hard_ms: 
         **message.properties,
         "delivery_mode": 2,
         "delivery_info": {"exchange": "", "routing_key": queue},
-        "priority": 0,
+        "priority": priority,
         "body_encoding": "base64",
         "delivery_tag": "<slot delivery_tag>",
     }

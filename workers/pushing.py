@@ -1,5 +1,6 @@
 """Whether a script may push a step's message: only where it is the one that Celery would publish."""
 
+from bisect import bisect
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -7,13 +8,13 @@ from typing import Any
 from celery import Celery, signals
 from kombu.connection import Connection
 from kombu.entity import Queue
-from kombu.transport.redis import SentinelTransport, Transport
+from kombu.transport.redis import Channel, SentinelTransport, Transport
 from kombu.utils.url import url_to_parts
 from redis.connection import parse_url
 
 from scheduler.urls import many_servers
 
-#: Options of the Redis transport that change how messages are fetched, and neither a message nor its queue's key.
+#: Options of the Redis transport that change how messages are fetched, and no message, or its queue's keys as is known.
 _HARMLESS = frozenset(
     {
         "ack_emulation",
@@ -28,6 +29,7 @@ _HARMLESS = frozenset(
         "max_connections",
         "max_retries",
         "polling_interval",
+        "priority_steps",
         "queue_order_strategy",
         "retry_on_timeout",
         "retry_policy",
@@ -71,10 +73,21 @@ _SIGNALS = ("before_task_publish", "after_task_publish", "task_sent")
 
 @dataclass(frozen=True, slots=True)
 class Pushing:
-    """What a script puts before a queue's name to push to it; None: messages are published, and why."""
+    """How a script pushes to a queue: what is put before its name; None: messages are published, and why."""
 
     prefix: str | None
     why: str = ""
+    #: The lowest priority of each of a queue's lists, as kombu counts: 0 goes first.
+    steps: tuple[int, ...] = tuple(Channel.priority_steps)
+
+    def key(self, queue: str, priority: int) -> str:
+        """Return the list in which a queue has the messages of a priority, as kombu counts and names them."""
+        step = self.steps[bisect(self.steps, priority) - 1]
+        return f"{self.prefix}{queue}{Channel.sep}{step}" if step else f"{self.prefix}{queue}"
+
+    def keys(self, queue: str) -> list[str]:
+        """Return all lists of a queue."""
+        return [self.key(queue, step) for step in self.steps]
 
 
 def pushing(app: Celery, store_url: str) -> Pushing:
@@ -89,7 +102,11 @@ def pushing(app: Celery, store_url: str) -> Pushing:
     except Exception as error:  # what Celery itself cannot read is for Celery to refuse, when it publishes
         # Not its words: they may quote a part of the URL that is a password.
         return Pushing(None, f"the broker's configuration cannot be read ({type(error).__name__})")
-    return Pushing(None, why) if why else Pushing((broker.transport_options or {}).get("global_keyprefix", ""))
+    if why:
+        return Pushing(None, why)
+    options = broker.transport_options or {}
+    steps = options.get("priority_steps", Channel.priority_steps)
+    return Pushing(options.get("global_keyprefix", ""), steps=tuple(steps))
 
 
 def _reasons(app: Celery, broker: Connection, store_url: str) -> Iterator[str]:
@@ -151,9 +168,7 @@ def _database(virtual_host: str | None) -> int:
 
 
 def _of_transport(options: Mapping[str, Any], known: frozenset[str]) -> Iterator[str]:
-    if list(options.get("priority_steps", ())) != [0]:
-        yield "the transport has priorities"
-    unknown = sorted(options.keys() - _HARMLESS - known - {"priority_steps"})
+    unknown = sorted(options.keys() - _HARMLESS - known)
     yield from (f"nobody knows what the transport option {name} does to a message" for name in unknown)
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from types import MappingProxyType
 
 import redis
 
@@ -11,6 +12,8 @@ from scheduler.connection import Connection
 from scheduler.counts import Counts
 from scheduler.occupancy import Occupancy, occupancies
 from scheduler.redis_at import servers_of
+
+_NO_QUEUES: Mapping[str, Sequence[str]] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,14 +44,16 @@ class Reading:
     limits: Sequence[Occupancy] = ()
 
 
-def read(connection: Connection, queues: Iterable[str] = (), prefix: str = "", limits: Iterable[Limit] = ()) -> Reading:
-    """Ask Redis; ``queues`` lie in it under their names after a prefix.
+def read(
+    connection: Connection, queues: Mapping[str, Sequence[str]] = _NO_QUEUES, limits: Iterable[Limit] = ()
+) -> Reading:
+    """Ask Redis; ``queues`` lie in it: name -> the keys of its lists.
 
     Raises:
         StoreUnavailable: it does not answer.
     """
     seconds, micros = connection.redis.time()
-    now_ms, names = seconds * 1000 + micros // 1000, list(queues)
+    now_ms = seconds * 1000 + micros // 1000
     dues, indexes, counted = connection.keys.due_sets(), connection.keys.thread_indexes(), connection.keys.counts()
     pipeline = connection.redis.pipeline(transaction=False)
     for key in dues:
@@ -59,8 +64,8 @@ def read(connection: Connection, queues: Iterable[str] = (), prefix: str = "", l
         pipeline.zcount(key, "-inf", "+inf")
     for key in counted:
         pipeline.hgetall(key)
-    for name in names:
-        pipeline.llen(prefix + name)
+    for key in (key for keys in queues.values() for key in keys):
+        pipeline.llen(key)
     answers = iter(pipeline.execute())
     oldest, in_flight, threads, counts = ([next(answers) for _ in keys] for keys in (dues, dues, indexes, counted))
     late_ms = (now_ms - first[0][1] for first in oldest if first)
@@ -70,7 +75,7 @@ def read(connection: Connection, queues: Iterable[str] = (), prefix: str = "", l
         sum(in_flight),
         max([0, *late_ms]),
         _server(connection.client),
-        dict(zip(names, answers, strict=True)),
+        {name: sum(next(answers) for _ in keys) for name, keys in queues.items()},
         tuple(occupancies(connection, limits, keys=False)),
     )
 

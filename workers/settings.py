@@ -22,6 +22,8 @@ class WorkerSettings(Settings):
     examples: bool = True
     #: The message broker; None: the store's Redis, where the scripts themselves push the messages.
     broker_url: str | None = Field(None, repr=False)
+    #: Whether the queues of a RabbitMQ are declared with priorities; those that it has without must be deleted before.
+    broker_priorities: bool = False
     #: The queue of nodes that name none.
     default_queue: str = Field("treadle", pattern=r"^[A-Za-z0-9_.:@/-]{1,128}$")
     #: The file that has the pools (TOML); None: there are none, and each worker is told its queues.

@@ -7,13 +7,12 @@ from graphs.builder import GraphBuilder
 from graphs.cache import BaseCache
 from graphs.concurrency import concurrency_of
 from graphs.graph import DEFAULT_NAME, check_graph_name
-from graphs.spending import limits_of
 from graphs.store import BaseStore
-from graphs.timeouts import Duration, seconds
+from graphs.timeouts import Duration
 from graphs.versioning import Versioning, check_versioning
-from scheduler.webhook import webhook_of
 
 from .compiled import CompiledStateGraph
+from .run_defaults import run_defaults
 from .savers import Saver
 
 Names = Sequence[str] | str | None
@@ -37,6 +36,7 @@ class StateGraph(GraphBuilder):
         webhook: str | Mapping[str, Any] | None = None,
         budget: Mapping[str, float] | None = None,
         max_concurrency: int | Mapping[str, int] | None = None,
+        priority: int | None = None,
     ) -> CompiledStateGraph:
         """Check the graph and return it, ready to run.
 
@@ -46,39 +46,28 @@ class StateGraph(GraphBuilder):
                 itself, with True its state over all calls, with False nothing.
             cache: keeps the results of nodes that have a CachePolicy; None: on workers, that Redis does.
             store: the long-term memory that its nodes get.
-            interrupt_before: the nodes (or "*") before which a run pauses.
-            interrupt_after: the nodes (or "*") after which a run pauses.
+            interrupt_before, interrupt_after: the nodes (or "*") before and after which a run pauses.
             name: the first half of its Celery tasks' names; give every graph of a deployment its own.
             versioning: what becomes of runs in flight when a new version of the graph is deployed. "park": a worker
                 with another version parks them, with the reason; "pinned": their steps go to workers that have the
                 version with which they began, and wait for these; "auto_upgrade": newer workers go on with them where
                 their nodes and state still exist. Of graphs inside, the one around decides.
-            budget: what each of its runs may spend, by unit: ``{"steps": 100, "seconds": 600, "tokens": 50_000}``; the
-                config of a call may say otherwise. A run that has reached a limit pauses between two steps.
+            budget: what each of its runs may spend before it pauses: ``{"steps": 100, "seconds": 600, "usd": 1.5}``.
             ttl: how long (seconds or a timedelta) a thread of its is kept when nothing happens to it; then a scheduler
                 deletes it, unless it waits for a person. A call's config (``ttl``) or ``threads.create`` counts more.
             max_concurrency: how many of its steps all workers together run at once, as a Concurrency has it.
+            priority: of its runs' steps among all that wait for a worker: 0 to 9 (else 5), a higher number goes first.
             debug: accepted for the sake of those who move here; the log is always kept.
             webhook: the URL that is told when a run has ended or asks, unless the call names another one; or
                 ``{"url": ..., "include": ["output", "questions", "error"]}``.
 
         Raises:
             InvalidGraph: an edge or a breakpoint names a node that is not there, nothing leads from START, or the
-                versioning or max_concurrency is none.
+                versioning, max_concurrency or priority is none.
             TypeError: the checkpointer, store or cache is not one of Treadle's.
             InvalidBudget, InvalidConfig: the budget, or the webhook, is none.
         """
         name = check_graph_name(DEFAULT_NAME if name is None else name)
         chosen = check_versioning(versioning), concurrency_of(max_concurrency)
         graph = self.build(name, interrupt_before, interrupt_after, *chosen)
-        return CompiledStateGraph(graph, checkpointer, store, cache, _config(webhook, budget, ttl))
-
-
-def _config(
-    webhook: str | Mapping[str, Any] | None, budget: Mapping[str, float] | None, ttl: Duration | None
-) -> dict[str, Any]:
-    """Return what the config of a call has where that says nothing else."""
-    config: dict[str, Any] = {} if webhook_of(webhook) is None else {"webhook": webhook}
-    config |= {} if budget is None else {"budget": limits_of(budget)}
-    kept_s = seconds(ttl, "ttl")
-    return config if kept_s is None else {**config, "default_ttl": kept_s}
+        return CompiledStateGraph(graph, checkpointer, store, cache, run_defaults(webhook, budget, ttl, priority))

@@ -15,7 +15,7 @@ step.state = "done"
 redis.call("HSET", K.steps, request.step, cjson.encode(step))
 redis.call("ZREM", K.due, request.token .. " " .. request.step)
 local handler = request.handler
-handler.since = step.since
+handler.since, handler.behind = step.since, step.behind
 redis.call("HSET", K.steps, handler.id, cjson.encode(handler))
 if not request.inline then redis.call("ZADD", K.due, now + request.wait_ms, request.token .. " " .. handler.id) end
 local queue = request.queue

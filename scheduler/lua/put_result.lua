@@ -1,8 +1,7 @@
 -- Keep what one of several parallel steps wrote, or how it failed, until the superstep closes.
 -- KEYS thread steps due log run spent frame held results deadlines
 -- ARGV step token member fence close_ms wait_ms entry result deadline default spending
--- Returns {how many steps of the superstep are still open, the step that was held and goes now}, or {-1}: the lease was
--- lost.
+-- Returns {how many steps of the superstep are still open, those that were held and go now}, or {-1}: the lease was lost.
 local raw = redis.call("HGET", K.steps, A.step)
 if not raw then return {-1} end
 local step = cjson.decode(raw)
@@ -20,10 +19,7 @@ if A.member ~= "" then redis.call("ZREM", K.due, A.member) end
 -- The last one answers for the closing: should its worker die now, somebody else closes.
 if A.member ~= "" and remaining == 0 then redis.call("ZADD", K.due, now + A.close_ms, A.member) end
 write_log(now, {A.entry .. ',"ms":' .. now - step.started})
-local held = A.member ~= "" and redis.call("LPOP", K.held) -- a step without a due entry is inline: none is held
-if not held then return {remaining} end
-local next_step = cjson.decode(redis.call("HGET", K.steps, held))
-next_step.state, next_step.since = "queued", now
-redis.call("HSET", K.steps, held, cjson.encode(next_step))
-redis.call("ZADD", K.due, now + A.wait_ms, A.token .. " " .. held)
-return {remaining, cjson.encode(next_step)}
+if A.member == "" then return {remaining} end -- a step without a due entry is inline: none is held
+local gone = let_go(released_by(step), A.token, A.wait_ms, now)
+table.insert(gone, 1, remaining)
+return gone

@@ -9,7 +9,22 @@ import sys
 import click
 from rich.console import Console
 
-from . import backlog, chains, chat, footprint, inline, meaning, scaling, scripts, sends, starts, sweeps, table, waiting
+from . import (
+    backlog,
+    chains,
+    chat,
+    fairness,
+    footprint,
+    inline,
+    meaning,
+    scaling,
+    scripts,
+    sends,
+    starts,
+    sweeps,
+    table,
+    waiting,
+)
 
 ROWS = {
     "chains": chains.COMPARISONS,
@@ -17,6 +32,7 @@ ROWS = {
     "chat": chat.COMPARISONS,
     "starts": starts.COMPARISONS,
     "sends": sends.COMPARISONS,
+    "fairness": fairness.COMPARISONS,
     "waiting": waiting.COMPARISONS,
     "footprint": footprint.COMPARISONS,
     "sweeps": sweeps.COMPARISONS,

@@ -1,11 +1,13 @@
 """A scheduler's round over 100,000 steps that all fell due while they wait in one queue."""
 
 import operator
+import os
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
 from typing import Annotated, Any, TypedDict
+from unittest.mock import patch
 
 import redis
 
@@ -39,7 +41,8 @@ def queued(*, lost: bool) -> Iterator[Measure]:
     """Yield what measures a round; ``lost``: whether the queue has lost its messages."""
     with redis_server() as url, redis.Redis.from_url(url) as client:
         connection = bootstrap.connection(WorkerSettings(redis_url=url, examples=False))
-        _fill(url)
+        with patch.dict(os.environ, {"TREADLE_FAIR_SHARE": str(SENDS)}):
+            _fill(url)
         queue = next(key for key in client.scan_iter("*celery:treadle*") if client.type(key) == b"list")
         watchdog = Watchdog(connection, RunStore(connection))
 

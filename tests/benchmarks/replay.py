@@ -14,6 +14,7 @@ import hiredis
 import redis
 
 from graphs.frames import Root
+from graphs.priority import DEFAULT_PRIORITY
 from scheduler.calls import Calls
 from scheduler.connection import Connection, open_connection
 from scheduler.dispatch import StepRef
@@ -23,12 +24,13 @@ from scheduler.runs import RunStore
 from scheduler.steps import Steps
 from treadle.checkpoint.redis import RedisSaver
 from workers import bootstrap
-from workers.app import queue_prefix
 from workers.attempt import Means
 from workers.engine import Engine, open_engine
 from workers.executor import Executor
 from workers.host import Host
 from workers.loop import call as call_anywhere
+from workers.messages import first_is_0
+from workers.pushing import pushing
 from workers.settings import WorkerSettings
 
 from .graphs import chains
@@ -88,7 +90,8 @@ def recorded(url: str, thread_ids: Sequence[str]) -> list[Recording]:
     graph = chains().compile(RecordedSaver(connection), name="chain")
     steps = Steps(connection, RunStore(connection), "worker@benchmark")
     executor = Executor(Means(steps, connection.serde), Calls(connection, call_anywhere), host=Host(limits=False))
-    queue, root = f"{queue_prefix(settings)}{settings.default_queue}", Root(graph.graph)
+    queue = pushing(bootstrap.celery_app(settings), url).key(settings.default_queue, first_is_0(DEFAULT_PRIORITY))
+    root = Root(graph.graph)
 
     def record(thread_id: str) -> Recording:
         client.taken()

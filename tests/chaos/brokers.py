@@ -12,7 +12,8 @@ from tests.conftest import RealRedis
 from tests.rabbitmq import RabbitMQ
 
 _QUEUE = "treadle"
-_REDIS_QUEUE = "treadle:celery:treadle"
+#: The list that has what is neither urgent nor of little urgency.
+_REDIS_QUEUE = "treadle:celery:treadle\x06\x163"
 
 
 class Broker(Protocol):

@@ -311,36 +311,38 @@ def queues() -> Iterator[tuple[str, str]]:
         yield name, dict(argument.split("=") for argument in ours(name)[1]["args"][1:])["--queues"]
 
 
-def key_of(app: Celery, queue: str) -> str:
-    """Return the key of a queue, as the transport itself makes it."""
+def keys_of(app: Celery, queue: str) -> list[str]:
+    """Return the keys of a queue's lists, as the transport itself makes them."""
     with app.connection_for_write() as connection:
         channel = connection.transport.Channel.__new__(connection.transport.Channel)
-        channel.priority_steps = app.conf.broker_transport_options["priority_steps"]
-        channel.sep = connection.transport.Channel.sep
-        return f"{app.conf.broker_transport_options['global_keyprefix']}{channel._q_for_pri(queue, 0)}"
+        prefix = app.conf.broker_transport_options["global_keyprefix"]
+        return [f"{prefix}{channel._q_for_pri(queue, step)}" for step in channel.priority_steps]
 
 
 def test_the_pools_are_scaled_by_the_queues_that_they_consume() -> None:
     app = make_app(WorkerSettings(), "redis://127.0.0.1:1/0")
     watched = {
-        found["spec"]["scaleTargetRef"]["name"]: found["spec"]["triggers"][0]["metadata"]["listName"]
+        found["spec"]["scaleTargetRef"]["name"]: [one["metadata"]["listName"] for one in found["spec"]["triggers"]]
         for found in of_kind("ScaledObject")
     }
 
-    assert watched == {name: key_of(app, queue) for name, queue in queues()}
+    assert watched == {name: keys_of(app, queue) for name, queue in queues()}
 
 
 @pytest.mark.parametrize("scaled", of_kind("ScaledObject"), ids=name_of)
 def test_a_scaled_object_says_what_keda_knows(scaled: dict[str, Any]) -> None:
-    (trigger,) = scaled["spec"]["triggers"]
+    triggers, summed = scaled["spec"]["triggers"], scaled["spec"]["advanced"]["scalingModifiers"]
     (login,) = of_kind("TriggerAuthentication")
 
     assert scaled["apiVersion"] == login["apiVersion"] == "keda.sh/v1alpha1"
     assert scaled["spec"].keys() <= OF_SCALED
-    assert trigger["type"] == "redis"
-    assert trigger["metadata"].keys() <= OF_TRIGGER
-    assert all(isinstance(value, str) for value in trigger["metadata"].values())
-    assert trigger["metadata"]["username"] == "scaler" in acl.ROLES
+    assert summed["formula"].split(" + ") == [trigger["name"] for trigger in triggers]
+    assert int(summed["target"]) > 0
+    for trigger in triggers:
+        assert trigger["type"] == "redis"
+        assert trigger["metadata"].keys() <= OF_TRIGGER
+        assert all(isinstance(value, str) for value in trigger["metadata"].values())
+        assert trigger["metadata"]["username"] == "scaler" in acl.ROLES
     assert trigger["authenticationRef"]["name"] == name_of(login)
     assert acl.variable_of("scaler") in {ref["key"] for ref in login["spec"]["secretTargetRef"]}
 

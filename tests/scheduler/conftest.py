@@ -14,6 +14,7 @@ from scheduler.watchdog import Watchdog
 from tests.fakes import RecordingDispatcher
 
 from .limiting import Limiting
+from .stage import Death
 
 
 @pytest.fixture
@@ -23,9 +24,15 @@ def dispatcher() -> RecordingDispatcher:
 
 
 @pytest.fixture
-def connection(redis: Redis, dispatcher: RecordingDispatcher) -> Connection:
+def settings() -> Settings:
+    """The settings of all processes."""
+    return Settings()
+
+
+@pytest.fixture
+def connection(redis: Redis, settings: Settings, dispatcher: RecordingDispatcher) -> Connection:
     """The store, and a dispatcher that only takes notes."""
-    return open_connection(redis, Settings(), dispatcher)
+    return open_connection(redis, settings, dispatcher)
 
 
 @pytest.fixture
@@ -35,9 +42,9 @@ def client(connection: Connection) -> Client:
 
 
 @pytest.fixture
-def elsewhere(redis: Redis, dispatcher: RecordingDispatcher) -> Client:
+def elsewhere(redis: Redis, settings: Settings, dispatcher: RecordingDispatcher) -> Client:
     """A client in another process: it remembers nothing of what the first one saw."""
-    return Client(open_connection(redis, Settings(), dispatcher), _call)
+    return Client(open_connection(redis, settings, dispatcher), _call)
 
 
 @pytest.fixture
@@ -74,6 +81,26 @@ def sent_twice(redis: Redis, monkeypatch: pytest.MonkeyPatch) -> None:
         return send(*args)
 
     monkeypatch.setattr(redis, "evalsha", send_again)
+
+
+@pytest.fixture
+def mortal(redis: Redis, monkeypatch: pytest.MonkeyPatch) -> Callable[[int], None]:
+    """Let whoever works die when Redis has run so many scripts more."""
+    send = redis.evalsha
+
+    def die_after(scripts: int) -> None:
+        left = iter(range(scripts))
+
+        def send_and_die(*args: Any) -> Any:
+            answer = send(*args)
+            if next(left, None) is None:
+                monkeypatch.setattr(redis, "evalsha", send)
+                raise Death
+            return answer
+
+        monkeypatch.setattr(redis, "evalsha", send_and_die)
+
+    return die_after
 
 
 @pytest.fixture

@@ -31,7 +31,8 @@ def published(real_redis: RealRedis, step: StepOrder) -> dict[str, Any]:
     app = make_app(WorkerSettings(), real_redis.url)
     CeleryDispatcher(app, store_url="redis://elsewhere", default_queue="treadle").send([step])
     with redis_py.Redis.from_url(real_redis.url) as client:
-        return dict(json.loads(client.rpop("treadle:celery:treadle")))
+        (key,) = client.scan_iter("treadle:celery:treadle*")
+        return {"list": key.decode(), **json.loads(client.rpop(key))}
 
 
 def pushed(real_redis: RealRedis, step: StepOrder) -> dict[str, Any]:
@@ -39,8 +40,7 @@ def pushed(real_redis: RealRedis, step: StepOrder) -> dict[str, Any]:
     app = make_app(WorkerSettings(), real_redis.url)
     envelope = CeleryDispatcher(app, store_url=real_redis.url, default_queue="treadle").envelope(step)
     assert envelope is not None
-    assert envelope.queue_key == "treadle:celery:treadle"
-    return dict(json.loads(envelope.payload))
+    return {"list": envelope.queue_key, **json.loads(envelope.payload)}
 
 
 def flat(message: dict[str, Any]) -> dict[tuple[str, str], Any]:
@@ -65,9 +65,12 @@ NESTED = Frame(f"outer:{'a' * 16}|inner:{'b' * 16}", "0123456789abcdef", 4)
         named("Grüße 世界 🧵", "läuft"),
         named('100% "new" %(body)s it\'s \\ {x} <slot body>'),
         replace(order(), frame=NESTED, node="ask%s"),
+        order(priority=9),
+        order(priority=4, soft_ms=2000, hard_ms=5000),
+        order(priority=0),
         replace(order(), graph="support <slot task_id>", node="<slot root_id>", checkpoint_id="17%-0"),
     ],
-    ids=["plain", "limits", "no grace", "unicode", "quotes and %", "nested", "slots"],
+    ids=["plain", "limits", "no grace", "unicode", "quotes and %", "nested", "urgent", "later", "last", "slots"],
 )
 def test_the_pushed_message_is_the_one_celery_publishes(real_redis: RealRedis, step: StepOrder) -> None:
     real_redis.flush()

@@ -33,7 +33,7 @@ def app_with(**conf: Any) -> Celery:
 
 
 def option(**options: Any) -> dict[str, Any]:
-    return {"broker_transport_options": {"priority_steps": [0], "global_keyprefix": "x:", **options}}
+    return {"broker_transport_options": {"global_keyprefix": "x:", **options}}
 
 
 @pytest.mark.parametrize(
@@ -117,8 +117,6 @@ def test_a_broker_that_the_environment_names_is_published_to(name: str, monkeypa
     [
         ({"broker_write_url": "redis://other"}, "not the store's Redis"),
         ({"broker_transport": "memory"}, "transport is memory"),
-        ({"broker_transport_options": {}}, "priorities"),
-        (option(priority_steps=[0, 5]), "priorities"),
         (option(sep=":"), "transport option sep"),
         (option(body_encoding="utf-8"), "transport option body_encoding"),
         (option(master_name="main"), "transport option master_name"),
@@ -169,7 +167,20 @@ def test_what_changes_no_message_keeps_scripts_pushing(conf: dict[str, Any]) -> 
 
 def test_the_prefix_is_the_one_that_the_app_has_by_now() -> None:
     assert pushing(app_with(**option(global_keyprefix="other:")), STORE) == Pushing("other:")
-    assert pushing(app_with(broker_transport_options={"priority_steps": [0]}), STORE) == Pushing("")
+    assert pushing(app_with(broker_transport_options={}), STORE) == Pushing("")
+
+
+@pytest.mark.parametrize("steps", [[0], [0, 3, 6, 9], [0, 5], list(range(10))])
+def test_a_priority_has_the_list_that_kombu_has_for_it(steps: list[int]) -> None:
+    app = app_with(**option(priority_steps=steps))
+    with app.connection_for_write() as connection:
+        channel = connection.transport.Channel.__new__(connection.transport.Channel)
+    channel.priority_steps = steps
+
+    pushed = pushing(app, STORE)
+
+    assert [pushed.key("q", number) for number in range(10)] == [f"x:{channel._q_for_pri('q', n)}" for n in range(10)]
+    assert pushed.keys("q") == [f"x:{channel._q_for_pri('q', step)}" for step in steps]
 
 
 @pytest.mark.parametrize("name", ["before_task_publish", "after_task_publish", "task_sent"])

@@ -9,6 +9,7 @@ from typing import Any, TypeVar, get_args
 
 import click
 
+from graphs.priority import DEFAULT_PRIORITY, HIGHEST_PRIORITY
 from scheduler.config import OnBusy
 
 from ..desk import Desk
@@ -153,6 +154,14 @@ def with_webhook(config: Mapping[str, Any], url: str | None) -> dict[str, Any]:
         return dict(config)
     known = config.get("webhook")
     return {**config, "webhook": {**known, "url": url} if isinstance(known, Mapping) else url}
+
+
+def priority_option(callback: Callback) -> Callback:
+    """Add the option --priority: how urgent the run's steps are."""
+    told = f"How urgent its steps are where they wait for a worker: a higher number goes first, {DEFAULT_PRIORITY} "
+    told += "where neither this nor the graph says more."
+    kind = click.IntRange(0, HIGHEST_PRIORITY)
+    return click.option("--priority", type=kind, default=None, help=told)(callback)
 
 
 def confirmed(what: str, *, yes: bool) -> None:

@@ -26,6 +26,7 @@ from .arguments import (
     config_option,
     json_option,
     on_busy_option,
+    priority_option,
     thread_argument,
     wait_option,
     webhook_option,
@@ -47,6 +48,7 @@ class Options(TypedDict):
     on_busy: str | None
     budget: tuple[tuple[str, Any], ...]
     webhook: str | None
+    priority: int | None
     wait: bool
     as_json: bool
 
@@ -60,6 +62,7 @@ class Options(TypedDict):
 @on_busy_option
 @budget_option
 @webhook_option
+@priority_option
 @config_option
 @wait_option
 @json_option
@@ -91,6 +94,7 @@ def run(ctx: click.Context, desk: Desk, graph: str, delay: float | None, **optio
 @on_busy_option
 @budget_option
 @webhook_option
+@priority_option
 @config_option
 @wait_option
 @json_option
@@ -170,9 +174,9 @@ def _begin_later(desk: Desk, name: str, delay_s: float, options: Options) -> Exi
 
 
 def _config(options: Options) -> dict[str, Any]:
-    config, on_busy = with_webhook(options["config"] or {}, options["webhook"]), options["on_busy"]
-    if on_busy is not None:
-        config["on_busy"] = on_busy
+    said = {"on_busy": options["on_busy"], "priority": options["priority"]}
+    config = with_webhook(options["config"] or {}, options["webhook"])
+    config |= {key: value for key, value in said.items() if value is not None}
     return config | ({"budget": {**config.get("budget", {}), **dict(options["budget"])}} if options["budget"] else {})
 
 

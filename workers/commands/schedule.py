@@ -17,7 +17,17 @@ from .. import bootstrap
 from ..desk import Desk, config_for
 from ..rendering import moment, print_fields, print_json, print_table
 from ..times import EACH
-from .arguments import Json, config_option, confirmed, json_option, webhook_option, with_desk, with_webhook, yes_option
+from .arguments import (
+    Json,
+    config_option,
+    confirmed,
+    json_option,
+    priority_option,
+    webhook_option,
+    with_desk,
+    with_webhook,
+    yes_option,
+)
 
 _CREATED = ("%Y-%m-%dT%H:%M:%S%z", "%Y-%m-%dT%H:%M%z", "%Y-%m-%d")
 _id = click.argument("schedule_id", metavar="ID")
@@ -32,6 +42,7 @@ class Options(TypedDict):
     context: Any
     config: dict[str, Any] | None
     webhook: str | None
+    priority: int | None
     thread_id: str | None
     on_busy: OnBusyTick
     catch_up: CatchUp
@@ -64,6 +75,7 @@ def schedule() -> None:
 @click.option("--context", type=Json(), default=None, metavar="JSON", help="What nodes get as runtime.context.")
 @webhook_option
 @config_option
+@priority_option
 @click.option(
     "--thread", "thread_id", default=None, metavar="ID", help="One thread for all runs; else each has its own."
 )
@@ -92,7 +104,8 @@ def create(desk: Desk, schedule_id: str, graph: str, replace: bool, as_json: boo
       treadle schedule create nightly map_reduce --cron '0 2 * * *' --zone Europe/Berlin --input '{"texts": ["To be."]}'
     """
     found = desk.graphs[graph]
-    given = with_webhook(options["config"] or {}, options["webhook"])
+    said = {} if options["priority"] is None else {"priority": options["priority"]}
+    given = with_webhook(options["config"] or {}, options["webhook"]) | said
     config = merged(bootstrap.configs(desk.settings)[graph], given)
     try:
         context = context_of(found.context, options["context"])

@@ -5,6 +5,7 @@ from typing import Any
 
 import click
 
+from graphs.priority import DEFAULT_PRIORITY
 from scheduler.delayed import DelayedRun, DelayedRuns
 from scheduler.dispatch import version_queue
 from scheduler.inputs import PendingInput
@@ -149,7 +150,8 @@ def _step_row(step: PendingStep) -> tuple[object, ...]:
 
 def _queue(step: PendingStep) -> str:
     queue = step.queue or "(default)"
-    return queue if step.version is None else version_queue(queue, step.version)
+    queue = queue if step.version is None else version_queue(queue, step.version)
+    return queue if step.priority == DEFAULT_PRIORITY else f"{queue}, priority {step.priority}"
 
 
 def _delayed_row(run: DelayedRun) -> tuple[object, ...]:

@@ -1,6 +1,5 @@
 -- Store checkpoints and what they are made of, put the cursor on the last one, and open its steps.
--- The last steps may be held, and have no message yet: as many as the run may have at a time go first, and each lets the
--- next one go.
+-- The last steps may be held, and have no message yet: as many as may be out at a time go first, and these let them go.
 -- An inline run holds none, and has no due entries of its own steps: the process that runs them answers for the whole run.
 local function move(request, now)
   for _, id in ipairs(request.checkpoints) do redis.call("XADD", K.checkpoints, id, "record", blob()) end

@@ -166,6 +166,8 @@ class Machine(RuleBasedStateMachine, Theatre):
             assert wanted <= dues, f"in flight, and not due: {wanted - dues}"
             run = {f"run:{known.run_id}"} if known is not None and known.run_id else set()
             assert run <= dues <= {step["id"] for step in steps} | run, f"due, and not in flight: {dues}"
+            held = {step["ns"] for step in steps if step["state"] == "held"}
+            assert held <= {step["ns"] for step in steps if step["state"] not in ("held", "done")}, "nobody lets it go"
             waiting = {step["id"] for step in steps if step["state"] != "done"}
             assert waiting or not steps or dues - run, "all are done, and nobody would close"
             assert run or not steps, f"a thread that rests has steps in flight: {steps}"

@@ -41,8 +41,10 @@ THREADS = ("t", _neighbour("t"))
 _HOUR_MS = 3_600_000
 #: The first moment whose text is as long as that of today.
 _BEGINNING_MS = 10**12
-#: No moment passes by itself.
-_SETTINGS = Settings(max_attempts=2, lease_ms=_HOUR_MS, queue_wait_ms=_HOUR_MS, queue_wait_max_ms=_HOUR_MS)
+#: No moment passes by itself; of three steps side by side one is held.
+_SETTINGS = Settings(
+    max_attempts=2, lease_ms=_HOUR_MS, queue_wait_ms=_HOUR_MS, queue_wait_max_ms=_HOUR_MS, fair_share=2
+)
 
 
 @dataclass
