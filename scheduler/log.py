@@ -31,7 +31,7 @@ class LogEntry:
     """One thing that happened."""
 
     seq: int
-    #: created, started, resumed, leased, called, returned, committed, advanced, retried, failed, timed out,
+    #: created, started, resumed, limited, leased, called, returned, committed, advanced, retried, failed, timed out,
     #: cancelled, lost worker, interrupted, refused (an answer), task, finished, updated, copied, enqueued, reordered,
     #: withdrawn (an input that waits), budgeted, pruned, restored, terminated or archived.
     kind: str

@@ -1,5 +1,6 @@
 """Limits of a whole deployment: how many steps are let in at once, of a graph and of a key, and when they may start."""
 
+from dataclasses import replace
 from itertools import pairwise
 from typing import Any
 
@@ -8,13 +9,15 @@ from redis import Redis
 
 from graphs.concurrency import Concurrency
 from scheduler.admission import Admission, Limit
+from scheduler.client import Client
 from scheduler.dispatch import StepRef
+from scheduler.errors import InvalidConfig
 from scheduler.steps import Steps
 from scheduler.watchdog import Watchdog
 from tests.fakes import RecordingDispatcher
 
 from .limiting import HOUR_MS, HOURLY, LINE, ONE, TENANTS, TWO, Limiting, at_most
-from .stage import claim, expire_lease, kinds, make_due, now_ms, record, rewrite, wrote
+from .stage import begin, claim, everything, expire_lease, kinds, make_due, now_ms, record, rewrite, wrote
 
 
 def sent(dispatcher: RecordingDispatcher) -> list[StepRef]:
@@ -81,6 +84,23 @@ def test_a_key_that_has_all_its_slots_leaves_others_theirs(limiting: Limiting, d
     limiting.leave(big[0])
 
     assert sent(dispatcher) == [big[1]]
+
+
+@pytest.mark.parametrize("tenant", [1.5, True, ["acme"], {"name": "acme"}, "x" * 257, 2**70])
+def test_what_cannot_be_a_name_is_refused_before_anything_is_written(client: Client, redis: Redis, tenant: Any) -> None:
+    graph = replace(LINE, concurrency=TENANTS.concurrency)
+
+    with pytest.raises(InvalidConfig, match=r"configurable\['tenant'\]"):
+        begin(client, graph, {}, configurable={"tenant": tenant})
+
+    assert everything(redis) == {}
+
+
+def test_numbers_and_names_of_any_letters_are_keys(limiting: Limiting) -> None:
+    for number, tenant in enumerate([7, "a b!", "ü"]):
+        first, second = (limiting.begin(f"{name}{number}", tenant=tenant) for name in "ab")
+        assert limiting.enter(first, at_most(9, "tenant", 1))
+        assert limiting.enter(second, at_most(9, "tenant", 1)) is None
 
 
 def test_keys_that_wait_are_served_in_turn(limiting: Limiting, dispatcher: RecordingDispatcher) -> None:

@@ -12,6 +12,7 @@ from graphs.registry import Registry
 from scheduler.admission import Limit
 from scheduler.dispatch import StepOrder, StepRef
 from scheduler.frame import Frame
+from treadle.func import entrypoint
 from treadle.graph import START, StateGraph
 from workers import messages, tasks
 from workers.app import make_app
@@ -83,6 +84,14 @@ def test_the_limit_of_a_graph_is_that_of_all_its_tasks() -> None:
         "parent.child": Concurrency(7),
         "parent.child.inner": Concurrency(7),
     }
+
+
+def test_an_entrypoint_has_a_limit_as_well() -> None:
+    @entrypoint(max_concurrency={"tenant": 2})
+    def workflow(text: str) -> str:
+        return text
+
+    assert workflow.graph.concurrency == Concurrency(key="tenant", steps_per_key=2)
 
 
 @pytest.mark.parametrize(
