@@ -61,7 +61,7 @@ class StepOrder:
     done: bool = False
     #: Whether it waits, without a message, until another step of its superstep lets it go.
     held: bool = False
-    #: How many steps of its superstep may still be held once a worker has this one; below 0: none has been for long.
+    #: How many steps of its superstep may still be held once a worker has this one; below 0: none, and none before.
     #: None: of those that are held one goes whenever a step ends.
     behind: int | None = None
     #: Whether it was asked something before, and has answers to be replayed.

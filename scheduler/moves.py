@@ -140,9 +140,9 @@ class Orders:
 def held_back(connection: Connection, run: Run, orders: Sequence[StepOrder]) -> list[StepOrder]:
     """Return orders, of which the last ones may be held.
 
-    Those beyond the run's ``max_concurrency`` wait until another one has ended. Where it has none, a superstep has its
-    fair share of a queue: those beyond it wait until one before them has come to a worker, which ends nothing but their
-    standing in the way of other threads.
+    Those beyond the run's ``max_concurrency`` wait until another one has ended. Where it has none, those beyond a fair
+    share of the queue wait until those before them are with workers: so they stand in no other thread's way, and as
+    many run at once as there are workers for.
     """
     limit, share = run.config.get("max_concurrency"), connection.settings.fair_share
     if connection.dispatcher.inline or len(orders) <= (limit or share):

@@ -60,4 +60,5 @@ class Plan:
             "TREADLE_LEASE_MS": str(self.lease_ms),
             "TREADLE_QUEUE_WAIT_MS": str(self.queue_wait_ms),
             "TREADLE_MAX_ATTEMPTS": str(_MAX_ATTEMPTS),
+            "TREADLE_FAIR_SHARE": "2",  # of three branches one is held
         }

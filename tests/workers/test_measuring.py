@@ -48,7 +48,8 @@ def test_no_port_is_opened_unless_a_setting_names_one(real_redis: RealRedis) -> 
 def test_prometheus_is_told_of_sweeps_and_of_what_lies_in_the_store(real_redis: RealRedis) -> None:
     settings = WorkerSettings(redis_url=real_redis.url, metrics_port=free_port())
     connection = bootstrap.connection(settings)
-    connection.client.lpush("treadle:celery:gpu", "a", "b")
+    connection.client.lpush("treadle:celery:gpu", "a")
+    connection.client.lpush("treadle:celery:gpu\x06\x169", "b")
     connection.client.hset(connection.keys.counts()[3], mapping={"ended error my graph": 2, "waited 100": 1})
     connection.client.zadd(connection.keys.due_sets()[5], {"t s": 1})
 

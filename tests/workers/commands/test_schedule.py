@@ -6,6 +6,7 @@ from typing import Any
 import click
 import pytest
 
+from scheduler.delayed import DelayedRuns
 from treadle.graph import CompiledStateGraph
 from workers.commands.schedule import schedule
 from workers.desk import Desk
@@ -54,6 +55,15 @@ def test_a_schedule_is_triggered_and_tells_what_became_of_it(treadle: Treadle, s
     (told,) = answer(treadle, "schedule", "show", "nightly")["history"]
     assert (told["run_id"], told["status"]) == (started["run_id"], "pending")
     assert "delayed" in treadle("pending", "t-1").stdout
+
+
+def test_the_runs_of_a_schedule_are_as_urgent_as_it_says(treadle: Treadle, store: str) -> None:
+    treadle(*CREATE, "--input", '{"text": "x"}', "--thread", "t-1", "--priority", "2")
+    started, desk = answer(treadle, "schedule", "trigger", "nightly"), Desk()
+
+    assert DelayedRuns(desk.client).begin("t-1", started["run_id"], desk.graphs) == "begun"
+
+    assert [step["priority"] for step in answer(treadle, "pending", "t-1")] == [2]
 
 
 @pytest.mark.parametrize(

@@ -109,6 +109,14 @@ def test_pending_shows_the_steps_in_flight(treadle: Treadle, store: str) -> None
     assert (step["node"], step["state"], step["worker"]) == ("first", "queued", None)
     assert step["due_ms"] > step["since_ms"]
     assert "first" in treadle("pending", "t-1").stdout
+    assert "priority" not in treadle("pending", "t-1").stdout
+
+
+def test_pending_shows_how_urgent_a_step_is(treadle: Treadle, store: str) -> None:
+    treadle("run", "sample", "--thread", "t-1", "--input", '{"text": "x"}', "--priority", "9", "--detach")
+
+    assert json.loads(treadle("pending", "t-1", "--json").stdout)[0]["priority"] == 9
+    assert "(default), priority 9" in treadle("pending", "t-1").stdout
 
 
 @pytest.mark.parametrize("command", ["state", "history", "pending", "log", "tail", "verify"])
