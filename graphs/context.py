@@ -3,12 +3,13 @@
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime, timedelta
 from typing import Any, Protocol
 
 from .errors import InvalidSleep, NoStore, OutsideOfStep
 from .interrupts import Questions, deadline_of
+from .lean_values import lean
 from .messages import identified
 from .runtime import Runtime, StreamWriter
 from .sleeping import Pause, Sleeps, Woken
@@ -33,7 +34,7 @@ class CallsTasks(Protocol):
         """Begin a task and return the future of its value."""
 
 
-@dataclass(frozen=True, slots=True)
+@lean(frozen=True, slots=True)
 class StepContext:
     """What the helpers below find out about the running step."""
 

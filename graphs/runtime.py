@@ -71,8 +71,8 @@ class ServerInfo:
 def server_info_of(config: Mapping[str, Any]) -> ServerInfo | None:
     """Return what a config's configurable says of the server in front, or None where there is none."""
     given = config.get("configurable") or {}
-    info = ServerInfo(given.get("assistant_id"), given.get("graph_id"), given.get("langgraph_auth_user"))
-    return None if info == ServerInfo() else info
+    said = given.get("assistant_id"), given.get("graph_id"), given.get("langgraph_auth_user")
+    return None if said == (None, None, None) else ServerInfo(*said)
 
 
 @dataclass(frozen=True, slots=True)

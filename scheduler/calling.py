@@ -1,17 +1,18 @@
 """Calling scripts on a Redis: by their hash, with their text where it has not seen them."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import redis
+
+from graphs.lean_values import lean
 
 from .bytes_redis import available
 from .lua_files import load
 from .patience import Patience
 
 
-@dataclass(frozen=True, slots=True)
+@lean(frozen=True, slots=True)
 class Call:
     """One call of a script."""
 

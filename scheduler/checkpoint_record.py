@@ -4,13 +4,14 @@ Its own id is that of its entry. Beside it lies what the one step wrote that mad
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import cached_property
 from typing import Any, Final, get_args
 
 from graphs.channels import MISSING
 from graphs.checkpoint import PULL, Checkpoint, Source, Step
 from graphs.commands import START
+from graphs.lean_values import lean
 
 from .chunks import ChannelRef, ChannelValues
 from .packed_ids import packed, unpacked
@@ -24,7 +25,7 @@ _SOURCES: Final = get_args(Source)
 _ALWAYS: Final = 7
 
 
-@dataclass(frozen=True, slots=True)
+@lean(frozen=True, slots=True)
 class Origin:
     """Where a checkpoint comes from."""
 
@@ -36,7 +37,7 @@ class Origin:
     parents: Mapping[str, str] = field(default_factory=dict)
 
 
-@dataclass(frozen=True)
+@lean(frozen=True)
 class StoredCheckpoint:
     """A checkpoint, and what is known of it only because it is stored."""
 

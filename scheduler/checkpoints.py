@@ -9,7 +9,6 @@ branches, the values of the branch are *sealed*, and the next change begins a ge
 import threading
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from xxhash import xxh3_64_hexdigest
@@ -17,6 +16,7 @@ from xxhash import xxh3_64_hexdigest
 from graphs.channels import MISSING
 from graphs.checkpoint import Checkpoint, Result, Step
 from graphs.commands import Interrupt
+from graphs.lean_values import lean
 
 from .bytes_redis import BytesRedis, StreamEntries
 from .checkpoint_record import Made, Origin, Record, StoredCheckpoint, made_by, record_of, refs_of, run_of, stored_of
@@ -35,7 +35,7 @@ _CACHE_SIZE = 512
 _SILENCE = Dialogue()
 
 
-@dataclass(frozen=True, slots=True)
+@lean(frozen=True, slots=True)
 class Encoded:
     """A checkpoint as it is written: the record, and the channel chunks that are new with it."""
 

@@ -1,9 +1,10 @@
 """The right to run one step, and what came of using it."""
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
 from graphs.checkpoint import Step
+from graphs.lean_values import lean
 from graphs.spending import Spent
 
 from .checkpoints import StoredCheckpoint
@@ -15,7 +16,7 @@ from .lifecycle import RunStatus
 from .run import Run
 
 
-@dataclass(frozen=True, slots=True)
+@lean(frozen=True, slots=True)
 class Claim:
     """The right to run one step, and everything needed to do so."""
 
@@ -82,7 +83,7 @@ class Claim:
         return {"ns": self.ns} if self.ns else {}
 
 
-@dataclass(frozen=True, slots=True)
+@lean(frozen=True, slots=True)
 class Handed:
     """A step that failed for good, as its error handler gets it."""
 
@@ -90,7 +91,7 @@ class Handed:
     failure: Failure
 
 
-@dataclass(frozen=True, slots=True)
+@lean(frozen=True, slots=True)
 class Progress:
     """What a commit brought about: the steps it opened, or the status in which the run ended."""
 

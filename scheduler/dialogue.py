@@ -1,13 +1,14 @@
 """What a step, or what it called, has asked so far, what it was answered, and how it slept: kept whatever happens."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import Any
 
 from graphs.commands import Interrupt
+from graphs.lean_values import lean
 
 
-@dataclass(frozen=True, slots=True)
+@lean(frozen=True, slots=True)
 class Dialogue:
     """Questions in the order in which they were asked, and the answers by the ids of their questions."""
 

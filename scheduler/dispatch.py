@@ -1,9 +1,10 @@
 """How steps reach the workers: the message, and the port that carries it."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any, Protocol
 
+from graphs.lean_values import lean
 from graphs.priority import DEFAULT_PRIORITY
 
 from .frame import Frame
@@ -21,7 +22,7 @@ def version_queue(queue: str, version: str) -> str:
     return f"{queue}@{version}"
 
 
-@dataclass(frozen=True, slots=True)
+@lean(frozen=True, slots=True)
 class StepRef:
     """Which step a message is about: ids only, never state."""
 
@@ -41,7 +42,7 @@ class StepRef:
         return cls(message["thread"], message["run"], message["step"], *hints)
 
 
-@dataclass(frozen=True, slots=True)
+@lean(frozen=True, slots=True)
 class StepOrder:
     """A step to be run: what a dispatcher needs to know of it."""
 
@@ -124,7 +125,7 @@ def frame_of(record: Mapping[str, Any]) -> Frame:
     return Frame(record["ns"], record.get("caller"), record["first_number"])
 
 
-@dataclass(frozen=True, slots=True)
+@lean(frozen=True, slots=True)
 class Envelope:
     """A queue message that a script may push in the same breath as the commit."""
 

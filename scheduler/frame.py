@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from graphs.commands import Interrupt
+from graphs.lean_values import lean
 
 from .failure import Failure
 
@@ -13,7 +14,7 @@ from .failure import Failure
 OutcomeKind = Literal["finished", "interrupted", "failed", "command"]
 
 
-@dataclass(frozen=True, slots=True)
+@lean(frozen=True, slots=True)
 class Frame:
     """One level of a thread's stack."""
 

@@ -2,11 +2,12 @@
 
 import secrets
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import Any
 
 from graphs.checkpoint import Result, Step
 from graphs.graph import Graph
+from graphs.lean_values import lean
 
 from .checkpoints import Encoded
 from .chunks import chunk_names
@@ -21,7 +22,7 @@ from .run import Run
 from .scripts import Place, Request
 
 
-@dataclass(frozen=True, slots=True)
+@lean(frozen=True, slots=True)
 class Move:
     """Everything one script writes when a cursor moves."""
 
@@ -89,7 +90,7 @@ class Move:
         return [order for order in self.orders if not order.held]
 
 
-@dataclass(frozen=True, slots=True)
+@lean(frozen=True, slots=True)
 class Orders:
     """Makes the orders of one run's steps."""
 

@@ -9,6 +9,8 @@ from typing import Any
 
 import redis
 
+from graphs.lean_values import lean
+
 from .calling import Call, Caller
 from .json_text import decoded, encoded
 from .keys import ThreadKeys
@@ -24,6 +26,8 @@ NEXT = "next"
 EXPIRY = "expiry"
 #: How it names, before its id, a run that is to begin.
 START = "start:"
+#: What a script is passed: by the names that its header has, or in their order.
+_Args = Mapping[str, Any] | Sequence[Any]
 
 
 @dataclass(slots=True)
@@ -38,7 +42,7 @@ class Request:
         return [encoded(self.body), *self.blobs]
 
 
-@dataclass(frozen=True, slots=True)
+@lean(frozen=True, slots=True)
 class Place:
     """Which keys a script works on: a thread's, of one run and one frame."""
 
@@ -69,7 +73,7 @@ class Place:
         return self.keys.named(name, self.ns) if self.ns else self.keys.at_root[name]
 
 
-@dataclass(frozen=True, slots=True)
+@lean(frozen=True, slots=True)
 class Leased:
     """What a worker is told that asks for a lease."""
 
@@ -258,9 +262,7 @@ class Scripts:
         """Keep an entry of the cache."""
         self._caller.call(Call("cache_put", [item_key, index_key], [args[name] for name in load("cache_put").args]))
 
-    def _run(
-        self, name: str, place: Place, args: Mapping[str, Any] | Sequence[Any], more_keys: Sequence[str] = ()
-    ) -> Any:
+    def _run(self, name: str, place: Place, args: _Args, more_keys: Sequence[str] = ()) -> Any:
         keys, values = _passed(load(name), place, args)
         return self._caller.call(Call(name, [*keys, *more_keys], values))
 
@@ -290,8 +292,6 @@ def _state(record: bytes, names: bytes, chunks: Sequence[bytes]) -> tuple[bytes,
     return record, dict(zip(decoded(names), chunks, strict=True))
 
 
-def _passed(
-    source: Source, place: Place, args: Mapping[str, Any] | Sequence[Any]
-) -> tuple[Sequence[str], Sequence[Any]]:
+def _passed(source: Source, place: Place, args: _Args) -> tuple[Sequence[str], Sequence[Any]]:
     keys = [place.named(key) for key in source.keys]
     return keys, [args[arg] for arg in source.args] if isinstance(args, Mapping) else args

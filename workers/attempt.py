@@ -16,6 +16,7 @@ from graphs.errors import NodeError
 from graphs.frames import step_ns
 from graphs.graph import Graph
 from graphs.interrupts import Questions
+from graphs.lean_values import lean
 from graphs.node import Node
 from graphs.routing import fresh, route, warn_of_unknown
 from graphs.runtime import ExecutionInfo, RunControl, Runtime, server_info_of
@@ -69,7 +70,7 @@ class Body(CallsGraphs, CallsTasks, Protocol):
     """Runs what a function calls while it runs."""
 
 
-@dataclass(frozen=True)
+@lean(frozen=True)
 class Attempt:
     """One attempt at a step."""
 

@@ -1,14 +1,13 @@
 """What came of one attempt at a step, for whoever had it run."""
 
-from dataclasses import dataclass
-
+from graphs.lean_values import lean
 from scheduler.claim import Claim, Progress
 from scheduler.failure import Failure
 
 from .sleepers import Rest
 
 
-@dataclass(frozen=True, slots=True)
+@lean(frozen=True, slots=True)
 class Outcome:
     """What came of a step: the progress it made, and the exception where it failed."""
 

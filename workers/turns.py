@@ -25,7 +25,8 @@ class Turns:
     def together(self) -> Iterator[None]:
         """Run beside others; wait while a suspect runs, or is about to."""
         with self._changed:
-            self._changed.wait_for(lambda: not self._has_suspect)
+            while self._has_suspect:
+                self._changed.wait()
             self._running += 1
         try:
             yield
@@ -50,9 +51,9 @@ class Turns:
     def _leave(self, *, was_alone: bool = False) -> None:
         with self._changed:
             self._running -= 1
-            if was_alone:
-                self._has_suspect = False
-            self._changed.notify_all()
+            if self._has_suspect:  # else nobody waits
+                self._has_suspect = not was_alone
+                self._changed.notify_all()
 
     def _admit(self) -> None:
         self._has_suspect = False

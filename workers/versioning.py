@@ -49,7 +49,7 @@ def judged(claim: Claim, root: Root | None, is_newer: IsNewer) -> Judgement:
     """Judge whether this process may go on with a run, by what the author of its graph has chosen."""
     run = claim.run
     if root is not None and (root.ns or root.graph.fingerprint == run.fingerprint):
-        return Judgement()
+        return _GO_ON
     if run.versioning == "park":
         return Judgement(parked=_unknown(claim) if root is None else _changed(root.graph, run))
     if root is None or run.versioning == "pinned" or not is_newer(root.graph, run):
@@ -60,7 +60,7 @@ def judged(claim: Claim, root: Root | None, is_newer: IsNewer) -> Judgement:
     )
 
 
-_UPGRADE = Judgement(upgrades=True)
+_GO_ON, _UPGRADE = Judgement(), Judgement(upgrades=True)
 
 
 def _unknown(claim: Claim) -> str:

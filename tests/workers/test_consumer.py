@@ -45,6 +45,12 @@ def test_the_events_of_a_moment_are_published_once(consumer: Any) -> None:
     assert (delay_s, len(consumer.flushed)) == (PAUSE_S, 1)
 
 
+def test_a_bunch_holds_what_comes_in_a_moment_and_not_only_what_celery_bunches(consumer: Any) -> None:
+    consumer.on_send_event_buffered()
+
+    assert consumer.event_dispatcher.buffer_limit > 1_000 * PAUSE_S * 3  # three events for each of 1,000 steps a second
+
+
 def test_after_a_bunch_comes_the_next_one(consumer: Any) -> None:
     consumer.on_send_event_buffered()
     consumer.hub.timers.pop()[1]()
