@@ -6,7 +6,6 @@ from typing import Any, TypedDict, Unpack
 
 import click
 
-from ..json_logs import is_json
 from ..leash import follow_parent, leashed_option
 from ..pools import VARIABLE, find_pool, read_pools
 
@@ -58,8 +57,7 @@ def worker(ctx: click.Context, leashed: bool, **options: Unpack[Options]) -> Non
     """
     if leashed:
         follow_parent()
-    banner = ["--quiet"] if is_json() else []  # Celery's is text
-    argv = [*banner, "worker", *_celery_options(options), "--without-gossip", "--without-mingle", *ctx.args]
+    argv = ["worker", *_celery_options(options), "--without-gossip", "--without-mingle", *ctx.args]
     # Imported here: gevent must patch Python before anything else that uses threads or sockets is imported, and the
     # module of the app reads the settings and opens the store, which a mere --help does not want.
     import celery
