@@ -74,7 +74,7 @@ class Client:
             return self._start(graph, config, value, context)
 
         def start(trace: str | None) -> Started:
-            return self._start(graph, replace(config, trace=trace), value, context)
+            return self._start(graph, replace(config, trace=trace) if trace else config, value, context)
 
         return self.connection.witness.begin(graph.name, config.thread_id, start, self._before)
 

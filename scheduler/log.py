@@ -94,10 +94,10 @@ class Log:
         """Return how the attempt before a claim ended, where the log's newest page has that others wrote it down."""
         keys = self._connection.place(claim.ref.thread_id).keys
         for seq, fields in self._connection.redis.xrevrange(keys.log, "+", "-", count=_PAGE):
-            entry = entry_of(self._connection.sealing, keys, seq, fields)
-            if entry.data.get("step") != claim.ref.step_id or entry.data.get("token") == claim.fence:
-                continue
-            return entry if entry.kind in _CUT_SHORT else None
+            data = json.loads(fields[b"entry"])
+            if data.get("step") == claim.ref.step_id and data.get("token") != claim.fence:
+                of_others = data["kind"] in _CUT_SHORT
+                return entry_of(self._connection.sealing, keys, seq, fields) if of_others else None
         return None
 
     def verify(self, thread_id: str, heads: Head | Iterable[Head] = ()) -> str | None:

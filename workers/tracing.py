@@ -5,16 +5,20 @@ all the same: its ids follow from the run's.
 """
 
 import hashlib
+import logging
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, Protocol, TypeVar
 
 from graphs.errors import MissingExtra
 from scheduler.claim import Claim
+from scheduler.errors import SchedulerError
 from scheduler.lifecycle import RunStatus
 from scheduler.log import LogEntry
 from scheduler.run import Run
 from scheduler.witness import Begun, Witness
+
+logger = logging.getLogger(__name__)
 
 _TRACE_BYTES, _SPAN_BYTES = 16, 8
 _NS_PER_MS: Final = 1_000_000
@@ -49,6 +53,7 @@ class Told(Protocol):
 
 T = TypeVar("T", bound=Told)
 B = TypeVar("B", bound=Begun)
+A = TypeVar("A")
 #: Returns how the attempt before a claim ended, where its worker did not say that itself.
 CutShort = Callable[[Claim], LogEntry | None]
 
@@ -88,7 +93,7 @@ class OpenTelemetry(Tracing):
                 self._failed(span, error)
                 raise
             span.set_attribute("treadle.run", started.run.id)
-            earlier = before(started) if span.is_recording() else None
+            earlier = _told(lambda: before(started)) if span.is_recording() else None
             if earlier is not None:
                 context = self._trace.get_current_span(self._of_run(earlier)).get_span_context()
                 span.add_link(context, {"treadle.run": earlier.id})
@@ -118,7 +123,9 @@ class OpenTelemetry(Tracing):
 
     def ended(self, run: Callable[[], Run], status: RunStatus) -> None:
         """Record a whole run, by whoever ended it."""
-        over = run()
+        over = _told(run)
+        if over is None:
+            return
         known = {"treadle.graph": over.graph, "treadle.thread": over.thread_id, "treadle.run": over.id}
         began_ns = over.started_ms * _NS_PER_MS if over.started_ms else None
         span = self._tracer.start_span(
@@ -133,7 +140,7 @@ class OpenTelemetry(Tracing):
 
     def _cut_short(self, claim: Claim, cut_short: CutShort) -> Sequence[Any]:
         """Record an attempt whose own process may never have said how it ended; return a link to it."""
-        entry = cut_short(claim)
+        entry = _told(lambda: cut_short(claim))
         if entry is None:
             return ()
         at_ns, data = entry.at_ms * _NS_PER_MS, entry.data
@@ -193,6 +200,15 @@ def flush() -> None:
     force_flush = None if trace is None else getattr(trace.get_tracer_provider(), "force_flush", None)
     if force_flush is not None:  # the SDK's
         force_flush(_FLUSH_MS)
+
+
+def _told(ask: Callable[[], A | None]) -> A | None:
+    """Return what the store says, or nothing: a run goes on as it would if nobody watched."""
+    try:
+        return ask()
+    except SchedulerError as error:
+        logger.warning("not traced", extra={"error": str(error)})
+        return None
 
 
 def _name(claim: Claim) -> str:

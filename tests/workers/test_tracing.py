@@ -16,6 +16,7 @@ from scheduler.claim import Claim, Progress
 from scheduler.client import Client
 from scheduler.config import parse
 from scheduler.connection import open_connection
+from scheduler.errors import StoreUnavailable
 from scheduler.fake import fake_redis, fake_server
 from scheduler.lifecycle import RunStatus
 from scheduler.settings import Settings
@@ -27,7 +28,7 @@ from tests.scheduler.stage import claim, line
 from treadle.checkpoint.memory import MemorySaver
 from treadle.errors import MissingExtra
 from treadle.graph import START, StateGraph
-from treadle.types import RetryPolicy
+from treadle.types import Command, RetryPolicy, interrupt
 from workers.outcome import Outcome
 from workers.tracing import OFF, OpenTelemetry, tracing_of
 
@@ -75,6 +76,10 @@ def trace_ids(spans: InMemorySpanExporter) -> set[int]:
 
 def parent_of(span: ReadableSpan) -> int | None:
     return span.parent.span_id if span.parent else None
+
+
+def began(span: ReadableSpan) -> int:
+    return span.start_time or 0
 
 
 def said(span: ReadableSpan, name: str) -> Any:
@@ -189,6 +194,35 @@ def test_an_attempt_whose_process_said_nothing_is_recorded_by_the_next_one(
     assert cut.start_time and cut.end_time and cut.end_time - cut.start_time >= 10_000_000
     assert cut.status.is_ok == (kind == "released")
     assert [link.context for link in next_one.links] == [cut.context]
+
+
+def test_what_the_store_does_not_say_costs_a_run_nothing(spans: InMemorySpanExporter) -> None:
+    (client,) = clients(1, NOBODY)
+
+    def away(*_: Any) -> Any:
+        raise StoreUnavailable("it is away")
+
+    started = OpenTelemetry().begin("line", "t", lambda _: client.start(line("a"), parse({"thread_id": "t"}), {}), away)
+    OpenTelemetry().ended(away, RunStatus.SUCCESS)
+    outcome = OpenTelemetry().attempt(claimed(client, started, "w1"), lambda: Outcome(Progress()), away)
+
+    assert outcome == Outcome(Progress())
+    assert set(by_name(spans)) == {"run line", "line.a"}
+
+
+def test_an_answer_links_to_the_question(spans: InMemorySpanExporter) -> None:
+    def ask(state: Any) -> Any:
+        return {"n": interrupt("Send it?")}
+
+    graph = graph_of(ask=ask)
+    for value in ({"n": 0}, Command(resume="yes")):
+        graph.invoke(value, {"thread_id": "t"})
+
+    first, second = sorted((span for span in spans.get_finished_spans() if span.name == "run g"), key=began)
+    assert len(trace_ids(spans)) == 2
+    assert first.links == ()
+    assert first.context is not None
+    assert [link.context.span_id for link in second.links] == [first.context.span_id]
 
 
 def test_a_second_attempt_after_one_that_said_how_it_ended_takes_nothing_over(spans: InMemorySpanExporter) -> None:
