@@ -1,5 +1,6 @@
 """Following a run live, from any process: its log entries and what its nodes write, in one order."""
 
+import logging
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -15,6 +16,10 @@ from .log import LogEntry, entry_of
 from .log_blocks import packed_after
 from .log_chain import sequence
 
+logger = logging.getLogger(__name__)
+
+#: After how long without a worker a follower says so: whoever waits sees nothing else.
+_LONELY_S = 10.0
 _BLOCK_MS = 1_000  # shorter than the client's socket timeout, and how soon a deleted thread is noticed
 
 
@@ -36,6 +41,26 @@ class LiveEvent:
 Happening = LogEntry | LiveEvent
 
 
+class _Wait:
+    """Says, once, that a run has begun and no worker takes it."""
+
+    def __init__(self, thread_id: str, run_id: str) -> None:
+        self._thread_id, self._run_id = thread_id, run_id
+        self._begun_at: float | None = None
+
+    def see(self, happening: Happening) -> None:
+        """Note that something has happened to the run: it begins, or somebody is at it."""
+        begins = isinstance(happening, LogEntry) and happening.kind in ("started", "resumed")
+        self._begun_at = time.monotonic() if begins else None
+
+    def look(self) -> None:
+        """Tell it, when it has lasted."""
+        if self._begun_at is not None and time.monotonic() - self._begun_at >= _LONELY_S:
+            self._begun_at = None
+            told = "no worker has taken run %s of thread %r for %d s, and it waits: `treadle doctor` says why"
+            logger.warning(told, self._run_id, self._thread_id, _LONELY_S)
+
+
 class Follower:
     """Reads what happens to runs while it happens."""
 
@@ -55,17 +80,19 @@ class Follower:
             RunNotFound: the run, as a rule the whole thread, was deleted meanwhile.
             TimeoutError: the deadline passed first.
         """
-        keys = self._connection.place(thread_id).keys
+        keys, wait = self._connection.place(thread_id).keys, _Wait(thread_id, run_id)
         while True:
             happened = self._read(keys, after, _block_ms(deadline))
             for one in happened:
                 after = one.seq
                 if one.run_id == run_id:
+                    wait.see(one)
                     yield one
                     if isinstance(one, LogEntry) and one.kind in ("finished", "withdrawn"):
                         return
             if not happened and self._is_over(thread_id, run_id, after):
                 return
+            wait.look()
             if deadline is not None and time.monotonic() >= deadline:
                 raise TimeoutError(f"Run {run_id} of thread {thread_id!r} is still active; it goes on.")
 

@@ -70,6 +70,9 @@ _HELP = """Durable execution threads for agent graphs, on Celery and Redis.
 Settings come from the environment: TREADLE_REDIS_URL (without it, a Redis of your own is started in the folder
 TREADLE_DATA), TREADLE_GRAPHS (package.module:attribute, separated by commas), and more.
 
+With --json a command answers on the standard output for programs. What goes wrong is told in words on the standard
+error, with or without it, and by the exit code.
+
 \b
 Examples:
   treadle demo --crash

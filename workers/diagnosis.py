@@ -112,7 +112,8 @@ def of_graph(graph: Graph, workers: Workers, default_queue: str) -> Iterator[Fin
     problems = list(_problems(graph, wanted, workers)) if workers.queues else []
     yield from problems
     if not problems:
-        told = f"{len(graph.nodes)} nodes, fingerprint {graph.fingerprint}, queues {', '.join(sorted(wanted))}"
+        many = f"{len(graph.nodes)} node{'s' * (len(graph.nodes) > 1)}"
+        told = f"{many}, fingerprint {graph.fingerprint}, queues {', '.join(sorted(wanted))}"
         yield Finding(Level.OK, f"graph {graph.name}", told)
 
 

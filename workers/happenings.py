@@ -49,6 +49,7 @@ def _line(at: str, kind: str, node: str, details: str) -> Text:
     line.append(" " * max(1, _KIND_WIDTH + 2 - len(kind)), style="default")
     line.append(f"{node:<{_NODE_WIDTH}}", style="bold not dim")
     line.append(f"  {short}", style="default not dim")
+    line.rstrip()
     return line
 
 

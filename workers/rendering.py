@@ -98,7 +98,7 @@ def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]], *, emp
         table.add_column(name, overflow="fold")  # an id that is cut off could not be copied
     for row in ready:
         table.add_row(*row)
-    console().print(table)
+    _print(table)
 
 
 def print_fields(fields: Mapping[str, object]) -> None:
@@ -108,7 +108,19 @@ def print_fields(fields: Mapping[str, object]) -> None:
     table.add_column(overflow="fold")
     for name, value in fields.items():
         table.add_row(name, styled(str(value)))
-    console().print(table)
+    _print(table)
+
+
+def _print(table: Table) -> None:
+    """Print a table; without the blanks at the ends of its lines where no terminal needs them."""
+    out = console()
+    if out.is_terminal:
+        out.print(table)
+        return
+    with out.capture() as caught:
+        out.print(table)
+    for line in caught.get().splitlines():
+        click.echo(line.rstrip())
 
 
 def styled(word: str) -> Text:

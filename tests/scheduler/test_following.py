@@ -3,6 +3,7 @@
 import threading
 import time
 from typing import Any
+from unittest.mock import patch
 
 import pytest
 
@@ -50,6 +51,22 @@ def test_what_happens_to_a_run_is_told_from_its_beginning_to_its_end(
     happened = list(follower.follow(THREAD, started.run.id, started.log_start))
 
     assert told(happened) == ["created", "started", "leased", "committed", "leased", "committed", "finished"]
+
+
+@pytest.mark.parametrize("taken", [False, True])
+def test_a_run_that_no_worker_takes_is_spoken_of_once(
+    client: Client, steps: Steps, follower: Follower, caplog: pytest.LogCaptureFixture, taken: bool
+) -> None:
+    started = begin(client, LINE, {})
+    if taken:
+        claim(steps, started.orders[0].ref)
+
+    with patch.object(following, "_LONELY_S", 0), pytest.raises(TimeoutError):
+        list(follower.follow(THREAD, started.run.id, started.log_start, time.monotonic() + 0.05))
+
+    assert [f"no worker has taken run {started.run.id}" in message for message in caplog.messages] == [True] * (
+        not taken
+    )
 
 
 def test_of_earlier_runs_nothing_is_told(client: Client, steps: Steps, follower: Follower) -> None:

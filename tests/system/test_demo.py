@@ -1,5 +1,6 @@
 """The demo as people run it: real processes, one of them killed, a report at the end, and nothing left behind."""
 
+import json
 import re
 import shlex
 import signal
@@ -32,6 +33,14 @@ def test_a_killed_worker_costs_an_attempt_and_no_more(home: Home) -> None:
     assert re.search(r"committed +read_\d +attempt 2, on demo", done.stdout)
     assert "hash chain" in done.stdout
     assert (home.work / "report.md").read_text().startswith("<!-- A research report")
+
+
+def test_with_json_a_program_can_read_it(home: Home) -> None:
+    done = home.run(*DEMO, "--approve", "--json")
+
+    told = [json.loads(line) for line in done.stdout.splitlines()]
+    assert [one["kind"] for one in told if "kind" in one][-1] == "finished"
+    assert told[-1]["says"].startswith("The report is written: ")
 
 
 def test_without_a_person_the_thread_waits_for_one(home: Home) -> None:

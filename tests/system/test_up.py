@@ -84,6 +84,18 @@ def test_a_graph_runs_and_nothing_is_left_at_the_end(home: Home) -> None:
     assert home.left() == []
 
 
+def test_with_json_all_that_is_said_is_json(home: Home) -> None:
+    up = Up(home, "--no-flower", "--json")
+    up.until(" ready.")
+    up.run("t-1")
+    assert up.stop() == 0
+
+    said = [json.loads(line) for line in "".join(up.output).splitlines()]
+
+    assert {line["of"] for line in said} == {"redis", "treadle", "worker", "scheduler"}
+    assert any(line["message"].startswith("Task research.draft") for line in said)
+
+
 def test_a_question_is_answered_from_the_command_line(home: Home) -> None:
     up = Up(home, "--no-flower")
     up.until(" ready.")
