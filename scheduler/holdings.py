@@ -14,6 +14,7 @@ from .bytes_redis import available
 from .connection import Connection
 from .keys import ThreadKeys
 from .scripts import EXPIRY, QUESTIONS
+from .sealed_fields import is_sealed, place_in
 
 #: The keys of a thread, and those that each of its frames has: name -> how Redis keeps it. What is in flight is not
 #: among them: nothing is, on a thread that rests.
@@ -28,7 +29,6 @@ _OF_THREAD: Final = {
     "spent": "hash",
 }
 _OF_FRAME: Final = {"frame": "hash", "checkpoints": "stream", "channels": "hash", "results": "hash"}
-_OF_RUN: Final = frozenset({"plan", "error", "drain"})
 #: What a part may be: a file that names anything else is none of ours.
 KINDS: Final = {**_OF_THREAD, **_OF_FRAME, "run": "hash", "due": "due"}
 #: What the due set of the partition knows of a thread that rests.
@@ -136,30 +136,13 @@ def _listed(connection: Connection, key: str, name: str, kind: str, raw: Any) ->
 def _opened(connection: Connection, key: str, name: str, field: str, value: bytes) -> bytes:
     if name == "thread":
         return connection.sealing.open_text(value.decode(), key, field).encode() if field == "metadata" else value
-    return connection.sealing.open(value, key, _place(name, field)) if _is_sealed(name, field) else value
+    return connection.sealing.open(value, key, place_in(name, field)) if is_sealed(name, field) else value
 
 
 def _sealed(connection: Connection, key: str, name: str, field: str, value: bytes) -> bytes:
     if name == "thread":
         return connection.sealing.seal_text(value.decode(), key, field).encode() if field == "metadata" else value
-    return connection.sealing.seal(value, key, _place(name, field)) if _is_sealed(name, field) else value
-
-
-def _is_sealed(name: str, field: str) -> bool:
-    """Return whether a field, or the entry of a stream, is a value of the user's."""
-    if name == "channels":
-        return not field.endswith(":")  # those count blocks
-    if name == "run":
-        return field in _OF_RUN
-    if name == "frame":
-        return field == "outcome"
-    if name == "deadlines":
-        return field.endswith(" default")
-    return name in ("results", "checkpoints", "events")
-
-
-def _place(name: str, field: str) -> str:
-    return "" if name == "events" else field
+    return connection.sealing.seal(value, key, place_in(name, field)) if is_sealed(name, field) else value
 
 
 def _write(connection: Connection, key: str, own: str, part: Part) -> None:

@@ -22,10 +22,10 @@ from .keys import ThreadKeys
 from .mistrust import SealBroken
 from .namespaces import from_entry
 from .scripts import START
+from .sealed_fields import is_sealed, place_in
 from .sealing import key_id_of, text_key_id
 
 _PAGE: Final = 200
-_OF_RUN: Final = frozenset({"plan", "error", "drain", "start"})
 _OF_ITEM: Final = frozenset({"value", "vectors"})
 
 
@@ -77,18 +77,17 @@ class Resealing:
         redis, keys = self._connection.redis, self._connection.place(thread_id).keys
         waiting = [run_id for line in (keys.inputs, keys.starts) for run_id in redis.zrange(line, 0, -1)]
         for run_id in [*redis.lrange(keys.runs, 0, -1), *waiting]:
-            self._hash(keys.run(run_id.decode()), _OF_RUN.__contains__)
+            self._hash(keys.run(run_id.decode()), partial(is_sealed, "run"))
         created = redis.hget(keys.thread, "created")
         if created is None:
             return
         self._metadata(keys)
-        self._hash(keys.deadlines, lambda name: name.endswith(" default"))
-        self._stream(keys, lambda of: of.events, b"event", created)
+        self._hash(keys.deadlines, partial(is_sealed, "deadlines"))
+        self._stream(keys, "events", "", created)
         for ns in ("", *(ns.decode() for ns in redis.smembers(keys.frames))):
-            self._hash(keys.frame(ns), "outcome".__eq__)
-            self._hash(keys.results(ns), lambda name: True)
-            self._hash(keys.channels(ns), lambda name: not name.endswith(":"))  # those count blocks
-            self._stream(keys, partial(_checkpoints, ns), b"record", created)
+            for name in ("frame", "results", "channels"):
+                self._hash(keys.named(name, ns), partial(is_sealed, name))
+            self._stream(keys, "checkpoints", ns, created)
 
     def _unborn(self, index: str, due: str) -> None:
         """Seal anew what threads hold that begin with a run that waits for its moment."""
@@ -141,15 +140,15 @@ class Resealing:
         calls = (([key], [name, old, new]) for name, (old, new) in changed.items())
         self.tally.resealed += sum(self._connection.scripts.reseal_value(calls)) if changed else 0
 
-    def _stream(self, keys: ThreadKeys, named: Callable[[ThreadKeys], str], name: bytes, created: bytes) -> None:
+    def _stream(self, keys: ThreadKeys, name: str, ns: str, created: bytes) -> None:
         """Put a stream together anew beside the old one, and then in its place."""
-        stream, apart = named(keys), named(keys.staged(secrets.token_hex(8)))
-        old = [(id_, fields[name]) for id_, fields in self._entries(stream)]
-        new = [(id_, self._anew(data, stream, id_ if name == b"record" else "")) for id_, data in old]
-        count = sum(before[1] is not after[1] for before, after in zip(old, new, strict=True))
+        stream, apart = keys.named(name, ns), keys.staged(secrets.token_hex(8)).named(name, ns)
+        old = [(id_, *pair) for id_, fields in self._entries(stream) for pair in fields.items()]
+        new = [(id_, field, self._anew(data, stream, place_in(name, id_))) for id_, field, data in old]
+        count = sum(before[2] is not after[2] for before, after in zip(old, new, strict=True))
         if not count:
             return
-        staged.write_at_once(self._connection.client, apart, (("XADD", apart, id_, name, data) for id_, data in new))
+        staged.write_at_once(self._connection.client, apart, (("XADD", apart, *entry) for entry in new))
         if self._connection.scripts.reseal_stream([keys.thread, stream, apart], created=created, last=new[-1][0]):
             self.tally.resealed += count
 
@@ -180,7 +179,3 @@ class Resealing:
                 data: Any = client.get(item)
                 if data is not None:
                     self._values(item, {"": data})
-
-
-def _checkpoints(ns: str, keys: ThreadKeys) -> str:
-    return keys.checkpoints(ns)

@@ -4,16 +4,19 @@ import gzip
 import hashlib
 import json
 import random
+import re
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import ormsgpack
 import pytest
 
+import scheduler
 from scheduler.absence import ArchiveBroken, ArchiveTooNew
 from scheduler.archive import FORMAT, Manifest, broken_log, checked, manifest_of, packed, resealed, unpacked
 from scheduler.heads import Head
-from scheduler.holdings import Part
+from scheduler.holdings import KINDS, Part
 from scheduler.keys import Keys
 from scheduler.log_chain import LogChain, chained
 from scheduler.mistrust import KeyMissing, SealBroken
@@ -129,6 +132,13 @@ def test_a_file_is_sealed_anew_with_the_first_key() -> None:
 def test_a_file_that_is_right_and_no_thread_is_refused(content: Any) -> None:
     with pytest.raises(ArchiveBroken):
         unpacked("file", forged(content), PLAIN)
+
+
+def test_the_form_is_written_down_with_every_part_that_a_file_may_have() -> None:
+    table = (Path(scheduler.__file__).parent / "README.md").read_text().partition("| name | of | kind and value |")[2]
+    rows = [row.split("|")[1] for row in table.partition("\n\n")[0].splitlines() if row.startswith("| `")]
+
+    assert {name for row in rows for name in re.findall(r"`(\w+)`", row)} == set(KINDS)
 
 
 def test_a_later_form_is_refused_by_its_number() -> None:

@@ -8,7 +8,9 @@ import pytest
 from redis import Redis
 
 from scheduler import holdings
+from scheduler.archive import broken_log
 from scheduler.copying import COPIED_OF_FRAMES
+from scheduler.dialogue import Dialogue
 from scheduler.errors import InputsWaiting, ThreadBusy, TransitionNotAllowed
 from scheduler.keys import Keys
 from scheduler.resealing import Resealing
@@ -24,6 +26,8 @@ pytest.importorskip("cryptography")
 OLD, NEW = f"0ld-key:{'A' * 43}=", f"n3w-key:{'B' * 43}="
 COPY = "whole/2"
 KEYS = Keys().of_thread(THREAD)
+#: A file that the first version wrote that wrote any.
+GOLDEN = Path(__file__).parent.parent / "scheduler" / "golden" / "format-1-whole.treadle"
 #: What a thread has only while it runs, or while a run is to begin on it.
 IN_FLIGHT, TO_COME = {"steps", "held"}, {"starts", "inputs"}
 #: What changes with each event, also where the thread is what it was.
@@ -134,6 +138,24 @@ def test_an_archived_thread_leaves_one_hash_and_its_file_has_the_rest(
 
 def test_a_file_has_every_key_of_a_thread_that_rests(redis: Redis, house: Deployment) -> None:
     assert {name for name, _ in held(house)} - {"due"} == had(redis)
+
+
+def test_a_file_of_the_first_form_with_everything_is_still_read_and_brought_back(redis: Redis) -> None:
+    reader = Deployment(redis).client
+
+    reader.archives.restore(str(GOLDEN))
+
+    archive = reader.archives.read(str(GOLDEN))
+    assert broken_log(archive) is None
+    assert archive.manifest.counts == {"runs": 15, "frames": 3, "checkpoints": 147, "events": 15, "entries": 241}
+    parts = {(part.name, part.of): part.value for part in archive.parts}
+    after = held(Deployment(redis))
+    changed = {place for place, value in parts.items() if after[place] != value}
+    assert changed == {("thread", ""), ("log", ""), ("due", "")}
+    assert lasting(after) == lasting(parts)
+    assert reader.log.verify(THREAD) is None
+    known = [Dialogue.of(reader.connection.serde.loads(data)) for _, data in after["results", "inner|innermost"]]
+    assert [question.value for dialogue in known for question in dialogue.asked] == ["Xq7-secret?"]
 
 
 def test_a_restored_thread_has_everything_that_it_had(redis: Redis, house: Deployment, tmp_path: Path) -> None:
