@@ -131,6 +131,7 @@ from .store.base import (
     Result,
     SearchItem,
     SearchOp,
+    TTLConfig,
 )
 from .store.memory import (
     InMemoryStore,
@@ -272,6 +273,7 @@ __all__ = [
     "StreamPart",
     "StreamWriter",
     "SubgraphBusy",
+    "TTLConfig",
     "ThreadArchived",
     "ThreadBusy",
     "ThreadNotFound",
