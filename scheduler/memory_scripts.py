@@ -49,9 +49,9 @@ class MemoryScripts:
         """Say that the items up to an entry are in, or, with an empty one, all; the answer says whether that counts."""
         return Call("memory_move_on", [self._keys.memory_gathered()], [build, cursor, following])
 
-    def send(self, *calls: Call, together: bool = False) -> list[Any]:
-        """Send calls in one round trip; ``together``: nobody sees some of them done and others not."""
-        answers = self._caller.call_each(calls, together=together)
+    def send(self, *calls: Call, together: bool = False, patient: bool = True) -> list[Any]:
+        """Send calls in one round trip; ``together`` and ``patient`` as of Caller.call_each."""
+        answers = self._caller.call_each(calls, together=together, patient=patient)
         for error in answers:
             if isinstance(error, Exception):
                 raise error

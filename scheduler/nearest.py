@@ -1,11 +1,15 @@
 """Search by meaning: the nearest items to a query, by comparing all of them or those that the server's index offers."""
 
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from typing import Final
 
+import redis
+
 from graphs.store import SearchOp
 
+from .errors import StoreUnavailable
 from .memory_items import MemoryItems, Record
 from .namespaces import below
 from .ranking import Ranking
@@ -49,14 +53,19 @@ class Nearest:
             found = self._offered(op, query, standing)
             return self._compared(op, query) if found is None else found
         compared = self._compared(op, query)
-        self._index.gather(standing, max(_LEAST_GATHERED, standing.items // _SHARE))
+        with suppress(redis.RedisError, StoreUnavailable):  # a Redis that is full has answered all the same
+            self._index.gather(standing, max(_LEAST_GATHERED, standing.items // _SHARE), patient=False)
         return compared
 
     def gather(self) -> None:
         """Put all items into the server's index that are not in it, where it has one."""
-        if self._index is not None:
-            while self._index.gather(self._index.look(()), _PAGE):
-                pass
+        if self._index is None:
+            return
+        standing = self._index.look(())
+        while self._index.gather(standing, _PAGE):
+            known, standing = standing, self._index.look(())
+            if standing == known or not standing.build:  # nothing has come of it, or somebody has given it up
+                return
 
     def _compared(self, op: SearchOp, query: bytes) -> list[Record]:
         ranking: Ranking[bytes] = Ranking(query, self._dims, op.offset + op.limit)

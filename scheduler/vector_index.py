@@ -3,6 +3,7 @@
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Final
 
 import redis
@@ -87,26 +88,28 @@ class VectorIndex:
             return None
         return [element.partition(b":")[2] for element in elements]
 
-    def gather(self, standing: Standing, most: int) -> bool:
+    def gather(self, standing: Standing, most: int, *, patient: bool = True) -> bool:
         """Put up to so many items into the index that are not in it, from where it stands.
 
-        Returns whether there are more: False also where others do it, or the server cannot.
+        Returns False where all are, or the server has no vector sets. ``patient``: whether a Redis that ails is waited
+        for.
         """
+        send = partial(self._scripts.send, patient=patient)
         if standing.vectors is None or standing.is_whole(self._dims):
             return False
         build, cursor = standing.build, standing.cursor
         if cursor is None or not standing.is_begun(self._dims):
             build, cursor = os.urandom(8), b""
-            (begun,) = self._scripts.send(self._scripts.begin_vectors(standing.build, build, self._dims))
+            (begun,) = send(self._scripts.begin_vectors(standing.build, build, self._dims))
             if not begun:
-                return False
+                return True  # somebody else has begun
         for _ in range(0, most, _TOGETHER):
             entries = self._entries(cursor)
             following = entries[-1] if len(entries) == _TOGETHER else b""
             calls = [self._scripts.gather(entry, build) for entry in entries]
-            *_, moved = self._scripts.send(*calls, self._scripts.move_on(build, cursor, following))
+            *_, moved = send(*calls, self._scripts.move_on(build, cursor, following))
             if not moved or not following:
-                return False
+                break
             cursor = following
         return True
 

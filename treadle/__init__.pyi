@@ -132,6 +132,7 @@ from .store.base import (
     Result,
     SearchItem,
     SearchOp,
+    TTLConfig,
 )
 from .store.memory import (
     InMemoryStore,
@@ -274,6 +275,7 @@ __all__ = [
     "StreamPart",
     "StreamWriter",
     "SubgraphBusy",
+    "TTLConfig",
     "ThreadArchived",
     "ThreadBusy",
     "ThreadNotFound",
