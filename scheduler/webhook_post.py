@@ -4,6 +4,7 @@ import ssl
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Final
 
 from graphs.errors import MissingExtra
@@ -14,6 +15,8 @@ from .webhook_failure import WebhookFailed
 #: How many addresses of a host are tried, where one cannot be connected to.
 _ADDRESSES: Final = 3
 _LATE: Final = "nobody answered in time"
+#: What httpx does first with a connection that it has made.
+_CONNECTED: Final = "http11.send_request_headers.started"
 _TLS: Final = 443
 _PLAIN: Final = 80
 
@@ -54,8 +57,9 @@ class Post:
             # Whoever sends a byte at a time is not waited for.
             late = threading.Timer(self.timeout_s, _closing, (client, over))
             late.start()
+            message = {"content": body, "headers": headers, "extensions": {"trace": partial(_in_time, over)}}
             try:
-                return _sent(client, target, addresses[:_ADDRESSES], content=body, headers=headers)
+                return _sent(client, target, addresses[:_ADDRESSES], message)
             except (httpx.HTTPError, httpx.InvalidURL, OSError, RuntimeError) as error:
                 raise WebhookFailed(_LATE if over.is_set() else _why(httpx, error)) from error
             finally:
@@ -67,13 +71,19 @@ def _closing(client: Any, over: threading.Event) -> None:
     client.close()
 
 
-def _sent(client: Any, target: Any, addresses: list[str], *, content: bytes, headers: Mapping[str, str]) -> int:
+def _in_time(over: threading.Event, event: str, _: Any) -> None:
+    """Give up what was connected after the others had been closed, as by who dawdles over the handshake of TLS."""
+    if event == _CONNECTED and over.is_set():
+        raise TimeoutError
+
+
+def _sent(client: Any, target: Any, addresses: list[str], message: Mapping[str, Any]) -> int:
     """Connect to an address that was checked, not to the name: that may have another one by now."""
     httpx, name = _library(), target.raw_host.decode("ascii")
-    known = {**headers, "Host": target.netloc.decode("ascii")}
+    headers = {**message["headers"], "Host": target.netloc.decode("ascii")}
+    options = {"content": message["content"], "extensions": {"sni_hostname": name, **message["extensions"]}}
     for left, address in zip(range(len(addresses) - 1, -1, -1), addresses, strict=True):
-        there = target.copy_with(host=address)
-        request = client.build_request("POST", there, content=content, headers=known, extensions={"sni_hostname": name})
+        request = client.build_request("POST", target.copy_with(host=address), headers=headers, **options)
         try:
             response = client.send(request, stream=True)
         except (httpx.ConnectError, httpx.ConnectTimeout):

@@ -5,8 +5,9 @@ import socket
 import ssl
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import Any
@@ -128,27 +129,72 @@ def test_who_never_answers_is_not_waited_for() -> None:
     assert time.monotonic() - began < 5
 
 
-def test_who_answers_a_byte_at_a_time_is_not_waited_for_either() -> None:
+def drip(server: socket.socket, ended: threading.Event, secured: Callable[[socket.socket], socket.socket]) -> None:
+    """Answer a byte at a time."""
+    accepted, _ = server.accept()
+    with contextlib.suppress(OSError), secured(accepted) as connection:
+        connection.sendall(b"HTTP/1.1 200 OK\r\nX: ")
+        for _ in range(100):  # or for as long as one likes
+            if ended.wait(0.05):
+                break
+            connection.sendall(b"x")
+
+
+@contextlib.contextmanager
+def dripping(secured: Callable[[socket.socket], socket.socket] = lambda accepted: accepted) -> Iterator[int]:
+    """Let somebody answer a byte at a time; yield the port."""
     ended = threading.Event()
-
-    def drip(server: socket.socket) -> None:
-        connection, _ = server.accept()
-        with connection, contextlib.suppress(OSError):
-            connection.sendall(b"HTTP/1.1 200 OK\r\nX: ")
-            while not ended.wait(0.05):
-                connection.sendall(b"x")
-
     with socket.create_server(("127.0.0.1", 0)) as slow:
-        thread = threading.Thread(target=drip, args=(slow,))
+        thread = threading.Thread(target=drip, args=(slow, ended, secured))
         thread.start()
-        began = time.monotonic()
-        with pytest.raises(WebhookFailed):
-            Post(0.4, private=True, plain=True)(f"http://127.0.0.1:{slow.getsockname()[1]}/", b"", {})
-        took_s = time.monotonic() - began
+        yield slow.getsockname()[1]
         ended.set()
         thread.join()
 
+
+def test_who_answers_a_byte_at_a_time_is_not_waited_for_either() -> None:
+    with dripping() as port:
+        began = time.monotonic()
+        with pytest.raises(WebhookFailed):
+            Post(0.4, private=True, plain=True)(f"http://127.0.0.1:{port}/", b"", {})
+        took_s = time.monotonic() - began
+
     assert took_s < 5
+
+
+class Clock:
+    """A timer that goes off when the test says so."""
+
+    def __init__(self, after_s: float, act: Callable[..., None], args: tuple[Any, ...]) -> None:
+        Clock.go_off = partial(act, *args)
+
+    go_off: Callable[[], None]
+
+    def start(self) -> None: ...
+
+    def cancel(self) -> None: ...
+
+
+def test_nor_is_who_lets_the_time_pass_over_the_handshake_of_tls(
+    resolved: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    certificate = certified(tmp_path, NAME)
+    served = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    served.load_cert_chain(certificate)
+    monkeypatch.setattr("scheduler.webhook_post.threading.Timer", Clock)
+
+    def late(accepted: socket.socket) -> socket.socket:
+        Clock.go_off()  # there is no connection to be closed as yet
+        return served.wrap_socket(accepted, server_side=True)
+
+    trusting = Post(20.0, private=True, trust=ssl.create_default_context(cafile=certificate))
+    with dripping(late) as port:
+        began = time.monotonic()
+        with pytest.raises(WebhookFailed, match="in time"):
+            trusting(f"https://{NAME}:{port}/", b"", {})
+        took_s = time.monotonic() - began
+
+    assert took_s < 2
 
 
 def test_where_nobody_listens_it_fails_without_saying_where() -> None:
