@@ -1,11 +1,14 @@
 """Sends a webhook: to an address that was looked at, within a time, and without following where it is sent on."""
 
+import re
 import ssl
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from functools import partial
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from graphs.errors import MissingExtra
 
@@ -19,6 +22,14 @@ _LATE: Final = "nobody answered in time"
 _CONNECTED: Final = "http11.send_request_headers.started"
 _TLS: Final = 443
 _PLAIN: Final = 80
+
+
+class Answer(NamedTuple):
+    """What a receiver answered."""
+
+    status: int
+    #: For how long it wants to be left alone, in seconds; None: it does not say.
+    after_s: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,8 +48,8 @@ class Post:
     plain: bool = False
     trust: ssl.SSLContext | None = None
 
-    def __call__(self, url: str, body: bytes, headers: Mapping[str, str]) -> int:
-        """Send a body and return the status of the answer, of which nothing else is read.
+    def __call__(self, url: str, body: bytes, headers: Mapping[str, str]) -> Answer:
+        """Send a body and return the answer, of which only the head is read.
 
         Raises:
             WebhookFailed: it could not be sent, or nobody answered in time.
@@ -77,7 +88,7 @@ def _in_time(over: threading.Event, event: str, _: Any) -> None:
         raise TimeoutError
 
 
-def _sent(client: Any, target: Any, addresses: list[str], message: Mapping[str, Any]) -> int:
+def _sent(client: Any, target: Any, addresses: list[str], message: Mapping[str, Any]) -> Answer:
     """Connect to an address that was checked, not to the name: that may have another one by now."""
     httpx, name = _library(), target.raw_host.decode("ascii")
     headers = {**message["headers"], "Host": target.netloc.decode("ascii")}
@@ -91,8 +102,18 @@ def _sent(client: Any, target: Any, addresses: list[str], message: Mapping[str, 
                 raise
         else:
             response.close()
-            return int(response.status_code)
+            return Answer(response.status_code, _after_s(response.headers.get("Retry-After", "")))
     raise WebhookFailed("its host has no address")
+
+
+def _after_s(said: str) -> float | None:
+    """Return how many seconds a header names: so many, or until a moment."""
+    if re.fullmatch(r"[0-9]{1,9}", said):
+        return float(said)
+    try:
+        return max(0, (parsedate_to_datetime(said) - datetime.now(UTC)).total_seconds())
+    except (ValueError, TypeError, OverflowError):  # the second: it names no zone
+        return None
 
 
 def _why(httpx: Any, error: Exception) -> str:

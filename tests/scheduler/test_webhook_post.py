@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
 from functools import partial
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
@@ -29,6 +30,7 @@ class Receiver(HTTPServer):
 
     def __init__(self) -> None:
         self.answer, self.taken = 200, list[tuple[str, dict[str, str], bytes]]()
+        self.after = ""
         super().__init__(("127.0.0.1", 0), Handler)
 
 
@@ -40,6 +42,7 @@ class Handler(BaseHTTPRequestHandler):
         self.server.taken.append((self.path, dict(self.headers), body))
         self.send_response(self.server.answer)
         self.send_header("Location", "/elsewhere")
+        self.send_header("Retry-After", self.server.after)
         self.send_header("Content-Length", "0")
         self.end_headers()
 
@@ -75,7 +78,7 @@ LOCAL = Post(2.0, private=True, plain=True)
 def test_a_message_arrives_with_its_headers_and_the_name_of_its_host(receiver: Receiver, resolved: list[str]) -> None:
     url = f"http://{NAME}:{receiver.server_port}/runs?key=1"
 
-    assert LOCAL(url, b"body", {"Treadle-Delivery": "r"}) == 200
+    assert LOCAL(url, b"body", {"Treadle-Delivery": "r"}).status == 200
 
     ((path, headers, body),) = receiver.taken
     assert (path, body, headers["Treadle-Delivery"]) == ("/runs?key=1", b"body", "r")
@@ -94,8 +97,31 @@ def test_the_name_is_resolved_once_so_that_a_second_answer_changes_nothing(
 def test_no_redirect_is_followed_and_every_answer_told(receiver: Receiver, resolved: list[str], status: int) -> None:
     receiver.answer = status
 
-    assert LOCAL(f"http://{NAME}:{receiver.server_port}/", b"", {}) == status
+    assert LOCAL(f"http://{NAME}:{receiver.server_port}/", b"", {}).status == status
     assert len(receiver.taken) == 1
+
+
+@pytest.mark.parametrize(
+    ("said", "after_s"),
+    [("120", 120), ("0", 0), ("-1", None), ("1.5", None), ("9" * 5000, None), ("soon", None), ("", None),
+     (format_datetime(datetime.now(UTC) - timedelta(days=1)), 0),
+     (format_datetime(datetime.now(UTC) + timedelta(days=1)), 86_400), ("Thu, 26 Nov 2026 08:00:00", None)],
+)  # fmt: skip
+def test_what_a_receiver_says_of_when_to_come_again_is_told(
+    receiver: Receiver, resolved: list[str], said: str, after_s: float | None
+) -> None:
+    receiver.answer, receiver.after = 429, said
+
+    assert LOCAL(f"http://{NAME}:{receiver.server_port}/", b"", {}).after_s == pytest.approx(after_s, abs=120)
+
+
+def test_of_an_answer_without_an_end_nothing_but_the_head_is_read(resolved: list[str]) -> None:
+    """Its head has an end as well."""
+    with endless(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", b"5\r\nhello\r\n") as port:
+        assert LOCAL(f"http://{NAME}:{port}/", b"", {}).status == 200
+    head, refused = b"HTTP/1.1 200 OK\r\n", pytest.raises(WebhookFailed, match="RemoteProtocolError")
+    with endless(head, b"X: " + b"x" * 1_000 + b"\r\n") as port, refused:
+        LOCAL(f"http://{NAME}:{port}/", b"", {})
 
 
 def test_this_machine_is_refused_unless_it_is_allowed(receiver: Receiver) -> None:
@@ -117,7 +143,7 @@ def test_a_proxy_of_the_environment_is_not_used(
     for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY"):
         monkeypatch.setenv(name, "http://127.0.0.1:1")
 
-    assert LOCAL(f"http://{NAME}:{receiver.server_port}/", b"", {}) == 200
+    assert LOCAL(f"http://{NAME}:{receiver.server_port}/", b"", {}).status == 200
 
 
 def test_who_never_answers_is_not_waited_for() -> None:
@@ -160,6 +186,25 @@ def test_who_answers_a_byte_at_a_time_is_not_waited_for_either() -> None:
         took_s = time.monotonic() - began
 
     assert took_s < 5
+
+
+@contextlib.contextmanager
+def endless(head: bytes, more: bytes) -> Iterator[int]:
+    """Let somebody answer as fast as they can, until nobody reads it; yield the port."""
+
+    def answer(server: socket.socket) -> None:
+        accepted, _ = server.accept()
+        with contextlib.suppress(OSError), accepted:
+            accepted.sendall(head)
+            while True:
+                accepted.sendall(more)
+
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        thread = threading.Thread(target=answer, args=(server,))
+        thread.start()
+        yield server.getsockname()[1]
+        thread.join(10)
+        assert not thread.is_alive()
 
 
 class Clock:
@@ -212,7 +257,7 @@ def test_tls_is_for_the_name_and_not_for_the_address(receiver: Receiver, resolve
     receiver.socket = served.wrap_socket(receiver.socket, server_side=True)
     trusting = Post(2.0, private=True, trust=ssl.create_default_context(cafile=certificate))
 
-    assert trusting(f"https://{NAME}:{receiver.server_port}/", b"", {}) == 200
+    assert trusting(f"https://{NAME}:{receiver.server_port}/", b"", {}).status == 200
     with pytest.raises(WebhookFailed, match="certificate"):
         trusting(f"https://other.example:{receiver.server_port}/", b"", {})
     with pytest.raises(WebhookFailed, match="certificate"):
