@@ -1,7 +1,8 @@
--- Let an input wait for its turn, on a thread that is busy; the active run goes on, or makes room when its superstep closes,
--- or is ended at once and taken back.
+-- Let an input wait for its turn, on a thread that is busy; the active run goes on, or makes room when its superstep closes
+-- (at once where nothing of it is under way), or is ended at once and taken back.
 -- KEYS thread steps due log inputs starts run index frame counts; then the key of the run that waits
--- ARGV request; then the blobs of its plan and of what it begins with, and of why the active run stops
+-- ARGV request; then the blobs of its plan and of what it begins with, and of why the active run stops: as its error, and as
+-- its reason to stop later
 -- Returns "waits", "free" (nothing is in the way) or "moved" (another run is active by now).
 local request = cjson.decode(ARGV[1])
 local now, key = now_ms(), KEYS[#KEYS]
@@ -23,13 +24,18 @@ redis.call("ZADD", K.inputs, request.urgent and place or math.max(place, 1), req
 write_log(now, {{kind = "enqueued", run = request.waiting, on_busy = request.on_busy}})
 if active == "" then
   if not thread[2] and not request.inline then redis.call("ZADD", K.due, "NX", now, request.token .. " next") end
-elseif request.ended then
+elseif request.back or request.urgent and rests() then
   for _, step in ipairs(redis.call("HKEYS", K.steps)) do redis.call("ZREM", K.due, request.token .. " " .. step) end
   redis.call("HSET", K.run, "error", blob())
-  redis.call("HSET", K.thread, "back", thread[4] ~= "" and thread[4] or "-")
+  if request.back then
+    redis.call("HSET", K.thread, "back", thread[4] ~= "" and thread[4] or "-")
+  else
+    redis.call("HSET", K.run, "yields", request.waiting)
+  end
   write_log(now, request.entries)
   finish(request.ended, request, now)
 elseif request.urgent then
+  blob() -- it has not ended
   redis.call("HSETNX", K.run, "drain", blob())
   redis.call("HSET", K.run, "yields", request.waiting)
 end

@@ -13,6 +13,8 @@ from scheduler.steps import Steps
 from scheduler.watchdog import Watchdog
 from tests.fakes import RecordingDispatcher
 
+from .stage import Death
+
 
 @pytest.fixture
 def dispatcher() -> RecordingDispatcher:
@@ -66,6 +68,26 @@ def sent_twice(redis: Redis, monkeypatch: pytest.MonkeyPatch) -> None:
         return send(*args)
 
     monkeypatch.setattr(redis, "evalsha", send_again)
+
+
+@pytest.fixture
+def mortal(redis: Redis, monkeypatch: pytest.MonkeyPatch) -> Callable[[int], None]:
+    """Let whoever works die when Redis has run so many scripts more."""
+    send = redis.evalsha
+
+    def die_after(scripts: int) -> None:
+        left = iter(range(scripts))
+
+        def send_and_die(*args: Any) -> Any:
+            answer = send(*args)
+            if next(left, None) is None:
+                monkeypatch.setattr(redis, "evalsha", send)
+                raise Death
+            return answer
+
+        monkeypatch.setattr(redis, "evalsha", send_and_die)
+
+    return die_after
 
 
 @pytest.fixture

@@ -6,7 +6,6 @@ from itertools import count
 from typing import Any
 
 import pytest
-from redis import Redis
 
 from graphs.graph import Graph
 from scheduler.client import Client
@@ -16,7 +15,7 @@ from scheduler.storing import Started
 from scheduler.watchdog import Watchdog
 from tests.fakes import RecordingDispatcher
 
-from .stage import THREAD, begin, fan, kinds, state
+from .stage import THREAD, Death, begin, fan, kinds, state
 from .troupe import CHILD, PARENT, Act, Troupe, above, asks, everything_falls_due, fails, goes_up
 
 DEEP = above(replace(above(fan("x", "y", name="child"), "b", "c", keeps=True), name="middle"))
@@ -60,10 +59,6 @@ PLAYS |= {f"{name}, one by one": replace(play, at_once=1) for name, play in PLAY
 PLAYS |= {f"{name}, in a body": replace(play, in_body=True) for name, play in PLAYS.items()}
 
 
-class Death(BaseException):
-    """The worker is no more."""
-
-
 @pytest.fixture
 def first(connection: Connection, client: Client, steps: Steps) -> Troupe:
     """The worker that begins."""
@@ -74,26 +69,6 @@ def first(connection: Connection, client: Client, steps: Steps) -> Troupe:
 def heir(elsewhere: Client, rival: Steps) -> Troupe:
     """The worker in another process that goes on."""
     return Troupe(elsewhere.connection, elsewhere, rival)
-
-
-@pytest.fixture
-def mortal(redis: Redis, monkeypatch: pytest.MonkeyPatch) -> Callable[[int], None]:
-    """Let whoever works die when Redis has run so many scripts more."""
-    send = redis.evalsha
-
-    def die_after(scripts: int) -> None:
-        left = iter(range(scripts))
-
-        def send_and_die(*args: Any) -> Any:
-            answer = send(*args)
-            if next(left, None) is None:
-                monkeypatch.setattr(redis, "evalsha", send)
-                raise Death
-            return answer
-
-        monkeypatch.setattr(redis, "evalsha", send_and_die)
-
-    return die_after
 
 
 def end_of(client: Client, play: Play) -> tuple[Any, ...]:
