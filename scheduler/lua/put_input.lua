@@ -10,7 +10,9 @@ local known = redis.call("HMGET", key, "status", "log_start", "turn")
 if known[3] or known[1] and (known[1] ~= "pending" or known[2]) then return "waits" end -- this very call, sent again
 local thread = redis.call("HMGET", K.thread, "run", "waits", "seq", "before")
 local active = thread[1] or ""
-if active == "" and (request.urgent or not thread[2] and redis.call("EXISTS", K.inputs) == 0) then return "free" end
+local goes_before = first_in_line(request.urgent)
+if thread[2] then goes_before = not request.urgent end -- a question, which no urgent input waits for
+if active == "" and not goes_before then return "free" end
 if active ~= "" and active ~= request.run then return "moved" end
 
 redis.call("HSET", key, "status", "pending", "turn", now, "noted", thread[3] or 0, "plan", blob(), "start", blob(),

@@ -196,3 +196,44 @@ def test_an_input_is_there_as_a_whole_or_not_at_all_whose_caller_dies(
             assert world.said(busy.graph) == [*situation.usual]
 
     assert True in whole
+
+
+#: What two inputs make of an active run whose first step runs, that come before anybody does anything: what is said.
+PAIRS = {
+    ("enqueue", "enqueue"): "0ab 1ab 2ab",
+    ("enqueue", "interrupt"): "0a 2ab 1ab",
+    ("enqueue", "rollback"): "2ab 1ab",
+    ("interrupt", "enqueue"): "0a 1ab 2ab",
+    ("interrupt", "interrupt"): "0a 1ab 2ab",
+    ("interrupt", "rollback"): "1ab 2ab",
+    ("rollback", "enqueue"): "1ab 2ab",
+    ("rollback", "interrupt"): "1ab 2ab",
+    ("rollback", "rollback"): "1ab 2ab",
+}
+
+
+@pytest.mark.parametrize("modes", PAIRS, ids=" and ".join)
+def test_two_inputs_at_once(world: World, modes: tuple[str, str]) -> None:
+    busy = SITUATIONS["its step runs"].make(world)
+
+    both = [world.say(busy.graph, word, on_busy) for word, on_busy in zip("12", modes, strict=True)]
+    busy.go_on()
+    world.settle()
+
+    assert [one.queued for one in both] == [True, True]
+    assert "".join(world.said(busy.graph)) == PAIRS[modes].replace(" ", "")
+    assert world.client.log.verify(THREAD) is None
+
+
+@pytest.mark.parametrize("on_busy", ["interrupt", "rollback"])
+def test_one_that_comes_when_the_active_run_has_just_stopped_waits_for_the_one_before_it(
+    world: World, on_busy: str
+) -> None:
+    busy = SITUATIONS["its step runs"].make(world)
+    world.say(busy.graph, "1", "interrupt")
+    busy.go_on()  # and no scheduler has told anybody whose turn it is
+
+    assert world.say(busy.graph, "2", on_busy).queued
+    world.settle()
+
+    assert "".join(world.said(busy.graph)) == "0a1ab2ab"

@@ -1,8 +1,13 @@
+-- Return the first run that waits for its turn; or the first that interrupts, or takes back: those have scores below 0.
+local function first_in_line(urgent)
+  return redis.call("ZRANGEBYSCORE", K.inputs, "-inf", urgent and "(0" or "+inf", "LIMIT", 0, 1)[1]
+end
+
 -- Return the run that goes before one that would begin, or the one that a person is asked by, and false for none.
 local function before_turn(request, waits)
   if not request.turn then return false end
   if waits then return request.turn == "person" and waits end
-  local first = redis.call("ZRANGE", K.inputs, 0, 0)[1]
+  local first = first_in_line(request.turn == "urgent")
   return first and first ~= request.run and first or false
 end
 
