@@ -6,12 +6,13 @@ from typing import Any
 
 import pytest
 
+import treadle.types
 from tests.servers import until
 from tests.workers.asking import CONFIG, Trail, asking
 from treadle.checkpoint.base import BaseCheckpointSaver
 from treadle.errors import GraphDrained, InputsWaiting, RunCancelled, ThreadBusy
 from treadle.graph import START, CompiledStateGraph, StateGraph
-from treadle.types import Command, sleep
+from treadle.types import Command
 
 
 class Gate:
@@ -101,7 +102,7 @@ def test_an_input_interrupts_a_run_that_sleeps_at_once(saver: BaseCheckpointSave
     def sleeps(state: Trail) -> dict[str, Any]:
         if state["trail"][-1] == 1:
             asleep.set()
-            sleep(3600)
+            treadle.types.sleep(3600)
         return {"trail": ["a"]}
 
     inner = StateGraph(Trail).add_node("x", sleeps).add_edge(START, "x").compile()
