@@ -28,6 +28,7 @@ import pytest
 
 from scheduler.client import Client
 from scheduler.errors import ThreadBusy
+from scheduler.inputs import Inputs
 from scheduler.steps import Steps
 from scheduler.storing import Started
 from scheduler.watchdog import Watchdog
@@ -237,3 +238,19 @@ def test_one_that_comes_when_the_active_run_has_just_stopped_waits_for_the_one_b
     world.settle()
 
     assert "".join(world.said(busy.graph)) == "0a1ab2ab"
+
+
+@pytest.mark.parametrize(
+    ("moved", "place", "order"), [("3", 0, "3142"), ("3", 1, "1432"), ("1", 2, "2314"), ("2", 9, "1432")]
+)
+def test_a_line_that_was_reordered_keeps_what_interrupts_before_what_comes_later(
+    world: World, moved: str, place: int, order: str
+) -> None:
+    busy = SITUATIONS["its step runs"].make(world)
+    modes = {"1": "interrupt", "2": "enqueue", "3": "enqueue"}
+    waiting = {word: world.say(busy.graph, word, on_busy).run.id for word, on_busy in modes.items()}
+
+    Inputs(world.connection, THREAD).move(waiting[moved], place)
+    waiting["4"] = world.say(busy.graph, "4", "interrupt").run.id
+
+    assert world.line == [waiting[word] for word in order]
