@@ -38,7 +38,7 @@ elseif request.back or request.urgent and rests() then
   finish(request.ended, request, now)
 elseif request.urgent then
   blob() -- it has not ended
-  redis.call("HSETNX", K.run, "drain", blob())
+  if redis.call("HSETNX", K.run, "drain", blob()) == 1 then redis.call("HSET", K.run, "stops_for", "an input") end
   redis.call("HSET", K.run, "yields", request.waiting)
 end
 return "waits"

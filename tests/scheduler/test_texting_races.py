@@ -254,3 +254,56 @@ def test_a_line_that_was_reordered_keeps_what_interrupts_before_what_comes_later
     waiting["4"] = world.say(busy.graph, "4", "interrupt").run.id
 
     assert world.line == [waiting[word] for word in order]
+
+
+@pytest.mark.parametrize(
+    ("situation", "waiting", "gone", "said"),
+    [
+        ("its step runs", "1", "1", "0ab"),
+        ("its step runs", "12", "1", "0a2ab"),
+        ("its step runs", "12", "2", "0a1ab"),
+        ("its step runs", "12", "12", "0ab"),
+        ("its step runs", "12", "21", "0ab"),
+        ("somebody drains it", "1", "1", "0ab"),  # it stops all the same, and is taken up again
+        ("it sleeps beside a step that runs", "1", "1", "0xyjoin"),
+        ("it is in a graph inside", "1", "1", "inxyz"),
+        ("it sleeps", "1", "1", "0"),  # it has stopped at once
+    ],
+)
+def test_a_run_goes_on_whose_interrupting_input_is_removed(
+    world: World, situation: str, waiting: str, gone: str, said: str
+) -> None:
+    busy = SITUATIONS[situation].make(world)
+    runs = {word: world.say(busy.graph, word, "interrupt").run.id for word in waiting}
+
+    for word in gone:
+        assert Inputs(world.connection, THREAD).remove(runs[word], "said by mistake")
+    busy.go_on()
+    world.settle()
+
+    assert "".join(world.said(busy.graph)) == said
+    assert world.line == []
+    went_on = set(waiting) == set(gone) and situation not in ("somebody drains it", "it sleeps")
+    assert world.client.runs.status(THREAD, busy.run_id) == ("success" if went_on else "interrupted")
+
+
+def test_one_that_is_removed_just_when_the_active_run_stops_leaves_it_where_it_is(world: World) -> None:
+    busy = SITUATIONS["its step runs"].make(world)
+    waiting = world.say(busy.graph, "1", "interrupt").run.id
+    scripts = world.connection.scripts
+    commit = scripts.commit_superstep
+
+    def removed_between(*args: Any) -> str:
+        answer = commit(*args)  # "drained"
+        Inputs(world.connection, THREAD).remove(waiting)
+        return answer
+
+    with pytest.MonkeyPatch.context() as meanwhile:
+        meanwhile.setattr(scripts, "commit_superstep", removed_between)
+        busy.go_on()
+    world.settle()
+
+    assert world.client.runs.get(THREAD, busy.run_id).error is None
+    assert world.said(busy.graph) == ["0", "a"]
+    world.take_up()
+    assert world.said(busy.graph) == ["0", "a", "b"]

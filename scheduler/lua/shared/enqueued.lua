@@ -26,3 +26,13 @@ local function leave_line(run)
   redis.call("HDEL", K.run, "start", "queue", "sends", "turn", "noted", "on_busy")
   redis.call("ZREM", K.inputs, run)
 end
+
+-- Let the active run go on that was to make room for an input which is gone, unless another one waits for that; or somebody
+-- else had asked it to stop before.
+local function keep_room(key, gone)
+  if redis.call("HGET", key, "yields") ~= gone then return end
+  local other = redis.call("ZREVRANGEBYSCORE", K.inputs, "(0", "-inf", "LIMIT", 0, 1)[1]
+  if other then redis.call("HSET", key, "yields", other) return end
+  redis.call("HDEL", key, "yields")
+  if redis.call("HDEL", key, "stops_for") == 1 then redis.call("HDEL", key, "drain") end
+end
