@@ -66,6 +66,8 @@ _TO_CONSUME = (
     "hdel", "hget", "hset", "rpush", "set", "unwatch", "watch", "zadd", "zrange", "zrem",
 )  # fmt: skip
 _TO_MEASURE = ("info", "memory|usage", "zscan")
+#: What finds all that is to be sealed anew; the rest is what a client may do.
+_TO_RESEAL = ("hscan", "zscan", "zscore")
 #: What KEDA sends: a script, for which Redis asks for all rights on the key, and which may then only look.
 _TO_COUNT = ("eval", "evalsha", "llen", "type")
 _TO_COPY_THREADS = ("dump", "restore", "type", "hset", "pexpire", "rpush", "sadd", "unlink", "xadd")
@@ -145,7 +147,7 @@ def roles(settings: WorkerSettings, database: int = 0) -> Iterator[Role]:
     yield Role("client", for_clients, (threads, schedules, *shared, bindings), (), (queues,), (events,), by_clients)
     yield Role(
         "operator",
-        (*for_clients, *_TO_ASK_WORKERS, "acl|whoami", "info"),
+        (*for_clients, *_TO_ASK_WORKERS, *_TO_RESEAL, "acl|whoami", "info"),
         (threads, schedules, *shared, bindings, replies),
         (),
         (queues,),
