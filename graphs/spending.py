@@ -7,8 +7,9 @@ from typing import Any
 
 from .errors import InvalidBudget
 
-#: Units that are counted by themselves: steps that have ended, and how long attempts took, added up.
-COUNTED = ("steps", "seconds")
+#: Units that are counted by themselves: steps that have ended; how long attempts took, added up; and how long runs have
+#: gone on, also while they wait for workers, sleep or pause.
+COUNTED = ("steps", "seconds", "wall_seconds")
 #: The most of an amount or a limit: whole ones are exact up to here.
 _MOST = 10**15
 _UNIT = re.compile(r"[a-z][a-z0-9_]{0,39}")

@@ -22,12 +22,13 @@ from .runs import RunStore
 from .scripts import Place
 from .webhook_body import body_of
 from .webhook_failure import WebhookFailed
+from .webhook_post import Answer
 from .webhook_signature import DELIVERY_HEADER, SIGNATURE_HEADER, signature
 
 logger = logging.getLogger(__name__)
 
-#: Sends a body to a URL, with headers; returns the status of the answer.
-Sender: TypeAlias = Callable[[str, bytes, Mapping[str, str]], int]
+#: Sends a body to a URL, with headers.
+Sender: TypeAlias = Callable[[str, bytes, Mapping[str, str]], Answer]
 
 _FIRST_PAUSE_MS: Final = 5_000
 _LONGEST_PAUSE_MS: Final = 3_600_000
@@ -36,6 +37,8 @@ _SLACK_MS: Final = 30_000
 _TAKEN: Final = range(200, 300)
 #: Whoever answers so wants no more of them.
 _GONE: Final = 410
+#: Whoever answers so has too much to do, and may say for how long.
+_BUSY: Final = (429, 503)
 #: The deliveries under way at once.
 _THREADS: Final = 8
 _HOOK: Final = "hook:"
@@ -57,9 +60,14 @@ class Delivery:
     error: str | None = None
 
 
-def pause_ms(attempts: int) -> int:
-    """Return how long to wait after so many attempts: twice as long each time, an hour at the most."""
-    return min(_LONGEST_PAUSE_MS, _FIRST_PAUSE_MS * (1 << min(attempts - 1, 20)))
+def pause_ms(attempts: int, answer: Answer | None = None) -> int:
+    """Return how long to wait after so many attempts: twice as long each time, an hour at the most.
+
+    A receiver that has too much to do may name a longer pause within that hour.
+    """
+    asked_s = answer.after_s or 0 if answer is not None and answer.status in _BUSY else 0
+    usual_ms = _FIRST_PAUSE_MS * (1 << min(attempts - 1, 20))
+    return round(min(_LONGEST_PAUSE_MS, max(usual_ms, asked_s * 1000)))
 
 
 class Deliveries:
@@ -103,11 +111,12 @@ class Deliveries:
             return ""
         answer, error = self._sent(thread_id, run_id)
         attempts, at_ms = int(taken["attempts"]), time.time_ns() // 1_000_000
-        state = _state(answer, attempts, settings.webhook_attempts)
-        again_ms = pause_ms(attempts) if state == "waiting" else None
-        record = {"state": state, "attempts": attempts, "at": at_ms, "status": answer, "error": error}
+        status = None if answer is None else answer.status
+        state = _state(status, attempts, settings.webhook_attempts)
+        again_ms = pause_ms(attempts, answer) if state == "waiting" else None
+        record = {"state": state, "attempts": attempts, "at": at_ms, "status": status, "error": error}
         self._put(place, attempts, record | ({} if again_ms is None else {"next": at_ms + again_ms}), again_ms)
-        told = {"thread_id": thread_id, "run_id": run_id, "attempt": attempts, "status": answer, "error": error}
+        told = {"thread_id": thread_id, "run_id": run_id, "attempt": attempts, "status": status, "error": error}
         logger.log(logging.INFO if state == "delivered" else logging.WARNING, "webhook " + state, extra=told)
         return state
 
@@ -120,7 +129,7 @@ class Deliveries:
             again_ms="" if again_ms is None else again_ms,
         )
 
-    def _sent(self, thread_id: str, run_id: str) -> tuple[int | None, str | None]:
+    def _sent(self, thread_id: str, run_id: str) -> tuple[Answer | None, str | None]:
         """Send the message; return what was answered, or what went wrong."""
         try:
             answer = self._send(*self._message(thread_id, run_id))
@@ -128,7 +137,7 @@ class Deliveries:
             raise
         except TreadleError as error:
             return None, str(error)
-        return answer, None if answer in _TAKEN else f"The answer was {answer}."
+        return answer, None if answer.status in _TAKEN else f"The answer was {answer.status}."
 
     def _message(self, thread_id: str, run_id: str) -> tuple[str, bytes, Mapping[str, str]]:
         settings, run = self._connection.settings, self._runs.get(thread_id, run_id)
@@ -193,10 +202,10 @@ def telling(connection: Connection, thread_id: str) -> list[Place]:
     return [run for run, due in zip(runs, dues, strict=True) if due is not None]
 
 
-def _state(answer: int | None, attempts: int, most: int) -> str:
-    if answer in _TAKEN:
+def _state(status: int | None, attempts: int, most: int) -> str:
+    if status in _TAKEN:
         return "delivered"
-    return "given up" if answer == _GONE or attempts >= most else "waiting"
+    return "given up" if status == _GONE or attempts >= most else "waiting"
 
 
 def _delivery(run_id: str, record: Mapping[str, Any]) -> Delivery:

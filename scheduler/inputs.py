@@ -67,7 +67,10 @@ class Inputs:
             raise RunNotFound(self._thread_id, run_id)
 
     def remove(self, run_id: str, reason: str = "") -> bool:
-        """Drop an input, whose run ends as cancelled; return whether it waited."""
+        """Drop an input, whose run ends as cancelled; return whether it waited.
+
+        The active run goes on where it was to stop for this one, and has not stopped.
+        """
         if run_id not in self.run_ids():
             return False
         return settle(self._connection, self._thread_id, run_id, RunStatus.CANCELLED, cancelled(reason))

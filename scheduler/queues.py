@@ -8,8 +8,7 @@ from graphs.graph import Graph
 
 from .config import RunConfig
 from .connection import Connection
-from .failure import cancelled
-from .lifecycle import RunStatus
+from .failure import cancelled, drained, status_of
 from .moves import ended, finish_entries
 from .run import Run
 from .runs import RunStore
@@ -36,8 +35,8 @@ class Queues:
 
         Args:
             start: the input.
-            active: the run that the thread is busy with: "interrupt" lets it stop at its next checkpoint, "rollback"
-                takes it back.
+            active: the run that the thread is busy with: "interrupt" lets it stop at its next checkpoint, or at once
+                while nothing of it is under way; "rollback" takes it back.
 
         Raises:
             InvalidInput, UnknownNode, NotSerializable, StateTooLarge: the input, or the config, does not fit.
@@ -67,16 +66,16 @@ class Queues:
         return Started(run, (), None, connection.log_end(run.thread_id), queued=True)
 
     def _stopping(self, config: RunConfig, active: str, run_id: str) -> tuple[dict[str, Any], list[bytes]]:
-        """Return what the script is told about the end of the active run, and the blob that it takes for that."""
+        """Return what the script is told about the end of the active run, and the blobs that it takes for that."""
         place = self._connection.place(config.thread_id, active)
         key, why = place.named("run"), f"a new input took its place: run {run_id}"
-        if config.on_busy == "interrupt":
-            return {}, [self._connection.sealing.seal(why.encode(), key, "drain")]
-        if config.on_busy != "rollback":
+        if config.on_busy == "enqueue":
             return {}, []
-        failure, status = cancelled(f"taken back, {why}"), RunStatus.CANCELLED
-        error = self._connection.words(place.keys, failure["repr"])
-        entries = finish_entries(active, status, error=error, rolled_back=True)
-        return {"ended": ended(status, error=True), "entries": entries}, [
-            self._connection.stored(failure, "The failure", key, "error")
+        back = config.on_busy == "rollback"
+        failure = cancelled(f"taken back, {why}") if back else drained(why)
+        status, error = status_of(failure), self._connection.words(place.keys, failure["repr"])
+        entries = finish_entries(active, status, error=error, **({"rolled_back": True} if back else {}))
+        return {"ended": ended(status, error=True), "entries": entries, "back": back}, [
+            self._connection.stored(failure, "The failure", key, "error"),
+            self._connection.sealing.seal(why.encode(), key, "drain"),
         ]

@@ -36,6 +36,12 @@ class StartScripts(Scripts):
         """Let inputs have their turn although a person is asked; return whether they waited for that."""
         return bool(self._run("release_inputs", place, args))
 
-    def settle_start(self, place: Place, **args: str | bytes) -> bool:
-        """Forget that a run was to begin; return whether it never will."""
-        return bool(self._run("settle_start", place, args))
+    def settle_start(self, place: Place, active: str, **args: str | bytes) -> bool:
+        """Forget that a run was to begin; return whether it never will.
+
+        Args:
+            place: where it is.
+            active: the key of the run that its thread is busy with.
+            args: what the script takes.
+        """
+        return bool(self._run("settle_start", place, args, [active]))

@@ -99,8 +99,10 @@ class Starter(Storing):
 
     def _turn(self, config: RunConfig, value: Any) -> str | None:
         """Return whose turn comes before that of a run that begins now; answers, and going on, wait for nobody."""
-        if value is None or isinstance(value, Command) or config.on_busy in ("interrupt", "rollback"):
+        if value is None or isinstance(value, Command):
             return None
+        if config.on_busy in ("interrupt", "rollback"):
+            return "urgent"
         if config.on_busy == "enqueue":
             return "person"
         return None if self._connection.dispatcher.inline else "inputs"  # inline, nobody may be there to begin them

@@ -43,7 +43,8 @@ class Planned:
     failure: Failure | None = None
     #: The time limit of the run as a whole, in seconds.
     timeout_s: float | None = None
-    #: Whose turn comes before: of "inputs" that wait, also of a "person" who is asked; None: nobody's.
+    #: Whose turn comes before: of "inputs" that wait, of "urgent" ones alone, or also of a "person" who is asked; None:
+    #: nobody's.
     turn: str | None = None
     #: Which limits of its thread's budget are reached already, so that it pauses at once; nothing where none.
     breach: str = ""

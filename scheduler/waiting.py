@@ -116,8 +116,10 @@ def settle(
     """Forget that a run was to begin, or that it ever will; return whether it was waiting, and ends in this status."""
     place = connection.place(thread_id, run_id)
     error = b"" if failure is None else connection.stored(failure, "The failure", place.named("run"), "error")
+    active = connection.redis.hget(place.keys.thread, "run") if status is not None else None
     return StartScripts(connection.client).settle_start(
         place,
+        place.keys.run((active or run_id.encode()).decode()),
         run=run_id,
         member=place.start_member(),
         token=place.keys.token,

@@ -7,9 +7,13 @@ from typing import Final, TypeAlias
 from .webhook_failure import WebhookFailed
 
 _Address: TypeAlias = ipaddress.IPv4Address | ipaddress.IPv6Address
-#: IPv6 addresses that stand for IPv4 ones, which a gateway reaches.
-_TRANSLATED: Final = ipaddress.ip_network("64:ff9b::/96")
+#: IPv6 addresses whose last 32 bits are an IPv4 one, which the system or a gateway reaches.
+_TRANSLATED: Final = (ipaddress.ip_network("::ffff:0:0/96"), ipaddress.ip_network("64:ff9b::/96"))
 _LAST_32: Final = 0xFFFFFFFF
+#: The only other ones of IPv6 that are given out to the Internet.
+_UNICAST: Final = ipaddress.ip_network("2000::/3")
+#: What is none of the Internet's although not every Python says so: for documentation, and once for relays.
+_RESERVED: Final = (ipaddress.ip_network("3fff::/20"), ipaddress.ip_network("192.88.99.0/24"))
 
 
 def addresses_of(host: str, port: int, *, private: bool) -> list[str]:
@@ -40,16 +44,20 @@ def addresses_of(host: str, port: int, *, private: bool) -> list[str]:
 def is_public(address: str) -> bool:
     """Return whether an address belongs to the public Internet, and so do those that it stands for."""
     try:
-        ip = ipaddress.ip_address(address.partition("%")[0])
+        ip = ipaddress.ip_address(address)
     except ValueError:
         return False
-    return "%" not in address and all(one.is_global and not one.is_multicast for one in (ip, *_meant(ip)))
-
-
-def _meant(ip: _Address) -> list[_Address]:
     if isinstance(ip, ipaddress.IPv4Address):
-        return []
-    found: list[_Address | None] = [ip.ipv4_mapped, ip.sixtofour, *(ip.teredo or ())]
-    if ip in _TRANSLATED:
-        found.append(ipaddress.IPv4Address(int(ip) & _LAST_32))
-    return [one for one in found if one is not None]
+        return _is_global(ip)
+    if ip.scope_id is None and any(ip in network for network in _TRANSLATED):
+        return _is_global(ipaddress.IPv4Address(int(ip) & _LAST_32))
+    return ip in _UNICAST and ip.scope_id is None and all(map(_is_global, (ip, *_meant(ip))))
+
+
+def _is_global(ip: _Address) -> bool:
+    return ip.is_global and not ip.is_multicast and not any(ip in network for network in _RESERVED)
+
+
+def _meant(ip: ipaddress.IPv6Address) -> list[_Address]:
+    """Return the addresses that are to be reached through one that leads into a tunnel."""
+    return [one for one in (ip.sixtofour, *(ip.teredo or ())) if one is not None]

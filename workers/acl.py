@@ -77,7 +77,7 @@ _TO_MEASURE = ("info", "memory|usage", "zcard", "zscan")
 #: What KEDA sends: a script, for which Redis asks for all rights on the key, and which may then only look.
 _TO_COUNT = ("eval", "evalsha", "llen", "type")
 #: What `treadle reseal` sends beside its scripts.
-_TO_RESEAL = ("get", "hscan", "zscan")
+_TO_RESEAL = ("get", "hscan", "zscan", "zscore")
 _TO_COPY_THREADS = ("dump", "restore", "type", "hset", "pexpire", "rpush", "sadd", "unlink", "xadd")
 
 

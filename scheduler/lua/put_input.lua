@@ -1,7 +1,8 @@
--- Let an input wait for its turn, on a thread that is busy; the active run goes on, or makes room when its superstep closes,
--- or is ended at once and taken back.
+-- Let an input wait for its turn, on a thread that is busy; the active run goes on, or makes room when its superstep closes
+-- (at once where nothing of it is under way), or is ended at once and taken back.
 -- KEYS thread steps due log inputs starts run index frame counts; then the key of the run that waits
--- ARGV request; then the blobs of its plan and of what it begins with, and of why the active run stops
+-- ARGV request; then the blobs of its plan and of what it begins with, and of why the active run stops: as its error, and as
+-- its reason to stop later
 -- Returns "waits", "free" (nothing is in the way) or "moved" (another run is active by now).
 local request = cjson.decode(ARGV[1])
 local now, key = now_ms(), KEYS[#KEYS]
@@ -9,7 +10,9 @@ local known = redis.call("HMGET", key, "status", "log_start", "turn")
 if known[3] or known[1] and (known[1] ~= "pending" or known[2]) then return "waits" end -- this very call, sent again
 local thread = redis.call("HMGET", K.thread, "run", "waits", "seq", "before")
 local active = thread[1] or ""
-if active == "" and (request.urgent or not thread[2] and redis.call("EXISTS", K.inputs) == 0) then return "free" end
+local goes_before = first_in_line(request.urgent)
+if thread[2] then goes_before = not request.urgent end -- a question, which no urgent input waits for
+if active == "" and not goes_before then return "free" end
 if active ~= "" and active ~= request.run then return "moved" end
 
 redis.call("HSET", key, "status", "pending", "turn", now, "noted", thread[3] or 0, "plan", blob(), "start", blob(),
@@ -23,14 +26,19 @@ redis.call("ZADD", K.inputs, request.urgent and place or math.max(place, 1), req
 write_log(now, {{kind = "enqueued", run = request.waiting, on_busy = request.on_busy}})
 if active == "" then
   if not thread[2] and not request.inline then redis.call("ZADD", K.due, "NX", now, request.token .. " next") end
-elseif request.ended then
+elseif request.back or request.urgent and rests() then
   for _, step in ipairs(redis.call("HKEYS", K.steps)) do redis.call("ZREM", K.due, request.token .. " " .. step) end
   redis.call("HSET", K.run, "error", blob())
-  redis.call("HSET", K.thread, "back", thread[4] ~= "" and thread[4] or "-")
+  if request.back then
+    redis.call("HSET", K.thread, "back", thread[4] ~= "" and thread[4] or "-")
+  else
+    redis.call("HSET", K.run, "yields", request.waiting)
+  end
   write_log(now, request.entries)
   finish(request.ended, request, now)
 elseif request.urgent then
-  redis.call("HSETNX", K.run, "drain", blob())
+  blob() -- it has not ended
+  if redis.call("HSETNX", K.run, "drain", blob()) == 1 then redis.call("HSET", K.run, "stops_for", "an input") end
   redis.call("HSET", K.run, "yields", request.waiting)
 end
 return "waits"

@@ -1,6 +1,7 @@
 -- Forget that a run was to begin: it has, or it was cancelled, or it cannot and never will; where its end is to be told,
 -- that falls due at once.
--- KEYS thread starts inputs due log run runs
+-- KEYS thread starts inputs due log run runs; then the key of the active run, which goes on where it was to make room for none
+-- but this one
 -- ARGV run member token status error
 -- Returns 1 when it will never begin, and 0 when it has begun or was settled before.
 local now = now_ms()
@@ -18,6 +19,7 @@ else
   redis.call("PEXPIRE", K.run, 604800000) -- a week: no thread has it, so that nothing else would remove it
 end
 if queued then
+  keep_room(KEYS[#KEYS], A.run)
   redis.call("HDEL", K.thread, "looks")
   write_log(now, {{kind = "withdrawn", run = A.run, status = A.status}})
   if redis.call("EXISTS", K.inputs) == 1 then redis.call("ZADD", K.due, now, A.token .. " next") end

@@ -35,6 +35,10 @@ class State(TypedDict, total=False):
     answer: Any
 
 
+class Death(BaseException):
+    """The worker is no more."""
+
+
 def silent(state: State) -> None: ...
 
 

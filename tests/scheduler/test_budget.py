@@ -16,7 +16,21 @@ from scheduler.errors import LeaseLost, ThreadNotFound
 from scheduler.steps import Steps
 from scheduler.watchdog import Watchdog
 
-from .stage import THREAD, begin, claim, everything, expire_lease, fan, kinds, line, overtime, refs, state, wrote
+from .stage import (
+    THREAD,
+    begin,
+    claim,
+    everything,
+    expire_lease,
+    fan,
+    kinds,
+    line,
+    now_ms,
+    overtime,
+    refs,
+    state,
+    wrote,
+)
 
 LINE = line("a", "b", "c")
 BUDGET = {"tokens": 200}
@@ -103,6 +117,34 @@ def test_what_is_spent_in_ever_so_many_steps_adds_up_exactly(client: Client, ste
         progress = spend(steps, graph, progress.orders[0].ref, usd=0.1)
 
     assert client.threads.budget(THREAD).spent["usd"] == 30
+
+
+def ago(client: Client, run_id: str, seconds: int) -> None:
+    """Let a run have begun, or been looked at, so long ago."""
+    key, now = client.connection.place(THREAD, run_id).named("run"), now_ms(client.connection)
+    client.connection.client.hset(key, mapping={"started": now - seconds * 1000, "counted": now - seconds * 1000})
+
+
+@pytest.mark.parametrize("scope", ["run", "thread"])
+def test_a_run_that_has_gone_on_for_too_long_pauses_whatever_it_did_meanwhile(
+    client: Client, steps: Steps, watchdog: Watchdog, scope: str
+) -> None:
+    budget, graph = {"wall_seconds": 60}, line("a", "b", "c")
+    client.threads.create(THREAD, budget=budget if scope == "thread" else None)
+    started = begin(client, graph, {}, budget=budget if scope == "run" else {})
+    (order,) = started.orders
+    ago(client, started.run.id, 20)  # it waited for a worker
+    steps.retry(claim(steps, order.ref), overtime("a"), 0)
+    watchdog.sweep()
+    ago(client, started.run.id, 20)  # it paused
+    (order,) = spend(steps, graph, order.ref).orders
+    assert client.threads.budget(THREAD).spent["wall_seconds"] == pytest.approx(40, abs=5)
+
+    ago(client, started.run.id, 20)
+
+    assert spend(steps, graph, order.ref).ended == "interrupted"
+    (over,) = client.runs.get(THREAD, started.run.id).breach
+    assert (over["scope"], over["unit"], over["spent"]) == (scope, "wall_seconds", pytest.approx(60, abs=5))
 
 
 @pytest.mark.usefixtures("sent_twice")

@@ -24,6 +24,7 @@ from scheduler.settings import Settings
 from scheduler.steps import Steps
 from scheduler.watchdog import Watchdog
 from scheduler.webhook_failure import WebhookFailed
+from scheduler.webhook_post import Answer
 from scheduler.webhook_signature import verify_webhook
 from tests.fakes import RecordingDispatcher
 
@@ -46,16 +47,16 @@ class Sent(NamedTuple):
 class Receiver:
     """Takes what is sent, and answers in turn as it is told; the last answer stays."""
 
-    def __init__(self, *answers: int | Exception) -> None:
+    def __init__(self, *answers: int | Answer | Exception) -> None:
         self.sent: list[Sent] = []
         self._answers = list(answers or (200,))
 
-    def __call__(self, url: str, body: bytes, headers: Mapping[str, str]) -> int:
+    def __call__(self, url: str, body: bytes, headers: Mapping[str, str]) -> Answer:
         self.sent.append(Sent(url, body, headers))
         answer = self._answers.pop(0) if len(self._answers) > 1 else self._answers[0]
         if isinstance(answer, Exception):
             raise answer
-        return answer
+        return Answer(answer) if isinstance(answer, int) else answer
 
     def last(self) -> dict[str, Any]:
         sent = self.sent[-1]
@@ -84,7 +85,7 @@ def on(redis: Redis, **settings: Any) -> Client:
     return Client(open_connection(redis, Settings(**settings), RecordingDispatcher()), lambda call: call())
 
 
-def delivering(client: Client, *answers: int | Exception) -> tuple[Deliveries, Receiver]:
+def delivering(client: Client, *answers: int | Answer | Exception) -> tuple[Deliveries, Receiver]:
     receiver = Receiver(*answers)
     return Deliveries(client.connection, client.runs, receiver), receiver
 
@@ -277,6 +278,25 @@ def test_what_nobody_took_is_sent_again_after_ever_longer_pauses(
     assert len({sent.headers["Treadle-Delivery"] for sent in receiver.sent}) == 1
 
 
+@pytest.mark.parametrize(
+    ("answer", "pause_s"),
+    [
+        (Answer(429, 90), 90), (Answer(503, 90), 90), (Answer(429, 1), 5), (Answer(429, 1e9), 3600), (Answer(429), 5),
+        (Answer(500, 90), 5), (Answer(302, 90), 5),
+    ],
+)  # fmt: skip
+def test_a_receiver_that_has_too_much_to_do_is_left_alone_for_as_long_as_it_says(
+    client: Client, steps: Steps, answer: Answer, pause_s: int
+) -> None:
+    run_id = run(client, steps)
+    deliveries, _ = delivering(client, answer)
+
+    assert deliveries.attempt(THREAD, run_id) == "waiting"
+
+    again = (due(client, run_id) or 0) - now_ms(client.connection)
+    assert pause_s * 1000 - 1_000 < again <= pause_s * 1000
+
+
 def test_pauses_grow_up_to_an_hour() -> None:
     assert [pause_ms(attempts) // 1000 for attempts in (1, 2, 3, 10, 11, 1_000)] == [5, 10, 20, 2560, 3600, 3600]
 
@@ -387,10 +407,10 @@ def test_a_sweep_hands_them_to_the_courier_and_waits_for_nobody(
     now_due(client, run_id)
     asked, answered = threading.Event(), threading.Event()
 
-    def slow(url: str, body: bytes, headers: Mapping[str, str]) -> int:
+    def slow(url: str, body: bytes, headers: Mapping[str, str]) -> Answer:
         asked.set()
         assert answered.wait(20)
-        return 200
+        return Answer(200)
 
     courier = Courier(Deliveries(connection, client.runs, slow))
     (lost,) = begin(client, LINE, {}, "other").orders

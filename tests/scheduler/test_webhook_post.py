@@ -5,8 +5,10 @@ import socket
 import ssl
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
+from functools import partial
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import Any
@@ -28,6 +30,7 @@ class Receiver(HTTPServer):
 
     def __init__(self) -> None:
         self.answer, self.taken = 200, list[tuple[str, dict[str, str], bytes]]()
+        self.after = ""
         super().__init__(("127.0.0.1", 0), Handler)
 
 
@@ -39,6 +42,7 @@ class Handler(BaseHTTPRequestHandler):
         self.server.taken.append((self.path, dict(self.headers), body))
         self.send_response(self.server.answer)
         self.send_header("Location", "/elsewhere")
+        self.send_header("Retry-After", self.server.after)
         self.send_header("Content-Length", "0")
         self.end_headers()
 
@@ -74,7 +78,7 @@ LOCAL = Post(2.0, private=True, plain=True)
 def test_a_message_arrives_with_its_headers_and_the_name_of_its_host(receiver: Receiver, resolved: list[str]) -> None:
     url = f"http://{NAME}:{receiver.server_port}/runs?key=1"
 
-    assert LOCAL(url, b"body", {"Treadle-Delivery": "r"}) == 200
+    assert LOCAL(url, b"body", {"Treadle-Delivery": "r"}).status == 200
 
     ((path, headers, body),) = receiver.taken
     assert (path, body, headers["Treadle-Delivery"]) == ("/runs?key=1", b"body", "r")
@@ -93,8 +97,31 @@ def test_the_name_is_resolved_once_so_that_a_second_answer_changes_nothing(
 def test_no_redirect_is_followed_and_every_answer_told(receiver: Receiver, resolved: list[str], status: int) -> None:
     receiver.answer = status
 
-    assert LOCAL(f"http://{NAME}:{receiver.server_port}/", b"", {}) == status
+    assert LOCAL(f"http://{NAME}:{receiver.server_port}/", b"", {}).status == status
     assert len(receiver.taken) == 1
+
+
+@pytest.mark.parametrize(
+    ("said", "after_s"),
+    [("120", 120), ("0", 0), ("-1", None), ("1.5", None), ("9" * 5000, None), ("soon", None), ("", None),
+     (format_datetime(datetime.now(UTC) - timedelta(days=1)), 0),
+     (format_datetime(datetime.now(UTC) + timedelta(days=1)), 86_400), ("Thu, 26 Nov 2026 08:00:00", None)],
+)  # fmt: skip
+def test_what_a_receiver_says_of_when_to_come_again_is_told(
+    receiver: Receiver, resolved: list[str], said: str, after_s: float | None
+) -> None:
+    receiver.answer, receiver.after = 429, said
+
+    assert LOCAL(f"http://{NAME}:{receiver.server_port}/", b"", {}).after_s == pytest.approx(after_s, abs=120)
+
+
+def test_of_an_answer_without_an_end_nothing_but_the_head_is_read(resolved: list[str]) -> None:
+    """Its head has an end as well."""
+    with endless(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", b"5\r\nhello\r\n") as port:
+        assert LOCAL(f"http://{NAME}:{port}/", b"", {}).status == 200
+    head, refused = b"HTTP/1.1 200 OK\r\n", pytest.raises(WebhookFailed, match="RemoteProtocolError")
+    with endless(head, b"X: " + b"x" * 1_000 + b"\r\n") as port, refused:
+        LOCAL(f"http://{NAME}:{port}/", b"", {})
 
 
 def test_this_machine_is_refused_unless_it_is_allowed(receiver: Receiver) -> None:
@@ -116,7 +143,7 @@ def test_a_proxy_of_the_environment_is_not_used(
     for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY"):
         monkeypatch.setenv(name, "http://127.0.0.1:1")
 
-    assert LOCAL(f"http://{NAME}:{receiver.server_port}/", b"", {}) == 200
+    assert LOCAL(f"http://{NAME}:{receiver.server_port}/", b"", {}).status == 200
 
 
 def test_who_never_answers_is_not_waited_for() -> None:
@@ -128,27 +155,91 @@ def test_who_never_answers_is_not_waited_for() -> None:
     assert time.monotonic() - began < 5
 
 
-def test_who_answers_a_byte_at_a_time_is_not_waited_for_either() -> None:
+def drip(server: socket.socket, ended: threading.Event, secured: Callable[[socket.socket], socket.socket]) -> None:
+    """Answer a byte at a time."""
+    accepted, _ = server.accept()
+    with contextlib.suppress(OSError), secured(accepted) as connection:
+        connection.sendall(b"HTTP/1.1 200 OK\r\nX: ")
+        for _ in range(100):  # or for as long as one likes
+            if ended.wait(0.05):
+                break
+            connection.sendall(b"x")
+
+
+@contextlib.contextmanager
+def dripping(secured: Callable[[socket.socket], socket.socket] = lambda accepted: accepted) -> Iterator[int]:
+    """Let somebody answer a byte at a time; yield the port."""
     ended = threading.Event()
-
-    def drip(server: socket.socket) -> None:
-        connection, _ = server.accept()
-        with connection, contextlib.suppress(OSError):
-            connection.sendall(b"HTTP/1.1 200 OK\r\nX: ")
-            while not ended.wait(0.05):
-                connection.sendall(b"x")
-
     with socket.create_server(("127.0.0.1", 0)) as slow:
-        thread = threading.Thread(target=drip, args=(slow,))
+        thread = threading.Thread(target=drip, args=(slow, ended, secured))
         thread.start()
-        began = time.monotonic()
-        with pytest.raises(WebhookFailed):
-            Post(0.4, private=True, plain=True)(f"http://127.0.0.1:{slow.getsockname()[1]}/", b"", {})
-        took_s = time.monotonic() - began
+        yield slow.getsockname()[1]
         ended.set()
         thread.join()
 
+
+def test_who_answers_a_byte_at_a_time_is_not_waited_for_either() -> None:
+    with dripping() as port:
+        began = time.monotonic()
+        with pytest.raises(WebhookFailed):
+            Post(0.4, private=True, plain=True)(f"http://127.0.0.1:{port}/", b"", {})
+        took_s = time.monotonic() - began
+
     assert took_s < 5
+
+
+@contextlib.contextmanager
+def endless(head: bytes, more: bytes) -> Iterator[int]:
+    """Let somebody answer as fast as they can, until nobody reads it; yield the port."""
+
+    def answer(server: socket.socket) -> None:
+        accepted, _ = server.accept()
+        with contextlib.suppress(OSError), accepted:
+            accepted.sendall(head)
+            while True:
+                accepted.sendall(more)
+
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        thread = threading.Thread(target=answer, args=(server,))
+        thread.start()
+        yield server.getsockname()[1]
+        thread.join(10)
+        assert not thread.is_alive()
+
+
+class Clock:
+    """A timer that goes off when the test says so."""
+
+    def __init__(self, after_s: float, act: Callable[..., None], args: tuple[Any, ...]) -> None:
+        Clock.go_off = partial(act, *args)
+
+    go_off: Callable[[], None]
+
+    def start(self) -> None: ...
+
+    def cancel(self) -> None: ...
+
+
+def test_nor_is_who_lets_the_time_pass_over_the_handshake_of_tls(
+    resolved: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    certificate = certified(tmp_path, NAME)
+    served = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    served.load_cert_chain(certificate)
+    monkeypatch.setattr("scheduler.webhook_post.threading.Timer", Clock)
+
+    def late(accepted: socket.socket) -> socket.socket:
+        Clock.go_off()  # there is no connection to be closed as yet
+        return served.wrap_socket(accepted, server_side=True)
+
+    trusting = Post(20.0, private=True, trust=ssl.create_default_context(cafile=certificate))
+    with dripping(late) as port:
+        began = time.monotonic()
+        with pytest.raises(WebhookFailed, match="in time"):
+            trusting(f"https://{NAME}:{port}/", b"", {})
+        took_s = time.monotonic() - began
+
+    assert took_s < 2
 
 
 def test_where_nobody_listens_it_fails_without_saying_where() -> None:
@@ -166,7 +257,7 @@ def test_tls_is_for_the_name_and_not_for_the_address(receiver: Receiver, resolve
     receiver.socket = served.wrap_socket(receiver.socket, server_side=True)
     trusting = Post(2.0, private=True, trust=ssl.create_default_context(cafile=certificate))
 
-    assert trusting(f"https://{NAME}:{receiver.server_port}/", b"", {}) == 200
+    assert trusting(f"https://{NAME}:{receiver.server_port}/", b"", {}).status == 200
     with pytest.raises(WebhookFailed, match="certificate"):
         trusting(f"https://other.example:{receiver.server_port}/", b"", {})
     with pytest.raises(WebhookFailed, match="certificate"):

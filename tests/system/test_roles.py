@@ -19,6 +19,7 @@ from click.testing import CliRunner
 
 from scheduler.cache import RedisCache
 from scheduler.census import CensusTaker
+from scheduler.sealing import new_key
 from tests.conftest import RealRedis
 from tests.system import limited
 from tests.system.conftest import Deployment, until
@@ -199,6 +200,30 @@ def test_the_command_line_and_the_doctor_work(guarded: Guarded) -> None:
     assert "Bot: I received -> Hello" in run
     assert "worker@test (other, treadle)" in told
     assert "appendfsync" in told  # what may not be asked is not asked, and not made up
+    assert guarded.denied() == []
+
+
+def test_the_command_line_works_with_what_waits_and_is_counted(
+    guarded: Guarded, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun = ("run", "slow", "--thread", "later", "--input", '{"trail": [30]}', "--detach")
+    guarded.treadle("run", "chat", "--thread", "unborn", "--input", '{"messages": ["Hello"]}', "--delay", "3600")
+    guarded.treadle(*begun, "--budget", "usd=1", "--webhook", "https://hooks.invalid/")
+    for how in ("enqueue", "interrupt", "rollback"):
+        guarded.treadle(*begun, "--on-busy", how)
+    guarded.treadle("inputs", "clear", "later", "--yes")
+    guarded.treadle("cancel", "--thread", "later")
+    guarded.treadle("budget", "later", "--set", "usd=2")
+    guarded.treadle("webhooks", "later")
+    guarded.treadle("schedule", "create", "s", "chat", "--cron", "0 0 1 1 *", "--input", '{"messages": ["Hello"]}')
+    for command in ("pause", "resume", "trigger", "show"):
+        guarded.treadle("schedule", command, "s")
+    monkeypatch.setenv("TREADLE_ENCRYPTION_KEYS", f"k:{new_key()}")
+    told = guarded.treadle("reseal", "--dry-run")
+    guarded.treadle("schedule", "delete", "s", "--yes")
+
+    assert "later" in guarded.treadle("threads")
+    assert told
     assert guarded.denied() == []
 
 

@@ -5,6 +5,7 @@ import time
 from pathlib import Path
 from typing import Annotated, Any, TypedDict
 
+from treadle import types
 from treadle.checkpoint.redis import RedisSaver
 from treadle.graph import START, CompiledStateGraph, StateGraph
 from treadle.runtime import Runtime
@@ -43,4 +44,18 @@ def paid(saver: RedisSaver) -> CompiledStateGraph:
     return compiled
 
 
-all_graphs = [slow(RedisSaver()), paid(RedisSaver())]
+def _doze(state: Trail) -> dict[str, Any]:
+    if state["trail"][-1] == 1:
+        types.sleep(3600)
+    return {"trail": ["a"]}
+
+
+def dozing(saver: RedisSaver) -> CompiledStateGraph:
+    """Build a graph whose first input puts it to sleep for an hour, in a graph inside."""
+    inner = StateGraph(Trail).add_node("x", _doze).add_edge(START, "x").compile()
+    builder = StateGraph(Trail).add_node("a", lambda state: {"trail": inner.invoke(state)["trail"][-1:]})
+    compiled: CompiledStateGraph = builder.add_edge(START, "a").compile(saver, name="dozing")
+    return compiled
+
+
+all_graphs = [slow(RedisSaver()), paid(RedisSaver()), dozing(RedisSaver())]

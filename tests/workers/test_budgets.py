@@ -8,9 +8,10 @@ import pytest
 from tests.workers.asking import CONFIG, Trail
 from treadle.checkpoint.base import BaseCheckpointSaver
 from treadle.errors import InvalidBudget
+from treadle.func import entrypoint, task
 from treadle.graph import START, CompiledStateGraph, StateGraph
-from treadle.runtime import Runtime
-from treadle.types import RetryPolicy
+from treadle.runtime import Runtime, get_runtime
+from treadle.types import Command, RetryPolicy, interrupt
 
 Node = Callable[..., Any] | CompiledStateGraph
 
@@ -97,3 +98,22 @@ def test_parallel_steps_are_added_before_what_follows_them(saver: BaseCheckpoint
 
     assert output["trail"] == ["x", "y", "z"]
     assert "30 of 30 tokens" in output["__interrupt__"][0].value["reason"]
+
+
+def test_what_tasks_spend_counts_once_although_their_function_runs_again(saver: BaseCheckpointSaver) -> None:
+    @task
+    def buy(usd: float) -> float:
+        get_runtime().spend(usd=usd)
+        return usd
+
+    @entrypoint(checkpointer=saver)
+    def shopping(more: float) -> float:
+        bought = [buy(0.1), buy(0.7)]
+        return sum(one.result() for one in bought) + buy(interrupt("How much more?")).result()
+
+    shopping.invoke(0, CONFIG)
+    assert shopping.threads.budget("t").spent["usd"] == 0.8
+
+    shopping.invoke(Command(resume=0.1), CONFIG)
+
+    assert shopping.threads.budget("t").spent["usd"] == 0.9

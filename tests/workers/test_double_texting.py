@@ -6,6 +6,8 @@ from typing import Any
 
 import pytest
 
+import treadle.types
+from tests.servers import until
 from tests.workers.asking import CONFIG, Trail, asking
 from treadle.checkpoint.base import BaseCheckpointSaver
 from treadle.errors import GraphDrained, InputsWaiting, RunCancelled, ThreadBusy
@@ -91,6 +93,28 @@ def test_interrupt_keeps_what_the_active_run_has_done(saver: BaseCheckpointSaver
     assert active.status == "interrupted"
     with pytest.raises(GraphDrained, match=instead.id):
         active.result()
+
+
+@pytest.mark.parametrize("inside", [False, True], ids=["", "in a graph inside"])
+def test_an_input_interrupts_a_run_that_sleeps_at_once(saver: BaseCheckpointSaver, inside: bool) -> None:
+    asleep = threading.Event()
+
+    def sleeps(state: Trail) -> dict[str, Any]:
+        if state["trail"][-1] == 1:
+            asleep.set()
+            treadle.types.sleep(3600)
+        return {"trail": ["a"]}
+
+    inner = StateGraph(Trail).add_node("x", sleeps).add_edge(START, "x").compile()
+    graph = chain(saver, (lambda state: {"trail": inner.invoke(state)["trail"][-1:]}) if inside else sleeps)
+    active = graph.submit({"trail": [1]}, CONFIG)
+    assert asleep.wait(10)
+    until(lambda: graph.threads.pending("t")[0].state == "asleep", "it sleeps")
+
+    instead = graph.submit({"trail": [2]}, CONFIG, on_busy="interrupt")
+
+    assert instead.result(10) == {"trail": [1, 2, "a", "b"]}
+    assert active.status == "interrupted"
 
 
 def test_rollback_takes_the_active_run_back(saver: BaseCheckpointSaver, gate: Gate) -> None:

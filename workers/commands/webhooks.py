@@ -22,8 +22,8 @@ from .scheduler import sender
 def webhooks(desk: Desk, thread_id: str, limit: int, run_id: str | None, as_json: bool) -> None:
     """Show what became of the webhooks of a thread's runs, the newest first.
 
-    A scheduler delivers them, with longer and longer pauses, until somebody takes them (2xx), wants no more (410), or
-    it was tried TREADLE_WEBHOOK_ATTEMPTS times.
+    A scheduler delivers them, with longer and longer pauses (or, up to an hour, as Retry-After says with 429 or 503),
+    until somebody takes them (2xx), wants no more (410), or it was tried TREADLE_WEBHOOK_ATTEMPTS times.
 
     \b
     Examples:

@@ -1,8 +1,13 @@
+-- Return the first run that waits for its turn; or the first that interrupts, or takes back: those have scores below 0.
+local function first_in_line(urgent)
+  return redis.call("ZRANGEBYSCORE", K.inputs, "-inf", urgent and "(0" or "+inf", "LIMIT", 0, 1)[1]
+end
+
 -- Return the run that goes before one that would begin, or the one that a person is asked by, and false for none.
 local function before_turn(request, waits)
   if not request.turn then return false end
   if waits then return request.turn == "person" and waits end
-  local first = redis.call("ZRANGE", K.inputs, 0, 0)[1]
+  local first = first_in_line(request.turn == "urgent")
   return first and first ~= request.run and first or false
 end
 
@@ -20,4 +25,14 @@ end
 local function leave_line(run)
   redis.call("HDEL", K.run, "start", "queue", "sends", "turn", "noted", "on_busy")
   redis.call("ZREM", K.inputs, run)
+end
+
+-- Let the active run go on that was to make room for an input which is gone, unless another one waits for that; or somebody
+-- else had asked it to stop before.
+local function keep_room(key, gone)
+  if redis.call("HGET", key, "yields") ~= gone then return end
+  local other = redis.call("ZREVRANGEBYSCORE", K.inputs, "(0", "-inf", "LIMIT", 0, 1)[1]
+  if other then redis.call("HSET", key, "yields", other) return end
+  redis.call("HDEL", key, "yields")
+  if redis.call("HDEL", key, "stops_for") == 1 then redis.call("HDEL", key, "drain") end
 end

@@ -3,14 +3,19 @@ local function added(key, field, amount)
   return string.format("%.15g", (redis.call("HGET", key, field) or 0) + amount)
 end
 
+-- Return how long a run has gone on since that was last counted, in seconds.
+local function gone_on()
+  local run = redis.call("HMGET", K.run, "counted", "started")
+  return (now_ms() - (run[1] or run[2])) / 1000
+end
+
 -- Return which limits of a run, or of its thread, would be reached with what an attempt has spent: as JSON, or false.
 local function breached(spending, ms)
   if not spending then return false end
-  local over = {}
+  local over, counted = {}, {seconds = (ms or 0) / 1000, wall_seconds = gone_on()}
   local function look(scope, limits, key, prefix)
     for unit, limit in pairs(limits) do
-      local amount = unit == "seconds" and (ms or 0) / 1000 or spending.amounts[unit] or 0
-      local spent = tonumber(added(key, prefix .. unit, amount))
+      local spent = tonumber(added(key, prefix .. unit, counted[unit] or spending.amounts[unit] or 0))
       if spent >= limit then over[#over + 1] = {scope = scope, unit = unit, spent = spent, limit = limit} end
     end
   end
@@ -23,7 +28,8 @@ end
 local function spend(spending, ms)
   if not spending then return end
   local amounts = spending.amounts
-  if ms then amounts.seconds = ms / 1000 end
+  amounts.wall_seconds, amounts.seconds = gone_on(), ms and ms / 1000
+  redis.call("HSET", K.run, "counted", now_ms())
   for unit, amount in pairs(amounts) do
     redis.call("HSET", K.run, "spent:" .. unit, added(K.run, "spent:" .. unit, amount))
     redis.call("HSET", K.spent, unit, added(K.spent, unit, amount))

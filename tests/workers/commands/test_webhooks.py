@@ -7,6 +7,7 @@ import pytest
 from scheduler.delayed import DelayedRuns
 from scheduler.deliveries import Deliveries
 from scheduler.schedules import Schedules
+from scheduler.webhook_post import Answer
 from treadle.graph import CompiledStateGraph
 from workers.desk import Desk
 
@@ -23,7 +24,7 @@ def run_id(graph: CompiledStateGraph, monkeypatch: pytest.MonkeyPatch) -> str:
     graph.invoke({"text": "hello"}, {"thread_id": "t-1", "webhook": "https://hooks.example/"})
     client = Desk().client
     run_id = client.runs.recent("t-1")[0].id
-    Deliveries(client.connection, client.runs, lambda *_: 500).attempt("t-1", run_id)
+    Deliveries(client.connection, client.runs, lambda *_: Answer(500)).attempt("t-1", run_id)
     return run_id
 
 
