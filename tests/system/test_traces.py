@@ -111,12 +111,12 @@ def test_runs_that_nobodys_attempt_ends_are_recorded_by_whoever_ends_them(traced
     (tmp_path / "toil.mark").unlink()
     unwanted = begun(traced, "toil", tmp_path)
     until((tmp_path / "toil.mark").exists, "the second run's node runs")
-    command = [sys.executable, "-m", "treadle", "cancel", "--thread", "toil"]
+    code = f"from tests.system.traced import trouble; trouble.checkpointer.client.runs.cancel('toil', {unwanted.id!r})"
     environment = {**os.environ, **traced.deployment.settings, "TREADLE_REDIS_URL": traced.deployment.url}
-    subprocess.run(command, env=environment, check=True, capture_output=True)
+    subprocess.run([sys.executable, "-c", code], env=environment, check=True, capture_output=True)
 
     until(lambda: "trouble timeout" in traced.names(late.id), "the scheduler records what it ended")
-    until(lambda: "trouble cancelled" in traced.names(unwanted.id), "the command records what it cancelled")
+    until(lambda: "trouble cancelled" in traced.names(unwanted.id), "another client records what it cancelled")
     assert one_trace(traced.spans(late.id)) and one_trace(traced.spans(unwanted.id))
 
 

@@ -4,6 +4,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -29,7 +30,9 @@ from treadle.checkpoint.memory import MemorySaver
 from treadle.errors import MissingExtra
 from treadle.graph import START, StateGraph
 from treadle.types import Command, RetryPolicy, interrupt
+from workers.bootstrap import set_up_traces
 from workers.outcome import Outcome
+from workers.settings import WorkerSettings
 from workers.tracing import OFF, OpenTelemetry, tracing_of
 
 EXPORTER = InMemorySpanExporter()
@@ -260,3 +263,22 @@ def test_without_the_library_it_says_what_to_install(monkeypatch: pytest.MonkeyP
 
     with pytest.raises(MissingExtra, match="otel"):
         tracing_of(True)
+
+
+@pytest.mark.parametrize("enabled", [True, False])
+def test_a_process_that_traces_imports_what_may_say_where_spans_go(
+    enabled: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "sets_up_traces.py").write_text("graph = []\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, "sets_up_traces", raising=False)
+
+    set_up_traces(WorkerSettings(traces=enabled, graphs="sets_up_traces:graph", examples=False))
+
+    assert ("sets_up_traces" in sys.modules) == enabled
+
+
+def test_graphs_that_are_not_there_keep_no_scheduler_from_its_work(caplog: pytest.LogCaptureFixture) -> None:
+    set_up_traces(WorkerSettings(traces=True, graphs="nowhere.to.be:found", examples=False))
+
+    assert "graphs not known" in caplog.text
