@@ -59,10 +59,11 @@ class Queues:
         stops, blobs = self._stopping(config, active, run.id)
         request = Request(body | stops, [*stored_start(connection, later, record), *blobs])
         key = connection.place(run.thread_id, run.id).named("run")
-        if StartScripts(connection.client).put_input(place, request, key) != "waits":
+        answer = StartScripts(connection.client).put_input(place, request, key)
+        if answer in ("free", "moved"):
             return None
-        if "ended" in stops:
-            connection.witness.ended(lambda: RunStore(connection).get(run.thread_id, active), RunStatus.CANCELLED)
+        if answer == "ended":
+            connection.witness.ended(lambda: RunStore(connection).get(run.thread_id, active), stops["ended"]["run_status"])
         return Started(run, (), None, connection.log_end(run.thread_id), queued=True)
 
     def _stopping(self, config: RunConfig, active: str, run_id: str) -> tuple[dict[str, Any], list[bytes]]:

@@ -26,10 +26,6 @@ from scheduler.storing import Started
 THREAD = "t"
 
 
-class Death(BaseException):
-    """The worker is no more."""
-
-
 class State(TypedDict, total=False):
     said: Annotated[list[Any], operator.add]
     answer: Any
