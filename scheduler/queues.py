@@ -63,7 +63,8 @@ class Queues:
         if answer in ("free", "moved"):
             return None
         if answer == "ended":
-            connection.witness.ended(lambda: RunStore(connection).get(run.thread_id, active), stops["ended"]["run_status"])
+            status = stops["ended"]["run_status"]
+            connection.witness.ended(lambda: RunStore(connection).get(run.thread_id, active), status)
         return Started(run, (), None, connection.log_end(run.thread_id), queued=True)
 
     def _stopping(self, config: RunConfig, active: str, run_id: str) -> tuple[dict[str, Any], list[bytes]]:
