@@ -58,7 +58,7 @@ class Queues:
         stops, blobs = self._stopping(config, active, run.id)
         request = Request(body | stops, [*stored_start(connection, later, record), *blobs])
         key = connection.place(run.thread_id, run.id).named("run")
-        if StartScripts(connection.client).put_input(place, request, key) != "waits":
+        if StartScripts(connection.client).put_input(place, request, key) not in ("waits", "ended"):
             return None
         return Started(run, (), None, connection.log_end(run.thread_id), queued=True)
 

@@ -20,7 +20,7 @@ class StartScripts(Scripts):
         return bool(self._run("put_off_start", place, args))
 
     def put_input(self, place: Place, request: Request, waiting: str) -> str:
-        """Let an input wait for its turn, as the run that has this key; return waits, free or moved."""
+        """Let an input wait for its turn, as the run that has this key; return waits, ended, free or moved."""
         return str(self._run("put_input", place, request.args(), [waiting]).decode())
 
     def look_at_inputs(self, place: Place, **args: str | int) -> str | None:

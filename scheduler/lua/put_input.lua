@@ -3,7 +3,8 @@
 -- KEYS thread steps due log inputs starts run index frame counts; then the key of the run that waits
 -- ARGV request; then the blobs of its plan and of what it begins with, and of why the active run stops: as its error, and as
 -- its reason to stop later
--- Returns "waits", "free" (nothing is in the way) or "moved" (another run is active by now).
+-- Returns "waits", "ended" (it waits, and the active run has been ended for it), "free" (nothing is in the way) or "moved"
+-- (another run is active by now).
 local request = cjson.decode(ARGV[1])
 local now, key = now_ms(), KEYS[#KEYS]
 local known = redis.call("HMGET", key, "status", "log_start", "turn")
@@ -36,6 +37,7 @@ elseif request.back or request.urgent and rests() then
   end
   write_log(now, request.entries)
   finish(request.ended, request, now)
+  return "ended"
 elseif request.urgent then
   blob() -- it has not ended
   if redis.call("HSETNX", K.run, "drain", blob()) == 1 then redis.call("HSET", K.run, "stops_for", "an input") end
