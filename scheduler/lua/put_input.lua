@@ -3,8 +3,8 @@
 -- KEYS thread steps due log inputs starts run index frame counts; then the key of the run that waits
 -- ARGV request; then the blobs of its plan and of what it begins with, and of why the active run stops: as its error, and as
 -- its reason to stop later
--- Returns "waits", "ended" (it waits, and the active run has ended), "free" (nothing is in the way) or "moved" (another run
--- is active by now).
+-- Returns "waits", "ended" (it waits, and the active run has been ended for it), "free" (nothing is in the way) or "moved"
+-- (another run is active by now).
 local request = cjson.decode(ARGV[1])
 local now, key = now_ms(), KEYS[#KEYS]
 local known = redis.call("HMGET", key, "status", "log_start", "turn")
@@ -21,22 +21,12 @@ redis.call("HSET", key, "status", "pending", "turn", now, "noted", thread[3] or 
 if request.hooked then redis.call("HSET", key, "hook", "{}") end
 redis.call("ZREM", K.starts, request.waiting)
 redis.call("ZREM", K.due, request.token .. " start:" .. request.waiting)
-local last = redis.call("ZREVRANGEBYSCORE", K.inputs, request.urgent and "(0" or "+inf", "-inf", "WITHSCORES", "LIMIT", 0, 1)[2]
-local place = last and tonumber(last) + 1 or request.urgent and -1000000000 or 1
-redis.call("ZADD", K.inputs, request.urgent and place or math.max(place, 1), request.waiting)
+join_line(request)
 write_log(now, {{kind = "enqueued", run = request.waiting, on_busy = request.on_busy}})
 if active == "" then
   if not thread[2] and not request.inline then redis.call("ZADD", K.due, "NX", now, request.token .. " next") end
 elseif request.back or request.urgent and rests() then
-  for _, step in ipairs(redis.call("HKEYS", K.steps)) do redis.call("ZREM", K.due, request.token .. " " .. step) end
-  redis.call("HSET", K.run, "error", blob())
-  if request.back then
-    redis.call("HSET", K.thread, "back", thread[4] ~= "" and thread[4] or "-")
-  else
-    redis.call("HSET", K.run, "yields", request.waiting)
-  end
-  write_log(now, request.entries)
-  finish(request.ended, request, now)
+  give_up(request, thread[4], now)
   return "ended"
 elseif request.urgent then
   blob() -- it has not ended

@@ -1,7 +1,7 @@
 -- Forget that a run was to begin: it has, or it was cancelled, or it cannot and never will; where its end is to be told,
 -- that falls due at once.
--- KEYS thread starts inputs due log run runs; then the key of the active run, which goes on where it was to make room for none
--- but this one
+-- The active run goes on where it was to make room for none but this one.
+-- KEYS thread starts inputs due log run runs; then the key of the active run
 -- ARGV run member token status error
 -- Returns 1 when it will never begin, and 0 when it has begun or was settled before.
 local now = now_ms()

@@ -21,6 +21,14 @@ local function pass_turn(ended, request, now)
   end
 end
 
+-- Put an input that waits at the end of the line; or of its urgent part.
+local function join_line(request)
+  local most = request.urgent and "(0" or "+inf"
+  local last = redis.call("ZREVRANGEBYSCORE", K.inputs, most, "-inf", "WITHSCORES", "LIMIT", 0, 1)[2]
+  local place = last and tonumber(last) + 1 or request.urgent and -1000000000 or 1
+  redis.call("ZADD", K.inputs, request.urgent and place or math.max(place, 1), request.waiting)
+end
+
 -- Take a run out of the line, that begins now: what it had to remember until then is over.
 local function leave_line(run)
   redis.call("HDEL", K.run, "start", "queue", "sends", "turn", "noted", "on_busy")

@@ -12,3 +12,16 @@ local function rests()
   end
   return any
 end
+
+-- End the active run for an input, at once: with what it has done, or so that its thread goes back to what was before it.
+local function give_up(request, before, now)
+  for _, step in ipairs(redis.call("HKEYS", K.steps)) do redis.call("ZREM", K.due, request.token .. " " .. step) end
+  redis.call("HSET", K.run, "error", blob())
+  if request.back then
+    redis.call("HSET", K.thread, "back", before ~= "" and before or "-")
+  else
+    redis.call("HSET", K.run, "yields", request.waiting)
+  end
+  write_log(now, request.entries)
+  finish(request.ended, request, now)
+end
