@@ -10,6 +10,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from scheduler.sealing import new_key
 from tests.system.home import Home
 
 pytestmark = [pytest.mark.system, pytest.mark.timeout(180)]
@@ -35,7 +36,15 @@ def test_a_killed_worker_costs_an_attempt_and_no_more(home: Home) -> None:
     assert (home.work / "report.md").read_text().startswith("<!-- A research report")
 
 
-def test_with_json_a_program_can_read_it(home: Home) -> None:
+def test_with_json_a_program_can_read_it_whatever_the_environment_says_of_another_deployment(home: Home) -> None:
+    home.environment |= {
+        "TREADLE_ENCRYPTION_KEYS": f"one:{new_key()}",
+        "TREADLE_ENCRYPTION_STRICT": "true",
+        "TREADLE_REDIS_URL": "redis://127.0.0.1:1/0",
+        "TREADLE_GRAPHS": "nowhere:graph",
+        "TREADLE_LEASE_MS": "300",
+    }
+
     done = home.run(*DEMO, "--approve", "--json")
 
     told = [json.loads(line) for line in done.stdout.splitlines()]

@@ -28,7 +28,7 @@ from workers.cli import main
 from workers.desk import Desk
 from workers.settings import WorkerSettings
 
-pytestmark = [pytest.mark.system, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.system, pytest.mark.timeout(300)]
 
 ROOT = Path(__file__).parent.parent.parent
 #: What runs until it is stopped, and what it says once it is at it.

@@ -10,9 +10,10 @@ from functools import partial
 from pathlib import Path
 from shlex import quote
 from types import FrameType
-from typing import TypedDict, Unpack
+from typing import Any, TypedDict, Unpack
 
 import click
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource
 from rich.console import Console
 from rich.markdown import Markdown
 
@@ -36,6 +37,17 @@ _LEASE_MS, _QUEUE_WAIT_MS = 3_000, 3_000
 
 #: Says something to the person, in a style.
 Say = Callable[..., None]
+
+
+class _OwnSettings(WorkerSettings):
+    """Settings in which the environment has no part: it may speak of another deployment, its Redis and its keys."""
+
+    @classmethod
+    def settings_customise_sources(
+        cls, settings_cls: type[BaseSettings], init_settings: PydanticBaseSettingsSource, *_: Any, **__: Any
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Return where settings come from: what is given."""
+        return (init_settings,)
 
 
 class Options(TypedDict):
@@ -81,13 +93,9 @@ def demo(ctx: click.Context, **options: Unpack[Options]) -> None:
     signal.signal(signal.SIGTERM, _end)
     signal.signal(signal.SIGHUP, _end)
     with EmbeddedRedis(home) as redis, _logs(home / "logs") as tell, Fleet(tell, _announced(tell_person)) as fleet:
-        # What the environment says of another deployment must not count: its runs are not the demo's.
-        settings = WorkerSettings(
+        settings = _OwnSettings(
             redis_url=redis.url,
-            broker_url=None,
             data=home,
-            graphs="",
-            examples=True,
             lease_ms=_LEASE_MS,
             queue_wait_ms=_QUEUE_WAIT_MS,
         )
