@@ -34,14 +34,19 @@ class Standing:
     dims: int = 0
     build: bytes = b""
     cursor: bytes | None = None
+    #: Whether it has held a vector: if it holds none now, somebody has deleted it.
+    held: bool = False
 
     def is_whole(self, dims: int) -> bool:
         """Tell whether every item that has vectors of so many dimensions is in the index."""
-        return bool(self.vectors) and self.dims == dims and self.cursor is None
+        return self._is_kept(dims) and self.cursor is None
 
     def is_begun(self, dims: int) -> bool:
         """Tell whether items are being put into it."""
-        return self.dims == dims and self.cursor is not None
+        return self._is_kept(dims) and self.cursor is not None
+
+    def _is_kept(self, dims: int) -> bool:
+        return self.vectors is not None and self.dims == dims and bool(self.vectors or not self.held)
 
 
 class VectorIndex:
@@ -65,10 +70,11 @@ class VectorIndex:
         span = below(prefix)
         pipeline: Any = self._redis.pipeline(transaction=False)
         pipeline.zlexcount(self._keys.memory_index(), span.first, span.last)
-        pipeline.hmget(self._keys.memory_gathered(), ["dims", "build", "cursor"])
+        pipeline.hmget(self._keys.memory_gathered(), ["dims", "build", "cursor", "held"])
         pipeline.execute_command("VCARD", self._keys.memory_vectors())
-        items, (dims, build, cursor), vectors = pipeline.execute(raise_on_error=False)
-        return Standing(items, vectors if isinstance(vectors, int) else None, int(dims or 0), build or b"", cursor)
+        items, (dims, build, cursor, held), vectors = pipeline.execute(raise_on_error=False)
+        known = vectors if isinstance(vectors, int) else None
+        return Standing(items, known, int(dims or 0), build or b"", cursor, bool(held))
 
     def nearest(self, query: bytes, prefix: Namespace, count: int, standing: Standing) -> list[bytes] | None:
         """Return the entries of so many vectors that are near to a query, some of them perhaps not below the prefix.
@@ -97,8 +103,8 @@ class VectorIndex:
         send = partial(self._scripts.send, patient=patient)
         if standing.vectors is None or standing.is_whole(self._dims):
             return False
-        build, cursor = standing.build, standing.cursor
-        if cursor is None or not standing.is_begun(self._dims):
+        build, cursor = standing.build, standing.cursor if standing.is_begun(self._dims) else None
+        if cursor is None:
             build, cursor = os.urandom(8), b""
             (begun,) = send(self._scripts.begin_vectors(standing.build, build, self._dims))
             if not begun:

@@ -20,12 +20,14 @@ end
 
 -- Put the vectors of an item, in a row, into the vector set: it holds none of them.
 local function gather_vectors(entry, vectors, dims, attributes)
-  local wanted = redis.call("HGET", K.gathered, "dims")
+  local wanted, held = unpack(redis.call("HMGET", K.gathered, "dims", "held"))
   if not wanted then return end
   if wanted ~= dims then return drop_vectors() end -- other dimensions, or sealed vectors
+  if held and redis.call("EXISTS", K.vectors) == 0 then return drop_vectors() end -- somebody has deleted it
   for at = 0, #vectors / (4 * dims) - 1 do
     local vector = string.sub(vectors, at * 4 * dims + 1, (at + 1) * 4 * dims)
     local added = redis.pcall("VADD", K.vectors, "FP32", vector, at .. ":" .. entry, "SETATTR", attributes)
     if type(added) == "table" then return drop_vectors() end
   end
+  redis.call("HSET", K.gathered, "held", 1)
 end

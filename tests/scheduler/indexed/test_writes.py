@@ -148,6 +148,30 @@ def test_a_lost_vector_set_is_noticed_and_built_anew(indexed: RedisStore, server
     assert (offers, vectors(server)) == ([], PORTION)
 
 
+def test_a_vector_set_that_was_deleted_is_not_gone_on_with(store: RedisStore, server: Redis) -> None:
+    store.search((), query="x")
+    server.delete(KEYS.memory_vectors())  # half-way through
+    store.setup()
+    assert vectors(server) == COUNT
+
+    server.delete(KEYS.memory_vectors())
+    store.batch([PutOp(("new",), str(n), {"text": f"new {n}"}) for n in range(4 * PAGE)])
+
+    assert server.exists(KEYS.memory_vectors(), KEYS.memory_gathered()) == 0
+    assert is_as_compared(store, ())
+
+
+def test_an_index_without_a_vector_is_whole_as_well(server: Redis) -> None:
+    store = opened(server)
+    store.batch([PutOp(USER, str(n), {"n": n}) for n in range(2 * PAGE)])
+    store.setup()
+    build = server.hget(KEYS.memory_gathered(), "build")
+
+    assert is_as_compared(store, USER)
+    assert server.hgetall(KEYS.memory_gathered()).keys() == {b"dims", b"build"}
+    assert server.hget(KEYS.memory_gathered(), "build") == build
+
+
 def test_what_is_written_at_random_is_found_as_comparing_finds_it(indexed: RedisStore, server: Redis) -> None:
     chance = random.Random(4)
     for _ in range(40):
