@@ -62,9 +62,11 @@ class StepOrder:
     done: bool = False
     #: Whether it waits, without a message, until another step of its superstep lets it go.
     held: bool = False
-    #: How many steps of its superstep may still be held once a worker has this one; below 0: none, and none before.
+    #: How many steps of its superstep may still be held once it has ended; below 0: none.
     #: None: of those that are held one goes whenever a step ends.
     behind: int | None = None
+    #: Whether the others go as soon as a worker has it.
+    leads: bool = False
     #: Whether it was asked something before, and has answers to be replayed.
     resumed: bool = False
     #: The id of the failed step whose place it takes; None: it is no error handler's.
@@ -94,6 +96,7 @@ class StepOrder:
             "handles": self.handles,
             "version": self.version,
             "behind": self.behind,
+            "leads": self.leads or None,
             "priority": None if self.priority == DEFAULT_PRIORITY else self.priority,
         }
         state = "done" if self.done else "held" if self.held else "queued"

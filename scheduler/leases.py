@@ -174,13 +174,12 @@ class Leases:
         )
 
     def _let_go(self, place: Place, ref: StepRef, step: Mapping[str, Any]) -> None:
-        """Let the steps go that are held behind one that waits no more: half a share whenever half of it is gone."""
-        settings, behind = self._connection.settings, step.get("behind", -1)
-        if behind < 0 or behind % max(1, settings.fair_share // 2):
+        """Let half a share of the steps go that are held, where one leads them that waits no more."""
+        if not step.get("leads"):
             return
         ids = {"step": ref.step_id, "token": place.keys.token, "fence": step.get("fence", 0)}
         try:
-            gone = self._connection.scripts.let_go_held(place, **ids, wait_ms=settings.queue_wait_ms)
+            gone = self._connection.scripts.let_go_held(place, **ids, wait_ms=self._connection.settings.queue_wait_ms)
             hand_out(self._connection, *(StepOrder.from_record(ref.thread_id, one) for one in gone))
         except StoreUnavailable as error:  # those that end will make up for it, and the step runs all the same
             logger.warning("held steps not let go", extra={"thread_id": ref.thread_id, "error": str(error)})

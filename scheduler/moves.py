@@ -149,9 +149,19 @@ def held_back(connection: Connection, run: Run, orders: Sequence[StepOrder]) -> 
     if connection.dispatcher.inline or len(orders) <= (limit or share):
         return list(orders)
     if limit is None:
-        limit, beyond = share, len(orders) - share
-        orders = [replace(order, behind=beyond - place) for place, order in enumerate(orders, start=1)]
+        limit, orders = share, _in_halves(orders, share)
     return [*orders[:limit], *(replace(order, held=True) for order in orders[limit:])]
+
+
+def _in_halves(orders: Sequence[StepOrder], share: int) -> list[StepOrder]:
+    """Return orders of which the last one of each half share lets the next half go, so that no queue runs dry."""
+    half, beyond = max(1, share // 2), len(orders) - share
+
+    def placed(order: StepOrder, place: int) -> StepOrder:
+        behind = beyond - place // half * half
+        return replace(order, behind=behind, leads=place % half == 0 and behind > -half)
+
+    return [placed(order, place) for place, order in enumerate(orders, start=1)]
 
 
 def hand_out(connection: Connection, *orders: StepOrder) -> None:

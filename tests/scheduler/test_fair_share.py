@@ -92,7 +92,7 @@ def test_one_that_ends_makes_up_for_those_whose_messages_were_lost(
 
     finish(steps, FAN, at["c"], said=["c"])
 
-    assert dispatcher.nodes == [*"abcdefg"]
+    assert dispatcher.nodes == [*"abcdef"]
 
 
 def test_a_store_that_ails_when_steps_are_to_go_costs_the_step_nothing(
@@ -133,7 +133,7 @@ def test_an_error_handler_has_the_place_of_the_step_that_failed(
 
     (handler,) = steps.fail(claimed, graph, {"kind": "error", "repr": "no"}).orders
 
-    assert record(connection, handler.ref)["behind"] == record(connection, at["c"])["behind"] == 3
+    assert record(connection, handler.ref)["behind"] == record(connection, at["c"])["behind"] == 4
 
 
 def test_a_max_concurrency_stands_in_the_place_of_the_share(
