@@ -12,7 +12,7 @@ if limited then
   local _, what, fence, delivery = place_of(A.member)
   if what == "slot" and delivery ~= "" and delivery ~= A.delivery and fence == A.fence then return {"stale", 0, {}} end
   if what ~= "slot" and not has_room(A.key, most) then
-    if what ~= "line" then join_line(A.member, A.key) end
+    if what ~= "line" then wait_in_line(A.member, A.key) end
     return {"slot", rank_of(A.member), serve_line(most, until_ms)}
   end
 end

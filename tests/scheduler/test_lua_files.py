@@ -29,6 +29,12 @@ def test_what_a_called_function_calls_belongs_to_the_script() -> None:
     assert "lpush" not in lua_files.commands("take_due")
 
 
+def test_each_shared_function_has_a_name_of_its_own() -> None:
+    names = re.findall(r"^local function (\w+)", "\n".join(lua_files.shared()), re.MULTILINE)
+
+    assert sorted(names) == sorted(set(names))
+
+
 def test_a_script_is_sent_with_those_shared_functions_that_it_calls_and_no_other() -> None:
     lease, drain = lua_files.load("lease_step").text, lua_files.load("drain_run").text
 

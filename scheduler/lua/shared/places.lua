@@ -11,11 +11,11 @@ local function next_place()
   return string.format("%015d", redis.call("HINCRBY", K.places, "", 1))
 end
 
-local function first_in_line(key)
+local function first_of(key)
   return redis.call("ZRANGEBYLEX", K.line, "[" .. key .. " ", "(" .. key .. "!", "LIMIT", 0, 1)[1]
 end
 
-local function join_line(member, key)
+local function wait_in_line(member, key)
   local place = next_place()
   redis.call("ZADD", K.line, 0, key .. " " .. place .. " " .. member)
   redis.call("HSET", K.places, member, key .. " line " .. place)

@@ -17,7 +17,7 @@ local function leave(member)
   if what ~= "slot" then return end
   redis.call("ZREM", K.slots, member)
   if redis.call("HINCRBY", K.used, key, -1) <= 0 then redis.call("HDEL", K.used, key) end
-  if first_in_line(key) then redis.call("ZADD", K.ready, "NX", next_place(), key) end
+  if first_of(key) then redis.call("ZADD", K.ready, "NX", next_place(), key) end
 end
 
 local function lapse_slots(now)

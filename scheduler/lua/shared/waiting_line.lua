@@ -5,7 +5,7 @@ local function serve_line(most, until_ms)
     local key = redis.call("ZRANGE", K.ready, 0, 0)[1]
     if not key then break end
     redis.call("ZREM", K.ready, key)
-    local first = has_room(key, most) and first_in_line(key)
+    local first = has_room(key, most) and first_of(key)
     if first then
       local member = string.match(first, "^%S* %d+ (.*)$")
       take_slot(member, key, "-", until_ms)
