@@ -59,7 +59,7 @@ def test_a_run_is_begun_and_taken_up_with_a_webhook(treadle: Treadle, store: str
     config = json.dumps({**PAUSE, **more})
 
     treadle("run", "sample", "--thread", "t-1", "--input", '{"text": "x"}', "--webhook", URL, "--config", config)
-    treadle("resume", "--thread", "t-1", "--webhook", URL, "--detach")
+    treadle("resume", "t-1", "--webhook", URL, "--detach")
 
     resumed, begun = Desk().client.runs.recent("t-1")
     assert begun.webhook is not None and resumed.webhook is not None
