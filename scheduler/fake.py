@@ -55,6 +55,13 @@ class _Database(Database):
     def time(self, now: float) -> None:
         self._time = round(now * 1_000_000) // 1000 / 1000  # rounded as TIME is
 
+    def schedule_expiry(self, key: bytes, expireat: float | None) -> None:
+        """Note when a key ends; one that is given an end that has come is gone at once, as in a Redis."""
+        if expireat is not None and expireat <= self.time and (expireat, key) not in self._expiry_heap:
+            self._dict.pop(key, None)
+        else:
+            super().schedule_expiry(key, expireat)
+
 
 class _Server(FakeServer):
     run_script: RunScript | None = None
