@@ -263,7 +263,7 @@ def test_an_autoscaler_sees_how_long_a_queue_is(guarded: Guarded) -> None:
         admin.lpush(f"{OURS}:celery:nobodys", "one", "two")
 
         assert [scaler.eval(script, 1, f"{OURS}:celery:{queue}") for queue in ("nobodys", "none")] == [2, 0]
-        with pytest.raises(redis.ResponseError, match="can't run this command|has no permissions"):
+        with pytest.raises(redis.ResponseError, match=r"can't run this command|has no permissions"):
             scaler.eval("return redis.call('del', KEYS[1])", 1, f"{OURS}:celery:nobodys")
         admin.delete(f"{OURS}:celery:nobodys")
         admin.acl_log_reset()
