@@ -13,7 +13,7 @@ from treadle.checkpoint.base import BaseCheckpointSaver
 from treadle.func import entrypoint, task
 from treadle.graph import START, CompiledStateGraph, StateGraph
 from treadle.runtime import get_runtime
-from treadle.types import Command, interrupt
+from treadle.types import Command, interrupt, sleep
 
 
 class Shop:
@@ -205,6 +205,35 @@ def test_a_function_that_has_swallowed_the_pause_pauses_all_the_same(saver: Base
 
     assert "tokens" in asked(shopping.invoke(3, {**CONFIG, "max_concurrency": 1}))[0]["reason"]
     assert shop.sold == {0: 1}
+
+
+def test_a_task_that_sleeps_beside_a_limit_wakes_before_the_run_pauses(saver: BaseCheckpointSaver) -> None:
+    shop, naps, lies = Shop(), Counter[str](), Event()
+
+    @task
+    def nap() -> None:
+        naps["begun"] += 1
+        lies.set()
+        sleep(0.03)
+        naps["over"] += 1
+
+    @task
+    def spend() -> int:
+        assert lies.wait(10)
+        return shop._sell(0)
+
+    @entrypoint(checkpointer=saver, budget={"tokens": 100})
+    def shopping(_: Any) -> list[Any]:
+        napping, bought = nap(), spend().result()
+        return [shop.buy(1).result(), bought, napping.result()]
+
+    assert "tokens" in asked(shopping.invoke(1, CONFIG))[0]["reason"]
+    kinds = [entry.kind for entry in saver.client.log.read("t")]
+    assert kinds.index("slept") < kinds.index("interrupted")
+
+    assert shopping.invoke(None, CONFIG) == [1, 0, None]
+    assert naps == {"begun": 2, "over": 1}
+    assert shop.once
 
 
 def test_a_stream_tells_of_the_pause_once(saver: BaseCheckpointSaver) -> None:
