@@ -27,9 +27,10 @@ class GraphInterrupt(BaseException):
     """A node waits for an answer; a signal, so that a node's own ``except Exception`` cannot swallow it.
 
     Args:
-        interrupts: what it asks; nothing where a graph that it called stands at a breakpoint.
+        interrupts: what it asks; nothing where a graph that it called stands at a breakpoint, or a limit is reached.
         deadline: until when the one question waits.
         refused: why the answer that it had does not fit.
+        breach: which limits the run has reached, as JSON, so that it calls no more tasks.
     """
 
     def __init__(
@@ -37,11 +38,13 @@ class GraphInterrupt(BaseException):
         interrupts: Sequence[Interrupt] = (),
         deadline: Deadline | None = None,
         refused: BaseException | None = None,
+        breach: str = "",
     ) -> None:
         self.interrupts = tuple(interrupts)
         self.deadline = deadline
         self.refused = refused
-        super().__init__(self.interrupts, deadline, refused)
+        self.breach = breach
+        super().__init__(self.interrupts, deadline, refused, breach)
 
 
 @dataclass(slots=True)

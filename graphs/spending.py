@@ -20,6 +20,7 @@ class Spent:
 
     def __init__(self) -> None:
         self._reports: list[Mapping[str, float]] = []  # only ever added to: a node may have threads of its own
+        self._added: tuple[int, Mapping[str, Decimal]] = (0, {})  # how many of them, and what they come to
 
     def add(self, **amounts: float) -> None:
         """Add amounts of units: ``spend(tokens=1200, usd=0.03)``.
@@ -36,10 +37,12 @@ class Spent:
     @property
     def amounts(self) -> dict[str, float]:
         """What was reported, by unit; added up as the decimals that people write, so that ten times 0.1 are 1."""
-        summed: dict[str, Decimal] = {}
-        for report in self._reports[:]:
+        count, before = self._added
+        summed, reports = dict(before), self._reports[count:]
+        for report in reports:
             for unit, amount in report.items():
                 summed[unit] = summed.get(unit, Decimal()) + Decimal(repr(float(amount)))
+        self._added = count + len(reports), summed  # as one: of two threads that add, either is right
         return {unit: float(amount) for unit, amount in summed.items()}
 
 

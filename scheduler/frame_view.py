@@ -196,10 +196,10 @@ class FrameView:
             return
         yield from self._announce()
         step = self._step(entry)
-        known = Dialogue.of(self._result(step)).asked
-        asked = tuple(question for question in known if question.id in entry.data["questions"])
+        asked = tuple(one for one in Dialogue.of(self._result(step)).asked if one.id in entry.data["questions"])
         self._asked[step.id] = asked  # as it was: who reads later finds some of them answered
-        yield from self._part("updates", lambda: {INTERRUPT: asked})
+        if asked or "why" not in entry.data:  # of a limit that is reached, the run says so
+            yield from self._part("updates", lambda: {INTERRUPT: asked})
         yield from self._task("task_result", partial(end_shown, step, (), asked=asked))
 
     def _returned(self, entry: LogEntry) -> Iterator[Part]:

@@ -10,7 +10,7 @@ from graphs.commands import RETURN
 from .claim import Claim
 from .connection import Connection
 from .errors import LeaseLost
-from .json_text import unfinished
+from .json_text import encoded, unfinished
 from .scripts import Place
 
 
@@ -30,6 +30,15 @@ class Records:
             return MISSING
         known = self._connection.checkpoints.results(self._place(claim).keys, claim.ns, [task])
         return known[task.id]["updates"][0][RETURN] if task.id in known else MISSING
+
+    def breach(self, claim: Claim) -> str:
+        """Return which limits the step's run has reached with what the attempt has spent so far, as JSON; "": none."""
+        if not (claim.run.budget or claim.run.metered):
+            return ""
+        spending = encoded(claim.spending(steps=0)["spending"])
+        return self._connection.scripts.look_at_budget(
+            self._place(claim), spending=spending, started_ms=claim.started_ms
+        )
 
     def put(self, claim: Claim, task: Step, value: Any, ms: int) -> None:
         """Keep what a task returned, after it ran for so many milliseconds.

@@ -164,6 +164,10 @@ class Scripts:
         """Keep what a task returned; return whether the lease of the step that called it was still good."""
         return bool(self._run("put_call", place, args))
 
+    def look_at_budget(self, place: Place, **args: str | int | bytes) -> str:
+        """Look which limits are reached; return them as JSON, or nothing for none."""
+        return str(self._run("look_at_budget", place, args).decode())
+
     def commit_superstep(self, place: Place, request: Request) -> str:
         """Close a superstep; return committed, moved, open, lost or drained."""
         return str(self._run("commit_superstep", place, request.args()).decode())
@@ -246,8 +250,7 @@ class Scripts:
 
     def reseal_stream(self, keys: Sequence[str], **args: str | bytes) -> bool:
         """Put a stream in the place of another one; return whether that was still there."""
-        values = [args[name] for name in load("reseal_stream").args]
-        return bool(self._caller.call(Call("reseal_stream", keys, values)))
+        return bool(self._caller.call(Call("reseal_stream", keys, [args[name] for name in load("reseal_stream").args])))
 
     def publish_event(self, place: Place, **args: str | int | bytes) -> int:
         """Publish a live event; return its sequence number, or 0 when the run is over."""

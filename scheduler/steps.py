@@ -16,6 +16,7 @@ from graphs.interrupts import GraphInterrupt
 from graphs.planner import stops
 from graphs.sleeping import Asleep
 
+from .budget import words_of
 from .claim import Claim, Progress
 from .closing import REFUSED, Closing, breakpoints
 from .deadlines import deadline_record, default_field
@@ -30,7 +31,8 @@ __all__ = ["REFUSED", "Steps"]
 
 logger = logging.getLogger(__name__)
 
-_NO_DEADLINE = (b"", b"")
+#: What put_result is told of a step that does not wait for anybody.
+_ENDED: Mapping[str, bytes | str] = {"deadline": b"", "default": b"", "breach": ""}
 
 
 class Steps(Closing):
@@ -79,7 +81,8 @@ class Steps(Closing):
         Args:
             claim: the step.
             graph: its graph.
-            asked: what it, or a graph that it called, asks; nothing where that one stands at a breakpoint.
+            asked: what it, or a graph that it called, asks; nothing where that one stands at a breakpoint, or where the
+                run has reached a limit.
             refused: why the answer does not fit that it had; the run ends with it.
 
         Raises:
@@ -91,7 +94,9 @@ class Steps(Closing):
         known = claim.dialogue.asking(asked.interrupts).record() | more
         result = self._connection.checkpoints.encode_known(known, f"What node {node!r} asks")
         kind = {"kind": "refused", "error": self._words(claim, refused)} if refused else {"kind": "interrupted"}
-        return self._put(claim, graph, {**kind, "questions": ids}, result, self._deadline(claim, asked))
+        why = {"why": words_of(asked.breach)} if asked.breach else {}
+        entry = {**kind, "questions": ids, **why}
+        return self._put(claim, graph, entry, result, {**self._deadline(claim, asked), "breach": asked.breach})
 
     def give_up(self, claim: Claim) -> Progress:
         """Store that a step was given up because a sibling failed; it has no result, and is open when the run goes on.
@@ -175,14 +180,14 @@ class Steps(Closing):
     def _words(self, claim: Claim, failure: Failure) -> Any:
         return self._connection.words(self._place(claim).keys, failure["repr"][:500])
 
-    def _deadline(self, claim: Claim, asked: GraphInterrupt) -> tuple[bytes, bytes]:
+    def _deadline(self, claim: Claim, asked: GraphInterrupt) -> Mapping[str, bytes | str]:
         """Return until when a question waits and its default answer, as the script takes them."""
         if asked.deadline is None:
-            return _NO_DEADLINE
+            return _ENDED
         id_, where = asked.interrupts[0].id, f"The default of node {claim.step.node!r}"
         key = self._place(claim).keys.deadlines
         default = self._connection.stored(asked.deadline.default, where, key, default_field(id_))
-        return encoded(deadline_record(id_, asked.deadline)), default
+        return {"deadline": encoded(deadline_record(id_, asked.deadline)), "default": default}
 
     def _put(
         self,
@@ -190,7 +195,7 @@ class Steps(Closing):
         graph: Graph | None,
         entry: Mapping[str, Any],
         result: bytes,
-        deadline: tuple[bytes, bytes] = _NO_DEADLINE,
+        waits: Mapping[str, bytes | str] = _ENDED,
     ) -> Progress:
         place = self._place(claim)
         remaining, gone = self._connection.scripts.put_result(
@@ -203,9 +208,8 @@ class Steps(Closing):
             wait_ms=self._connection.settings.queue_wait_ms,
             entry=unfinished({**entry, **claim.ids}),
             result=self._connection.sealing.seal(result, place.named("results"), claim.ref.step_id),
-            deadline=deadline[0],
-            default=deadline[1],
             spending=_encoded(claim.spending()),
+            **waits,
         )
         if remaining < 0:
             raise LeaseLost(claim.ref.thread_id, claim.ref.step_id)

@@ -72,7 +72,7 @@ class Board:
         row = self._row(data["step"], data["node"])
         self._rows[row.id] = replace(
             row,
-            state=_STATES.get(kind, row.state),
+            state="paused" if data.get("questions") == [] else _STATES.get(kind, row.state),
             attempt=data.get("attempt", row.attempt),
             worker=data.get("worker", row.worker),
             took_ms=data.get("ms"),

@@ -14,6 +14,7 @@ from graphs.checkpoint import PUSH, Result, Step, step_id
 from graphs.errors import NodeCancelledError, NodeTimeoutError
 from graphs.frames import frame_ns
 from graphs.graph import Graph
+from graphs.interrupts import GraphInterrupt
 from graphs.retry import retry_delay_s
 from graphs.signals import ParentCommand
 from graphs.task import Task
@@ -84,7 +85,10 @@ class BodyCalls:
         return BodyExecution(self.nesting.calls, self.nesting.runner, call, self.attempt.local, self.children)
 
     def begin_task(self, task: Task[..., Any], args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> CallFuture:
-        """Begin a task, or find what it returned in an attempt at the step that was cut short."""
+        """Begin a task, or find what it returned in an attempt at the step that was cut short.
+
+        Where the run has reached a limit of what it may spend, no other is begun: the step pauses instead.
+        """
         caller, index = self.attempt.claim.step, next(self._tasks)
         id_ = step_id(self.claim.stored.checkpoint.id, self.claim.ns, task.name, PUSH, caller.id, index)
         called = _Called(task, Step(id_, task.name, (PUSH, index), (PUSH,)), args, kwargs)
@@ -95,6 +99,8 @@ class BodyCalls:
         records.allow(called.task.classes)
         value = records.find(self.claim, called.step)
         if value is MISSING:
+            if breach := records.breach(self.claim):
+                raise GraphInterrupt(breach=breach)
             value = self._tried(called)
             records.put(self.claim, called.step, value, round((time.monotonic() - began) * 1000))
         return value

@@ -64,7 +64,8 @@ class Crew:
 
         Raises:
             Asleep: it sleeps, or what it began sleeps: until the first of them is to be woken.
-            GraphInterrupt: it asks, or what it began asks: all that is asked, in the order of the calls.
+            GraphInterrupt: it asks, or what it began asks, or reached a limit: all that is asked, in the order of the
+                calls.
         """
         try:
             result = function()
@@ -101,7 +102,8 @@ class Crew:
         signals = sorted(signals, key=lambda signal: signal.deadline is None)
         asked = {question.id: question for signal in signals for question in signal.interrupts}
         refused = next((signal.refused for signal in signals if signal.refused is not None), None)
-        return GraphInterrupt(tuple(asked.values()), signals[0].deadline, refused)
+        breach = next((signal.breach for signal in signals if signal.breach), "")
+        return GraphInterrupt(tuple(asked.values()), signals[0].deadline, refused, breach)
 
     def _signals(self) -> list[Signal]:
         if not self._futures:

@@ -201,7 +201,8 @@ class Executor:
         failure = None if asked.refused is None else refused(asked.refused, name)
         try:
             progress = self._steps.ask(claim, attempt.graph, asked, failure)
-            return Outcome(progress, asked.refused, failure, word="interrupted")
+            word = "spent" if asked.breach and not asked.interrupts else "interrupted"
+            return Outcome(progress, asked.refused, failure, word=word)
         except REFUSED as error:
             return self._failed(attempt, describe(error, name), error)
 

@@ -24,6 +24,7 @@ _LOOPBACK = "127.0.0.1"
 _STATES: Final[Mapping[str, str]] = {
     "interrupted": "INTERRUPTED",
     "refused": "INTERRUPTED",
+    "spent": "INTERRUPTED",
     "called": "CALLED",
     "parked": "PARKED",
     "slept": "ASLEEP",

@@ -23,5 +23,6 @@ class Outcome:
     rest: Rest | None = None
     #: The claim of an attempt that nobody waits for any more; nothing of it is stored.
     abandoned: Claim | None = None
-    #: How it is told to Celery, and so shown in Flower: committed, interrupted, called, closed, parked or slept.
+    #: How it is told to Celery, and so shown in Flower: committed, interrupted, spent, called, closed, parked
+    #: or slept.
     word: str = "committed"

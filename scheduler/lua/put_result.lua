@@ -1,6 +1,6 @@
 -- Keep what one of several parallel steps wrote, or how it failed, until the superstep closes.
 -- KEYS thread steps due log run spent frame held results deadlines
--- ARGV step token member fence close_ms wait_ms entry result deadline default spending
+-- ARGV step token member fence close_ms wait_ms entry result deadline default breach spending
 -- Returns {how many steps of the superstep are still open, those that were held and go now}, or {-1}: the lease was lost.
 local raw = redis.call("HGET", K.steps, A.step)
 if not raw then return {-1} end
@@ -12,6 +12,7 @@ if step.state ~= "leased" or (step.deadline and step.deadline <= now) then retur
 redis.call("HSET", K.results, A.step, A.result)
 if A.spending ~= "" then spend(cjson.decode(A.spending), now - step.started) end
 if A.deadline ~= "" then note_deadline(step, cjson.decode(A.deadline), A.default, now) end
+if A.breach ~= "" then redis.call("HSET", K.run, "breach", A.breach) end
 step.state = "done"
 redis.call("HSET", K.steps, A.step, cjson.encode(step))
 local remaining = redis.call("HINCRBY", K.frame, "remaining", -1)

@@ -47,6 +47,7 @@ def test_a_row_says_thread_step_attempt_and_run() -> None:
         ("'committed'", "SUCCESS"),
         ("'interrupted'", "INTERRUPTED"),
         ("'refused'", "INTERRUPTED"),
+        ("'spent'", "INTERRUPTED"),
         ("'called'", "CALLED"),
         ("'parked'", "PARKED"),
         ("'slept'", "ASLEEP"),

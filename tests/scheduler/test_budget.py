@@ -13,6 +13,7 @@ from scheduler.claim import Claim
 from scheduler.client import Client
 from scheduler.dispatch import StepRef
 from scheduler.errors import LeaseLost, ThreadNotFound
+from scheduler.records import Records
 from scheduler.steps import Steps
 from scheduler.watchdog import Watchdog
 
@@ -75,6 +76,24 @@ def test_what_ends_has_nothing_left_to_pause(client: Client, steps: Steps) -> No
 
     assert spend(steps, graph, started.orders[0].ref, tokens=100).ended == "success"
     assert client.runs.get(THREAD, started.run.id).breach == ()
+
+
+@pytest.mark.usefixtures("sent_twice")
+def test_a_step_that_pauses_at_a_limit_leaves_the_reason_with_its_run(client: Client, steps: Steps) -> None:
+    graph = line("only")
+    started = begin(client, graph, {}, budget=BUDGET)
+    claimed = spending(steps, started.orders[0].ref, tokens=200)
+    breach = Records(client.connection).breach(claimed)
+
+    progress = steps.ask(claimed, graph, GraphInterrupt(breach=breach))
+
+    assert progress.ended == "interrupted"
+    assert client.runs.get(THREAD, started.run.id).breach[0]["spent"] == 200
+    assert client.threads.budget(THREAD).spent["tokens"] == 200
+    reasons = [(one.kind, one.data["why"]) for one in client.log.read(THREAD) if "why" in one.data]
+    assert [kind for kind, _ in reasons] == ["interrupted", "interrupted", "finished"]
+    assert {why for _, why in reasons} == {"budget: 200 of 200 tokens of the run"}
+    assert client.log.verify(THREAD) is None
 
 
 @pytest.mark.parametrize("unit", ["steps", "seconds"])

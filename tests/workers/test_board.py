@@ -72,6 +72,15 @@ def test_a_step_that_asks_says_so() -> None:
     assert states(board) == ["asks"]
 
 
+def test_a_step_that_asks_nothing_has_paused() -> None:
+    board = Board()
+    board.see(entry("leased"))
+
+    board.see(entry("interrupted", questions=[], why="budget: 2 of 1 usd of the run"))
+
+    assert states(board) == ["paused"]
+
+
 def test_a_step_whose_worker_was_lost_runs_again() -> None:
     board = Board()
     board.see(entry("leased"))

@@ -34,7 +34,7 @@ def budget(desk: Desk, thread_id: str, limits: tuple[tuple[str, Any], ...], as_j
     "steps", "seconds" (of all attempts together) and "wall_seconds" (that runs have gone on, also asleep) are counted
     by themselves, where a run or its thread has a budget; all else is what nodes report with
     runtime.spend(tokens=1200, usd=0.03). What a run may spend is said by `treadle run --budget`. When a limit is
-    reached the run pauses between two steps, and `treadle resume` goes on with it.
+    reached the run pauses between two steps or tasks, and `treadle resume` goes on with it.
 
     \b
     Examples:

@@ -8,6 +8,7 @@ from tests.system.scenario import Config, Sights, asked, chunks, history, scenar
 from treadle.config import get_stream_writer
 from treadle.func import entrypoint, task
 from treadle.graph import CompiledStateGraph
+from treadle.runtime import get_runtime
 from treadle.types import Command, RetryPolicy, StreamWriter, interrupt
 
 
@@ -65,6 +66,29 @@ def a_task_that_finished_does_not_run_again(graph: CompiledStateGraph, config: C
         ("custom", 2), ("updates", {"double": 4}), ("updates", {"approving": ["yes", 4]}),
     ]  # fmt: skip
     yield state(graph, config), (["yes", 4], (), [])
+
+
+@task
+def costly(number: int) -> int:
+    """Return a number, for a token, and tell that this ran."""
+    get_runtime().spend(tokens=1)
+    get_stream_writer()(number)
+    return number
+
+
+def spending(count: int) -> list[int]:
+    """Call one task after the other."""
+    return [costly(number).result() for number in range(count)]
+
+
+@scenario(spending, budget={"tokens": 2})
+def a_function_that_has_reached_a_limit_goes_on_with_its_next_task(graph: CompiledStateGraph, config: Config) -> Sights:
+    reason = "budget: 2 of 2 tokens of the run; raise it and go on?"
+    yield chunks(graph, 5, config, stream_mode="custom"), [0, 1]
+    yield graph.threads.get(config["thread_id"]).status, "paused"
+    yield [one["reason"] for one in asked(graph.invoke(None, config))], [reason]
+    yield chunks(graph, None, config, stream_mode="custom"), [4]
+    yield state(graph, config), ([0, 1, 2, 3, 4], (), [])
 
 
 def saving(number: int, *, previous: Any = None) -> entrypoint.final[Any, int]:
