@@ -21,6 +21,7 @@ from .faults import OF_REDIS, Faults
 from .stage import THREAD, begin, everything, kinds, line, play, state
 
 GRAPH = line("a")
+pytestmark = pytest.mark.system  # a store for every call that may fail takes its time
 COPY = "copy"
 OF_FILES = [*((Path, name) for name in ("mkdir", "touch", "replace", "unlink", "exists", "read_bytes")), (os, "fsync")]
 OF_FSSPEC = ("makedirs", "pipe_file", "mv", "exists", "cat_file")

@@ -123,12 +123,22 @@ def test_a_pipeline_goes_on_after_a_refused_command(tcp: redis.Redis) -> None:
     assert (replies[0], type(replies[1]), replies[2]) == (True, redis.ResponseError, b"a")
 
 
-def test_a_key_that_is_given_an_end_that_has_come_is_gone_at_once(tcp: redis.Redis) -> None:
-    for command in (("PEXPIRE", "key", 0), ("PEXPIREAT", "key", 1), ("EXPIRE", "key", -1)):
-        tcp.set("key", "value")
+@pytest.mark.parametrize(
+    "end",
+    [
+        lambda client: client.pexpire("key", 0),
+        lambda client: client.pexpireat("key", 1),
+        lambda client: client.expire("key", -1),
+    ],
+    ids=["now", "long ago", "before"],
+)
+def test_a_key_that_is_given_an_end_that_has_come_is_gone_at_once(
+    tcp: redis.Redis, end: Callable[[redis.Redis], object]
+) -> None:
+    tcp.set("key", "value")
 
-        assert tcp.execute_command(*command) == 1
-        assert tcp.get("key") is None
+    assert end(tcp)
+    assert tcp.get("key") is None
 
 
 def test_a_blocking_read_gets_what_another_client_pushes(tcp: redis.Redis) -> None:

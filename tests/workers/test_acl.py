@@ -57,7 +57,7 @@ def test_what_is_stored_outlives_a_restart(passwords: dict[str, str], tmp_path_f
 
         assert saver.threads.find("t-1") is not None
         assert saver.client.log.verify("t-1") is None
-        with redis_py.Redis(unix_socket_path=str(server.socket), retry=None) as stranger:
+        with redis_py.Redis.from_url(f"unix://{server.socket}", retry=None) as stranger:
             for command in ("PING", "AUTH default ''", "AUTH default x"):
                 with pytest.raises(redis_py.AuthenticationError):
                     stranger.execute_command(*command.split())

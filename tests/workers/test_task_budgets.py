@@ -7,13 +7,14 @@ from typing import Any
 
 import pytest
 
+import treadle.types
 from scheduler.scripts import Scripts
 from tests.workers.asking import CONFIG, Trail, asked
 from treadle.checkpoint.base import BaseCheckpointSaver
 from treadle.func import entrypoint, task
 from treadle.graph import START, CompiledStateGraph, StateGraph
 from treadle.runtime import get_runtime
-from treadle.types import Command, interrupt, sleep
+from treadle.types import Command, interrupt
 
 
 class Shop:
@@ -214,7 +215,7 @@ def test_a_task_that_sleeps_beside_a_limit_wakes_before_the_run_pauses(saver: Ba
     def nap() -> None:
         naps["begun"] += 1
         lies.set()
-        sleep(0.03)
+        treadle.types.sleep(0.03)
         naps["over"] += 1
 
     @task

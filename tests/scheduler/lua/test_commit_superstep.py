@@ -84,5 +84,6 @@ def put_result(client: Client, held: Claim) -> None:
         result=client.connection.checkpoints.encode_result(wrote(held)),
         deadline="",
         default=b"",
+        breach="",
         spending=b"",
     )
