@@ -120,7 +120,7 @@ def test_without_a_password_it_says_what_to_do_and_ends(environment: Mapping[str
     with started(free_port(), environment, WAYS[way]) as process:
         _, told = process.communicate(timeout=60)
 
-    assert process.returncode == 1
+    assert process.returncode == 2
     assert "Error: TREADLE_FLOWER_PASSWORD is not set." in told
 
 
