@@ -4,6 +4,8 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from pydantic_core import from_json
+
 from graphs.checks import LONGEST_S, is_number, shown, text, whole
 
 from .errors import InvalidConfig
@@ -24,6 +26,7 @@ def metadata_text(metadata: Mapping[str, Any]) -> str:
     try:
         told = json.dumps(dict(metadata), allow_nan=False, ensure_ascii=False)
         told.encode()  # no lone surrogates, which nothing outside of Python could read
+        from_json(told)  # nor what is nested deeper than it goes: how deep Python's own goes is each version's
         return told
     except (TypeError, ValueError, RecursionError) as error:
         raise InvalidConfig(f"A thread's metadata is a dict that JSON can hold: {error}.") from error
