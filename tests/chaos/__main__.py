@@ -12,6 +12,11 @@ from typing import Any
 import click
 from rich.console import Console
 
+from graphs.errors import InvalidGraph
+from scheduler.errors import InvalidSettings
+from workers import bootstrap
+from workers.settings import WorkerSettings
+
 from . import report
 from .plan import Plan
 from .show import perform
@@ -47,6 +52,11 @@ def main(print_faults: bool, keep: bool, inputs: tuple[str, ...], answer: str | 
     signal.signal(signal.SIGTERM, _leave)
     if options["power_cuts"] and options["fsync"] == "always":
         raise click.UsageError("With appendfsync always a power cut takes nothing: use --fsync everysec.")
+    if options["graph"] is not None:
+        try:
+            bootstrap.registry(WorkerSettings(graphs=options["graph"]))
+        except (InvalidGraph, InvalidSettings) as error:
+            raise click.UsageError(f"--graph: {error}") from error
     console = Console(width=140)
     folder = Path(tempfile.mkdtemp(prefix="chaos-"))
     said = [json.loads(given) for given in inputs or ("{}",)]

@@ -103,9 +103,9 @@ def clear(desk: Desk, thread_id: str, yes: bool, as_json: bool) -> None:
       treadle inputs clear my-1 --yes
     """
     waiting = _line(desk, thread_id)
-    confirmed(f"Drop all {len(waiting)} inputs that wait on thread {thread_id}?", yes=yes)
+    confirmed(f"Drop all inputs that wait on thread {thread_id} ({len(waiting)})?", yes=yes)
     removed = waiting.clear()
-    _tell(thread_id, f"{removed} inputs are dropped.", as_json=as_json, removed=removed)
+    _tell(thread_id, f"Inputs dropped: {removed}.", as_json=as_json, removed=removed)
 
 
 @inputs.command()

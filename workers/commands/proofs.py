@@ -143,7 +143,8 @@ def _verified(desk: Desk, thread_id: str, heads: Sequence[Head], *, every: bool,
     elif broken is not None:
         click.echo(f"{thread_id}: {broken}" if every else broken, err=True)
     elif not every:
-        proof = f", and it is the one that {len(heads)} heads know" if heads else ""
+        witnesses = "a head knows" if len(heads) == 1 else f"{len(heads)} heads know"
+        proof = f", and it is the one that {witnesses}" if heads else ""
         click.echo(f"The hash chain over {entries} entries holds{proof}.")
     return broken is not None
 
