@@ -141,27 +141,28 @@ class ArchiveStore:
         Those on which a run is to begin, or a webhook is to be told of one, are left out, and those that wait for a
         person, unless ``waiting`` asks for them.
         """
-        before, pipeline = self._now_ms() - idle_ms, self._connection.redis.pipeline(transaction=False)
+        before, pipeline = self._connection.now_ms() - idle_ms, self._connection.redis.pipeline(transaction=False)
         for key in self._connection.keys.thread_indexes():
             pipeline.zrange(key, "-inf", before, byscore=True, withscores=True)
         scored = sorted((pair for pairs in pipeline.execute() for pair in pairs), key=lambda pair: pair[1])
         names = [unquote(token.decode()) for token, _ in scored]
-        return [name for name in names if self.is_idle(name, idle_ms, waiting)]
+        return [name for name in names if self._rests(name, before, waiting)]
 
     def is_idle(self, thread_id: str, idle_ms: int, waiting: bool = False) -> bool:
         """Return whether a thread is one of those that ``idle`` finds, as it is now."""
+        return self._rests(thread_id, self._connection.now_ms() - idle_ms, waiting)
+
+    def _rests(self, thread_id: str, before_ms: int, waiting: bool) -> bool:
         thread = self._threads.find(thread_id)
-        if thread is None or thread.archive is not None or thread.updated_ms > self._now_ms() - idle_ms:
+        if thread is None or thread.archive is not None or thread.updated_ms > before_ms:
+            return False
+        if thread.status is ThreadStatus.PAUSED and not waiting:
             return False
         try:
             self._check_rest(thread)
         except (ThreadBusy, InputsWaiting, TransitionNotAllowed):
             return False
-        return waiting or thread.status is not ThreadStatus.PAUSED
-
-    def _now_ms(self) -> int:
-        seconds, micros = self._connection.redis.time()
-        return seconds * 1000 + micros // 1000
+        return True
 
     def _check_rest(self, thread: Thread) -> None:
         """Refuse a thread that runs, or to which something is still to happen by itself."""

@@ -59,6 +59,11 @@ class Connection:
         """Return what an error says as a thread's log keeps it."""
         return self.sealing.seal_words(text, keys.log)
 
+    def now_ms(self) -> int:
+        """Return the moment by Redis' clock, which counts for everybody."""
+        seconds, micros = self.redis.time()
+        return seconds * 1000 + micros // 1000
+
     def log_end(self, thread_id: str) -> int:
         """Return the sequence number of the last thing that happened to a thread; 0 for none."""
         return int(self.redis.hget(self.keys.of_thread(thread_id).thread, "seq") or 0)

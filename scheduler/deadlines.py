@@ -38,8 +38,7 @@ def overdue(connection: Connection, thread_id: str) -> dict[str, Overdue]:
     noted = connection.redis.hgetall(key)
     if not noted:
         return {}
-    seconds, micros = connection.redis.time()
-    now_ms = seconds * 1000 + micros // 1000
+    now_ms = connection.now_ms()
     known = {id_.decode(): json.loads(record) for id_, record in noted.items() if b" " not in id_}
     return {
         id_: Overdue(connection.restored(noted[default_field(id_).encode()], key, default_field(id_)), record["step"])

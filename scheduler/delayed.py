@@ -73,7 +73,7 @@ class DelayedRuns:
         connection, graph, thread_id = self._connection, start.graph, start.config.thread_id
         run = self._client.run_of(graph, start.config, start.context)
         record = start_record(connection.serde, start)
-        begins_ms = wake_ms(start.at, self._now_ms())
+        begins_ms = wake_ms(start.at, self._connection.now_ms())
         later = Later(thread_id, run.id, graph.name, graph.fingerprint, start.queue, run.webhook)
         put_later(connection, later, record, begins_ms)
         return DelayedRun(thread_id, run.id, graph.name, begins_ms)
@@ -145,10 +145,6 @@ class DelayedRuns:
         settle(self._connection, thread_id, run_id, RunStatus.ERROR, failure)
         logger.warning("run not begun", extra={"thread_id": thread_id, "run_id": run_id, "error": failure["repr"]})
         return "failed"
-
-    def _now_ms(self) -> int:
-        seconds, micros = self._connection.redis.time()
-        return seconds * 1000 + micros // 1000
 
 
 def _how(waiting: _Waiting) -> OnBusy:

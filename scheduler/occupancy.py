@@ -34,8 +34,7 @@ def occupancies(connection: Connection, limits: Iterable[Limit], *, keys: bool =
     Raises:
         StoreUnavailable: Redis does not answer.
     """
-    seconds, micros = connection.redis.time()
-    now_ms, seen = seconds * 1000 + micros // 1000, set[str]()
+    now_ms, seen = connection.now_ms(), set[str]()
     for limit in limits:
         if limit.concurrency is not None and limit.graph not in seen:
             seen.add(limit.graph)

@@ -154,8 +154,7 @@ class Schedules:
 
     def now_ms(self) -> int:
         """Return Redis' clock."""
-        seconds, micros = self._connection.redis.time()
-        return int(seconds) * 1000 + int(micros) // 1000
+        return self._connection.now_ms()
 
     def _set(self, schedule_id: str, status: str, next_ms: int | None) -> Schedule:
         if not self._scripts.set_schedule(self._keys(schedule_id), id=schedule_id, status=status, next=_text(next_ms)):

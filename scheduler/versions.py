@@ -22,9 +22,8 @@ class Versions:
         Raises:
             StoreUnavailable: Redis does not answer, is full, or only reads.
         """
-        seconds, micros = self._connection.redis.time()
+        at_ms = self._connection.now_ms()
         with available("note a version"):
-            at_ms = seconds * 1000 + micros // 1000
             self._connection.client.zadd(self._connection.keys.versions(graph), {fingerprint: at_ms}, nx=True)
 
     def older(self, graph: str, fingerprint: str) -> Sequence[str]:

@@ -145,8 +145,7 @@ class Watchdog:
 
     def _oldest(self, keys: Sequence[str]) -> list[Any]:
         """Return what is longest due in each partition, or the error with which it answered."""
-        seconds, micros = self._connection.redis.time()
-        now_ms = seconds * 1000 + micros // 1000
+        now_ms = self._connection.now_ms()
         resting, pipeline = self._recovery.resting, self._connection.redis.pipeline(transaction=False)
         for key in keys:
             pipeline.zrange(key, "-inf", now_ms, byscore=True, offset=0, num=1, withscores=True)

@@ -133,7 +133,7 @@ def _pools(desk: Desk) -> Finding:
 def _overdue(connection: Connection) -> int:
     pipeline = connection.redis.pipeline(transaction=False)
     for key in (*connection.keys.due_sets(), connection.keys.of_schedule().ticks):
-        pipeline.zcount(key, "-inf", _now_ms(connection) - _OVERDUE_MS)
+        pipeline.zcount(key, "-inf", connection.now_ms() - _OVERDUE_MS)
     return sum(pipeline.execute())
 
 
@@ -143,7 +143,7 @@ def _threads(desk: Desk, workers: Workers) -> Iterator[Finding]:
         RunningThread(thread.id, store.pending(thread.id))
         for thread in store.list(ThreadStatus.RUNNING, limit=_MOST_THREADS)
     ]
-    now_ms = _now_ms(desk.engine.connection)
+    now_ms = desk.engine.connection.now_ms()
     yield from diagnosis.of_threads(running, workers, desk.settings.default_queue, now_ms)
     yield from diagnosis.of_parked(dict(_parked(desk)))
 
@@ -153,8 +153,3 @@ def _parked(desk: Desk) -> Iterator[tuple[str, str]]:
         for run in desk.client.runs.recent(thread.id, 1):
             if run.status is RunStatus.INTERRUPTED and run.error is not None:
                 yield thread.id, str(run.error["message"])
-
-
-def _now_ms(connection: Connection) -> int:
-    seconds, micros = connection.redis.time()
-    return int(seconds) * 1000 + int(micros) // 1000

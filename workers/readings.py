@@ -52,8 +52,7 @@ def read(
     Raises:
         StoreUnavailable: it does not answer.
     """
-    seconds, micros = connection.redis.time()
-    now_ms = seconds * 1000 + micros // 1000
+    now_ms = connection.now_ms()
     dues, indexes, counted = connection.keys.due_sets(), connection.keys.thread_indexes(), connection.keys.counts()
     pipeline = connection.redis.pipeline(transaction=False)
     for key in dues:
