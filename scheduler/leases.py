@@ -75,7 +75,8 @@ class Leases:
                 logger.error("lease not renewed", extra={**ids, "error": str(error)})
         renewed = dict(zip(held, answers, strict=True))
         slots = {ref: answer.decode() for ref, answer in renewed.items() if isinstance(answer, bytes)}
-        self._limits.renew_slot(self._slot(ref, held[ref], graph) for ref, graph in slots.items())
+        if slots:
+            self._limits.renew_slot(self._slot(ref, held[ref], graph) for ref, graph in slots.items())
         return {ref: ref in slots or answer == 1 for ref, answer in renewed.items() if not ailment_of(answer)}
 
     def put_off(self, claim: Claim) -> bool:

@@ -1,11 +1,9 @@
 """The scripts about the limits of a deployment, one typed method each; called as those of ``scripts.py`` are."""
 
 from collections.abc import Iterable, Mapping
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-from .calling import Call
 from .keys import LimitKeys
-from .lua_files import load
 from .scripts import Place, Scripts
 
 
@@ -25,18 +23,16 @@ class LimitScripts(Scripts):
 
     def admit_step(self, keys: LimitKeys, **args: str | float) -> Admitted:
         """Let a step start, or say what it waits for."""
-        what, number, served = self._on("admit_step", keys, args)
+        what, number, served = self._run("admit_step", keys, args)
         return Admitted(what.decode(), int(number), _members(served))
 
     def leave_slot(self, keys: LimitKeys, **args: str | int) -> list[str]:
         """Give a slot back; return those that waited and have one now."""
-        return _members(self._on("leave_slot", keys, args))
+        return _members(self._run("leave_slot", keys, args))
 
     def renew_slot(self, slots: Iterable[tuple[LimitKeys, Mapping[str, str | int]]]) -> None:
         """Keep slots, in one round trip for all."""
-        calls = [_call("renew_slot", *slot) for slot in slots]
-        if calls:
-            self._caller.call_each(calls, patient=False)
+        self._run_each("renew_slot", slots)
 
     def put_off_step(self, place: Place, **args: str | int | bytes) -> str:
         """Let a step wait that may not start yet; return waits, again or gone."""
@@ -45,14 +41,6 @@ class LimitScripts(Scripts):
     def wake_step(self, steps: Iterable[tuple[Place, Mapping[str, str | int]]]) -> list[bytes | Exception | None]:
         """Send steps on that have a slot now; return the record of each that wants a message, or "", or None."""
         return self._run_each("wake_step", steps)
-
-    def _on(self, name: str, keys: LimitKeys, args: Mapping[str, str | float]) -> Any:
-        return self._caller.call(_call(name, keys, args))
-
-
-def _call(name: str, keys: LimitKeys, args: Mapping[str, str | float]) -> Call:
-    source = load(name)
-    return Call(name, [keys.named(key) for key in source.keys], [args[arg] for arg in source.args])
 
 
 def _members(served: Iterable[bytes]) -> list[str]:

@@ -13,7 +13,7 @@ from graphs.lean_values import lean
 
 from .calling import Call, Caller
 from .json_text import decoded, encoded
-from .keys import ThreadKeys
+from .keys import LimitKeys, ThreadKeys
 from .lua_files import Source, load
 
 #: A state of at most so many bytes travels with an answer; a larger one may be known in part, and is loaded in pieces.
@@ -265,11 +265,11 @@ class Scripts:
         """Keep an entry of the cache."""
         self._caller.call(Call("cache_put", [item_key, index_key], [args[name] for name in load("cache_put").args]))
 
-    def _run(self, name: str, place: Place, args: _Args, more_keys: Sequence[str] = ()) -> Any:
+    def _run(self, name: str, place: Place | LimitKeys, args: _Args, more_keys: Sequence[str] = ()) -> Any:
         keys, values = _passed(load(name), place, args)
         return self._caller.call(Call(name, [*keys, *more_keys], values))
 
-    def _run_each(self, name: str, calls: Iterable[tuple[Place, Mapping[str, Any]]]) -> list[Any]:
+    def _run_each(self, name: str, calls: Iterable[tuple[Place | LimitKeys, Mapping[str, Any]]]) -> list[Any]:
         source = load(name)
         return self._caller.call_each((Call(name, *_passed(source, *call)) for call in calls), patient=False)
 
@@ -295,6 +295,6 @@ def _state(record: bytes, names: bytes, chunks: Sequence[bytes]) -> tuple[bytes,
     return record, dict(zip(decoded(names), chunks, strict=True))
 
 
-def _passed(source: Source, place: Place, args: _Args) -> tuple[Sequence[str], Sequence[Any]]:
+def _passed(source: Source, place: Place | LimitKeys, args: _Args) -> tuple[Sequence[str], Sequence[Any]]:
     keys = [place.named(key) for key in source.keys]
     return keys, [args[arg] for arg in source.args] if isinstance(args, Mapping) else args
