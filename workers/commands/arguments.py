@@ -148,12 +148,15 @@ def webhook_option(callback: Callback) -> Callback:
     return click.option("--webhook", default=None, metavar="URL", help=told)(callback)
 
 
-def with_webhook(config: Mapping[str, Any], url: str | None) -> dict[str, Any]:
-    """Return a config with the URL of its webhook, where one is given; what that tells stays as the config says."""
-    if url is None:
-        return dict(config)
-    known = config.get("webhook")
-    return {**config, "webhook": {**known, "url": url} if isinstance(known, Mapping) else url}
+def with_said(config: Mapping[str, Any] | None, webhook: str | None, **said: Any) -> dict[str, Any]:
+    """Return a config with what the options of a command say, where they say something.
+
+    Of the config's webhook only the URL is replaced: what that tells stays as the config says.
+    """
+    given = dict(config or {})
+    known = given.get("webhook")
+    url = {**known, "url": webhook} if webhook is not None and isinstance(known, Mapping) else webhook
+    return given | {key: value for key, value in {**said, "webhook": url}.items() if value is not None}
 
 
 def priority_option(callback: Callback) -> Callback:

@@ -31,7 +31,7 @@ from .arguments import (
     wait_option,
     webhook_option,
     with_desk,
-    with_webhook,
+    with_said,
 )
 
 #: After how long without a worker the person is told.
@@ -175,8 +175,7 @@ def _begin_later(desk: Desk, name: str, delay_s: float, options: Options) -> Exi
 
 def _config(options: Options) -> dict[str, Any]:
     said = {"on_busy": options["on_busy"], "priority": options["priority"]}
-    config = with_webhook(options["config"] or {}, options["webhook"])
-    config |= {key: value for key, value in said.items() if value is not None}
+    config = with_said(options["config"], options["webhook"], **said)
     return config | ({"budget": {**config.get("budget", {}), **dict(options["budget"])}} if options["budget"] else {})
 
 

@@ -25,7 +25,7 @@ from .arguments import (
     priority_option,
     webhook_option,
     with_desk,
-    with_webhook,
+    with_said,
     yes_option,
 )
 
@@ -104,8 +104,7 @@ def create(desk: Desk, schedule_id: str, graph: str, replace: bool, as_json: boo
       treadle schedule create nightly map_reduce --cron '0 2 * * *' --zone Europe/Berlin --input '{"texts": ["To be."]}'
     """
     found = desk.graphs[graph]
-    said = {} if options["priority"] is None else {"priority": options["priority"]}
-    given = with_webhook(options["config"] or {}, options["webhook"]) | said
+    given = with_said(options["config"], options["webhook"], priority=options["priority"])
     config = merged(bootstrap.configs(desk.settings)[graph], given)
     try:
         context = context_of(found.context, options["context"])
