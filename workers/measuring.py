@@ -24,6 +24,7 @@ from .metrics import Shared, Sources, Sweeps, keep_counting, serve
 from .node_limits import limits_by_task
 from .pushing import pushing
 from .settings import WorkerSettings
+from .version_queues import queues_of
 
 logger = logging.getLogger(__name__)
 
@@ -74,8 +75,8 @@ def sources(
     """Return what the metrics of a deployment are read from."""
     app = bootstrap.celery_app(settings)
     graphs = _graphs(settings)
-    needed = {node.queue for graph in graphs.values() for _, node in graph.walk() if node.queue}
-    names, limits = sorted({settings.default_queue, *queues, *needed}), list(limits_by_task(graphs).values())
+    names = sorted({*queues_of(graphs.values(), settings.default_queue), *queues})
+    limits = list(limits_by_task(graphs).values())
     pushed = pushing(app, bootstrap.redis_url(settings))
     if pushed.prefix is not None:  # the broker is the store: one pipeline for both
         lists = {name: pushed.keys(name) for name in names}
