@@ -263,8 +263,7 @@ def reseal(url: str, sealing: Sealing) -> bool:
             trusted.
         InvalidConfig: there is no key to seal with.
     """
-    if not sealing.key_id:
-        raise InvalidConfig("TREADLE_ENCRYPTION_KEYS has no key to seal with: `treadle keys generate` makes one.")
+    sealing.require_key()
     data = resealed(url, depot.read(url), sealing)
     if data is not None:
         depot.write(url, data)

@@ -17,7 +17,6 @@ from urllib.parse import unquote
 from . import staged
 from .bytes_redis import available
 from .connection import Connection
-from .errors import InvalidConfig
 from .keys import ThreadKeys
 from .mistrust import SealBroken
 from .namespaces import from_entry
@@ -50,8 +49,7 @@ class Resealing:
     """
 
     def __init__(self, connection: Connection, *, dry: bool = False) -> None:
-        if not connection.sealing.key_id:
-            raise InvalidConfig("TREADLE_ENCRYPTION_KEYS has no key to seal with: `treadle keys generate` makes one.")
+        connection.sealing.require_key()
         self._connection, self._dry = connection, dry
         self.tally = Tally()
 

@@ -43,6 +43,15 @@ class Sealing:
     #: The id of the key that seals; nothing where none does.
     key_id = ""
 
+    def require_key(self) -> None:
+        """Refuse to go on without a key that seals.
+
+        Raises:
+            InvalidConfig: there is none.
+        """
+        if not self.key_id:
+            raise InvalidConfig("TREADLE_ENCRYPTION_KEYS has no key to seal with: `treadle keys generate` makes one.")
+
     def seal(self, data: bytes, key: str, field: str = "") -> bytes:
         """Return a value as it is to be stored in a key of Redis, and there in a field."""
         return data
