@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from pydantic import SecretStr
 from redis import Redis
 
 from scheduler.client import Client
@@ -14,7 +15,7 @@ from scheduler.watchdog import Watchdog
 from tests.fakes import RecordingDispatcher
 
 from .limiting import Limiting
-from .stage import Death
+from .stage import Death, Open
 
 
 @pytest.fixture
@@ -45,6 +46,17 @@ def client(connection: Connection) -> Client:
 def elsewhere(redis: Redis, settings: Settings, dispatcher: RecordingDispatcher) -> Client:
     """A client in another process: it remembers nothing of what the first one saw."""
     return Client(open_connection(redis, settings, dispatcher), _call)
+
+
+@pytest.fixture
+def opened(redis: Redis, dispatcher: RecordingDispatcher) -> Open:
+    """Opens clients in other processes, whose values are sealed."""
+
+    def open_client(keys: str, *, strict: bool = False) -> Client:
+        sealed = Settings(encryption_keys=SecretStr(keys), encryption_strict=strict)
+        return Client(open_connection(redis, sealed, dispatcher), _call)
+
+    return open_client
 
 
 @pytest.fixture

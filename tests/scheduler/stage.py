@@ -25,6 +25,9 @@ from scheduler.storing import Started
 
 THREAD = "t"
 
+#: Opens a client, as another process would, with the keys of a setting; ``strict``: what nobody has sealed is refused.
+Open = Callable[..., Client]
+
 
 class State(TypedDict, total=False):
     said: Annotated[list[Any], operator.add]

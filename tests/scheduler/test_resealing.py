@@ -1,44 +1,27 @@
 """Sealing anew: the old key can be dropped afterwards, also when threads ran meanwhile, and nothing is lost."""
 
-from collections.abc import Callable
 from typing import Any
 
 import pytest
-from pydantic import SecretStr
 from redis import Redis
 
 from graphs.store import PutOp
 from scheduler.cache import default_cache
 from scheduler.chunks import SPAN
 from scheduler.client import Client
-from scheduler.connection import open_connection
 from scheduler.errors import InvalidConfig
 from scheduler.failure import describe
 from scheduler.memory import RedisStore
 from scheduler.mistrust import KeyMissing, SealBroken
 from scheduler.resealing import Resealing
 from scheduler.sealing import new_key
-from scheduler.settings import Settings
 from scheduler.steps import Steps
-from tests.fakes import RecordingDispatcher
 
 from .faults import OF_REDIS, Faults
-from .stage import THREAD, begin, claim, everything, line, play, record, refs, state
+from .stage import THREAD, Open, begin, claim, everything, line, play, record, refs, state
 
 LINE = line("a")
 OLD, NEW = f"old:{new_key()}", f"new:{new_key()}"
-
-#: Opens a client, as another process would, with the keys of a setting.
-Open = Callable[..., Client]
-
-
-@pytest.fixture
-def opened(redis: Redis, dispatcher: RecordingDispatcher) -> Open:
-    def open_client(keys: str, *, strict: bool = False) -> Client:
-        settings = Settings(encryption_keys=SecretStr(keys), encryption_strict=strict)
-        return Client(open_connection(redis, settings, dispatcher), lambda function: function())
-
-    return open_client
 
 
 def worker(client: Client) -> Steps:

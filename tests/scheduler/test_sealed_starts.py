@@ -1,25 +1,21 @@
 """What is to begin later, or at each tick, is sealed as everything else: inputs, contexts, URLs that hold secrets."""
 
-from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import pytest
-from pydantic import SecretStr
 from redis import Redis
 
 from scheduler.client import Client
 from scheduler.config import parse
-from scheduler.connection import open_connection
 from scheduler.delayed import DelayedRuns, Start
 from scheduler.mistrust import KeyMissing, SealBroken
 from scheduler.resealing import Resealing
 from scheduler.schedule import Plan
 from scheduler.schedules import Schedules
 from scheduler.sealing import new_key
-from scheduler.settings import Settings
-from tests.fakes import RecordingDispatcher
 
-from .stage import THREAD, begin, everything, line
+from .stage import THREAD, Open, begin, everything, line
 
 LINE = line("a")
 GRAPHS = {"line": LINE}
@@ -27,17 +23,11 @@ SECRET = "Xq7-secret"
 URL = f"https://hooks.example/runs?key={SECRET}"
 OLD, NEW = f"old:{new_key()}", f"new:{new_key()}"
 
-#: Opens a client, as another process would, with the keys of a setting.
-Open = Callable[..., Client]
-
 
 @pytest.fixture
-def opened(redis: Redis, dispatcher: RecordingDispatcher) -> Open:
-    def open_client(keys: str, *, strict: bool = True) -> Client:
-        settings = Settings(encryption_keys=SecretStr(keys), encryption_strict=strict)
-        return Client(open_connection(redis, settings, dispatcher), lambda function: function())
-
-    return open_client
+def opened(opened: Open) -> Open:
+    """The same, and what nobody has sealed is refused, unless a test says otherwise."""
+    return partial(opened, strict=True)
 
 
 def start(thread_id: str, **config: Any) -> Start:
